@@ -1,0 +1,11 @@
+"""The pure core: facts, and the guards that allow them.
+
+base        Principal, Meta, and the roots of events and aggregates
+errors      DomainError and the whole catalogue of codes
+values      Condition, Audience, Variables, Acknowledgement: parsed once, then the type is the proof
+recurrence  Recurrence: what a schedule repeats
+steps       the step types, one file each
+workflow    what is to happen, versioned
+schedule    when it is to happen
+batch_job   one fan-out of one workflow version over one frozen audience
+"""

@@ -1,0 +1,160 @@
+"""Who acts and when, and the roots of every event and aggregate.
+
+This is the only module of the core that knows the `eventsourcing` library. An aggregate's method decides (it
+returns, raises or emits); `evolve` only applies what is already a fact, so a guard that is tightened later
+never makes an old stream unreadable.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal, Self
+from uuid import UUID
+
+from eventsourcing.domain import AggregateCreated, AggregateEvent, BaseAggregate
+from eventsourcing.persistence import DatetimeAsISO, JSONTranscoder, Mapper, StoredEvent, UUIDAsHex
+from eventsourcing.utils import register_topic
+
+Source = Literal["web", "api", "mcp", "cli", "scheduler", "system"]
+
+
+@dataclass(frozen=True)
+class Principal:
+    """Who acts: a key (or the system), what it may do, and through which door it came."""
+
+    project_id: UUID
+    id: str
+    scopes: frozenset[str]
+    source: Source
+    name: str = ""
+    agent: bool = False
+    on_behalf_of: str | None = None
+    max_audience: int | None = None
+
+    @property
+    def guarded(self) -> bool:
+        """Whether a confirm token is asked of this principal in addition to the count."""
+        return self.agent or self.source == "mcp"
+
+
+@dataclass(frozen=True)
+class Meta:
+    """What a command brings in from outside: the instant, the actor, and where the request came from."""
+
+    now: datetime
+    principal: Principal
+    command_id: UUID
+    request_id: str = ""
+    via: str = ""
+    client: str | None = None
+    reason: str | None = None
+    idempotency_key: str | None = None
+    causation_id: str | None = None
+    correlation_id: str | None = None
+
+    def stamp(self) -> dict[str, str]:
+        """The metadata that every event of this command carries; absent facts are left out."""
+        facts = {
+            "actor": self.principal.id,
+            "source": self.principal.source,
+            "on_behalf_of": self.principal.on_behalf_of,
+            "client": self.client,
+            "via": self.via,
+            "request_id": self.request_id,
+            "reason": self.reason,
+            "idempotency_key": self.idempotency_key,
+            "causation_id": self.causation_id,
+            "correlation_id": self.correlation_id or str(self.command_id),
+            "command_id": str(self.command_id),
+        }
+        return {name: value for name, value in facts.items() if value}
+
+
+class Event(AggregateEvent):
+    """A recorded fact. Subclasses set an explicit `TOPIC`, which stored data refers to for ever."""
+
+    meta: dict[str, str]
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        topic = cls.__dict__.get("TOPIC")
+        if topic:
+            register_topic(topic, cls)
+
+    def apply(self, aggregate: Any) -> None:
+        aggregate.evolve(self)
+
+
+class CreatedEvent(Event, AggregateCreated):
+    """The first fact of a stream; it says which project the stream belongs to."""
+
+    project_id: UUID
+
+
+class Aggregate(BaseAggregate[UUID]):
+    """A stream of facts and the guards in front of it.
+
+    Subclasses set `TOPIC` and `KIND`, define `evolve(event)` and public commands. `status` is what the store
+    keeps beside the stream, so that others can look at it without reading the stream.
+    """
+
+    KIND = ""
+
+    # Attributes are declared here and in `evolve`, never on the class: the library turns a class with
+    # annotations into a dataclass and would write its own `__init__`.
+    def __init__(self, project_id: UUID) -> None:
+        self.project_id = project_id
+        self.status = ""
+
+    @classmethod
+    def begin(cls, event: type[CreatedEvent], id: UUID, meta: Meta, **facts: Any) -> Self:
+        """A new stream whose first fact is `event`."""
+        return cls._create(
+            event,
+            id=id,
+            timestamp=meta.now,
+            meta=meta.stamp(),
+            project_id=meta.principal.project_id,
+            **facts,
+        )
+
+    def emit(self, event: type[Event], meta: Meta, **facts: Any) -> None:
+        """Record one more fact and apply it."""
+        self.trigger_event(event, timestamp=meta.now, meta=meta.stamp(), **facts)
+
+    def evolve(self, event: Event) -> None:
+        """Apply a fact; never refuses."""
+        raise NotImplementedError
+
+
+def _mapper() -> Mapper[UUID]:
+    transcoder = JSONTranscoder()
+    transcoder.register(UUIDAsHex())
+    transcoder.register(DatetimeAsISO())
+    return Mapper(transcoder)
+
+
+_MAPPER = _mapper()
+
+
+def encode(event: Event) -> tuple[str, bytes]:
+    """An event as it is stored: its topic and its state as JSON."""
+    stored = _MAPPER.to_stored_event(event)
+    return stored.topic, stored.state
+
+
+def decode(originator_id: UUID, originator_version: int, topic: str, state: bytes) -> Event:
+    """A stored event as an object. Raises when no class claims the topic or the state is broken."""
+    event = _MAPPER.to_domain_event(StoredEvent(originator_id, originator_version, topic, state))
+    assert isinstance(event, Event)
+    return event
+
+
+def fold(events: Iterable[Event]) -> Aggregate | None:
+    """The aggregate that a stream adds up to; None for an empty stream."""
+    aggregate: Aggregate | None = None
+    for event in events:
+        aggregate = event.mutate(aggregate)
+    return aggregate

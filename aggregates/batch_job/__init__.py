@@ -1,0 +1,1 @@
+"""One fan-out of one workflow version over one frozen audience: its events and its guards."""

@@ -1,0 +1,75 @@
+"""What can happen to a batch job. Counts and ids only: who was reached is the ledger's business."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from aggregates.base import CreatedEvent, Event
+
+
+class BatchJobRequested(CreatedEvent):
+    """Somebody acknowledged a sized audience; `status` is `queued`, or `held` when a human must approve."""
+
+    TOPIC = "batch_job.requested.v1"
+    workflow_id: UUID
+    workflow_version: int
+    variables: dict[str, Any]
+    acknowledgement: dict[str, Any]
+    request_digest: str
+    send_mode: str
+    schedule_id: UUID | None
+    scheduled_for: datetime | None
+    status: str
+    held_because: str | None
+
+
+class BatchJobEnrolled(Event):
+    """The audience was resolved in one snapshot, equals the acknowledged one, and is frozen into chunks."""
+
+    TOPIC = "batch_job.enrolled.v1"
+    enrolled: int
+    chunks: int
+
+
+class BatchJobProgressed(Event):
+    """Cumulative counts, at most four a second."""
+
+    TOPIC = "batch_job.progressed.v1"
+    counts: dict[str, int]
+
+
+class BatchJobPaused(Event):
+    TOPIC = "batch_job.paused.v1"
+    reason: str
+
+
+class BatchJobResumed(Event):
+    TOPIC = "batch_job.resumed.v1"
+
+
+class BatchJobCancelRequested(Event):
+    TOPIC = "batch_job.cancel_requested.v1"
+    reason: str
+
+
+class BatchJobCancelled(Event):
+    TOPIC = "batch_job.cancelled.v1"
+    counts: dict[str, int]
+
+
+class BatchJobCompleted(Event):
+    """Everyone enrolled has an outcome; `failures` tells whether any of them failed."""
+
+    TOPIC = "batch_job.completed.v1"
+    counts: dict[str, int]
+    failures: bool
+
+
+class BatchJobFailed(Event):
+    """Nothing (more) will be sent; `code` is a refusal's code, such as `audience.drift`."""
+
+    TOPIC = "batch_job.failed.v1"
+    code: str
+    reason: str

@@ -1,0 +1,201 @@
+"""Every refusal of the product: a stable code, its kind, and what to do next.
+
+Doors translate kinds, never single codes. `CODES` is the whole catalogue; raising a code that it does not
+list is a programming error and fails at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+
+class Kind(StrEnum):
+    """What sort of refusal it is; each transport maps these and nothing else."""
+
+    INVALID = "invalid"
+    UNAUTHENTICATED = "unauthenticated"
+    DENIED = "denied"
+    NOT_FOUND = "not_found"
+    CONFLICT = "conflict"
+    REFUSED = "refused"
+    TOO_LARGE = "too_large"
+    LIMITED = "limited"
+    UNAVAILABLE = "unavailable"
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One thing wrong with an input.
+
+    `pointer` is a JSON pointer into what was sent (`/steps/0/config/url`), `code` is stable, `message` is a
+    sentence. `got`, `expected` and `example` are short and free of personal data.
+    """
+
+    pointer: str
+    code: str
+    message: str
+    got: Any = None
+    expected: Any = None
+    example: Any = None
+    severity: str = "error"
+
+    def as_data(self) -> dict[str, Any]:
+        data = {"pointer": self.pointer, "code": self.code, "message": self.message}
+        optional = {"got": self.got, "expected": self.expected, "example": self.example}
+        data |= {name: value for name, value in optional.items() if value is not None}
+        if self.severity != "error":
+            data["severity"] = self.severity
+        return data
+
+
+@dataclass(frozen=True)
+class Code:
+    """A catalogue entry: kind, default sentence, default next step."""
+
+    kind: Kind
+    message: str
+    next: str = ""
+
+
+CODES: dict[str, Code] = {
+    # the request itself
+    "request.invalid": Code(Kind.INVALID, "The request is not valid.", "Correct the fields that are named."),
+    "request.malformed": Code(Kind.INVALID, "The body is not valid JSON.", "Send one strict JSON document."),
+    "request.too_large": Code(Kind.TOO_LARGE, "The body is too large.", "Send at most 1 MiB."),
+    "request.unsupported": Code(Kind.INVALID, "The content type is not supported.", "See the API reference."),
+    "request.unknown_route": Code(Kind.NOT_FOUND, "There is nothing at this address.", "See /docs."),
+    "request.method_not_allowed": Code(Kind.INVALID, "This address does not take that method.", "See /docs."),
+    "internal.error": Code(Kind.UNAVAILABLE, "Something failed on our side; nothing was changed.", "Try again."),
+    "service.unavailable": Code(Kind.UNAVAILABLE, "A part that this needs is not reachable.", "Try again shortly."),
+    "position.not_reached": Code(
+        Kind.UNAVAILABLE, "The views have not reached that position yet.", "Repeat the read after Retry-After."
+    ),
+    # who is asking
+    "auth.missing": Code(Kind.UNAUTHENTICATED, "No API key was sent.", "Send `Authorization: Bearer tg_live_…`."),
+    "auth.invalid": Code(
+        Kind.UNAUTHENTICATED, "The API key is not valid.", "Make a new one: `tidegate keys create`."
+    ),
+    "scope.missing": Code(Kind.DENIED, "The key lacks a scope that this needs.", "Ask for a key with that scope."),
+    "grant.undeclared": Code(Kind.DENIED, "Nobody may do this: it has no grant.", "Report this as a defect."),
+    "rate.limited": Code(Kind.LIMITED, "Too many requests for this key.", "Wait for Retry-After."),
+    "secret.mismatch": Code(
+        Kind.UNAVAILABLE,
+        "This database was made with another secret key.",
+        "Set TIDEGATE_SECRET_KEY (or the data directory) to the one that it was made with.",
+    ),
+    # idempotency
+    "idempotency.mismatch": Code(
+        Kind.INVALID, "This Idempotency-Key was used with another body.", "Use a new key for a new request."
+    ),
+    "idempotency.in_flight": Code(
+        Kind.CONFLICT, "A request with this Idempotency-Key is still running.", "Repeat it in a moment."
+    ),
+    # things
+    "workflow.not_found": Code(Kind.NOT_FOUND, "No such workflow.", "List them: GET /api/v1/workflows."),
+    "schedule.not_found": Code(Kind.NOT_FOUND, "No such schedule.", "List them: GET /api/v1/schedules."),
+    "batch_job.not_found": Code(Kind.NOT_FOUND, "No such batch job.", "List them: GET /api/v1/batch-jobs."),
+    "run.not_found": Code(Kind.NOT_FOUND, "No such run.", "List them: GET /api/v1/batch-jobs/{id}/runs."),
+    "cohort.not_found": Code(Kind.NOT_FOUND, "No such cohort.", "List them: GET /api/v1/cohorts."),
+    "person.not_found": Code(Kind.NOT_FOUND, "No such person.", "List them: GET /api/v1/people."),
+    "key.not_found": Code(Kind.NOT_FOUND, "No such key.", "List them: `tidegate keys list`."),
+    "project.not_found": Code(Kind.NOT_FOUND, "No such project.", "Make it: `tidegate projects create`."),
+    "stream.conflict": Code(
+        Kind.CONFLICT, "It was changed by somebody else at the same time.", "Read it again, then repeat."
+    ),
+    # workflows
+    "workflow.invalid": Code(
+        Kind.INVALID, "The workflow is not valid; every problem is listed.", "Correct them all, then save again."
+    ),
+    "workflow.stale": Code(
+        Kind.CONFLICT, "The workflow has changed since the version that you edited.", "Read it, redo the edit."
+    ),
+    "workflow.not_draft": Code(
+        Kind.CONFLICT, "Only a draft can be edited.", "Disable the workflow, or stage the change as a draft."
+    ),
+    "workflow.not_active": Code(Kind.CONFLICT, "The workflow is not active.", "Enable it first."),
+    "workflow.not_batch": Code(
+        Kind.CONFLICT, "The workflow's trigger is not `batch`.", "Use a workflow with a batch trigger."
+    ),
+    "workflow.archived": Code(Kind.CONFLICT, "The workflow is archived.", "Restore it to a draft first."),
+    "workflow.illegal_move": Code(
+        Kind.CONFLICT, "The workflow cannot go to that status from where it is.", "See its status."
+    ),
+    "variables.invalid": Code(Kind.INVALID, "The variables are not valid.", "Use the workflow's declared variables."),
+    "template.failed": Code(
+        Kind.INVALID, "A template could not be rendered for this person.", "Correct the template, or the person's data."
+    ),
+    "outbound.refused": Code(
+        Kind.REFUSED, "The target is not a public address.", "Allow it: TIDEGATE_OUTBOUND_ALLOW lists hosts and networks."
+    ),
+    # audience and acknowledgement
+    "audience.invalid": Code(Kind.INVALID, "The audience is not valid.", "Correct the conditions that are named."),
+    "audience.unanswerable": Code(
+        Kind.INVALID, "A condition could not be evaluated.", "Simplify or correct the condition that is named."
+    ),
+    "audience.drift": Code(
+        Kind.CONFLICT, "The audience is not the one that was acknowledged.", "Size it again and ask a human again."
+    ),
+    "audience.empty": Code(Kind.REFUSED, "Nobody matches.", "Widen the conditions."),
+    "audience.over_limit": Code(Kind.REFUSED, "More people match than policy allows.", "Narrow the conditions."),
+    "confirm.missing": Code(
+        Kind.INVALID, "A confirm token is needed.", "Size the audience, show the number, then send its token."
+    ),
+    "confirm.expired": Code(Kind.CONFLICT, "The confirm token has expired.", "Size the audience again."),
+    "confirm.invalid": Code(Kind.INVALID, "The confirm token is not one of ours.", "Size the audience again."),
+    "confirm.changed": Code(
+        Kind.CONFLICT, "The confirm token was made for something else.", "Size this workflow again, as it is now."
+    ),
+    "confirm.used": Code(
+        Kind.CONFLICT, "The confirm token has been used for another request.", "Size the audience again."
+    ),
+    # schedules
+    "schedule.invalid": Code(Kind.INVALID, "The schedule is not valid.", "Correct the fields that are named."),
+    "schedule.not_active": Code(Kind.CONFLICT, "The schedule is not active.", "See its status."),
+    "schedule.ended": Code(Kind.CONFLICT, "The schedule has ended.", "Attach a new one."),
+    # batch jobs
+    "batch_job.ended": Code(Kind.CONFLICT, "The batch job has ended.", "Start a new one."),
+    "batch_job.illegal_move": Code(
+        Kind.CONFLICT, "The batch job cannot do that in its present status.", "See its status."
+    ),
+    "batch_job.unbalanced": Code(
+        Kind.CONFLICT, "The counts do not add up to the people enrolled.", "Look at the job's ledger."
+    ),
+    # people
+    "people.rejected": Code(
+        Kind.INVALID, "Some rows were rejected; nothing was imported.", "Correct the rows that are named."
+    ),
+    "cohort.invalid": Code(Kind.INVALID, "The cohort is not valid.", "Correct the fields that are named."),
+    "key.invalid": Code(Kind.INVALID, "The key cannot be made like this.", "Correct the fields that are named."),
+}
+
+
+@dataclass
+class DomainError(Exception):
+    """A refusal. `details` are facts for a program (counts, statuses), never personal data."""
+
+    code: str
+    message: str = ""
+    details: Mapping[str, Any] = field(default_factory=dict)
+    problems: tuple[Problem, ...] = ()
+    next: str = ""
+
+    def __post_init__(self) -> None:
+        entry = CODES[self.code]
+        self.message = self.message or entry.message
+        self.next = self.next or entry.next
+        super().__init__(self.message)
+
+    @property
+    def kind(self) -> Kind:
+        return CODES[self.code].kind
+
+    def __str__(self) -> str:
+        return f"{self.code}: {self.message}"
+
+
+def invalid(code: str, problems: Iterable[Problem], message: str = "") -> DomainError:
+    """The error that carries all problems at once."""
+    return DomainError(code, message, problems=tuple(problems))

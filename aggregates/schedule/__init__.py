@@ -1,0 +1,1 @@
+"""When a batch workflow is to run: its events and its guards."""

@@ -1,0 +1,147 @@
+"""What a step type is, and what it can plan.
+
+`plan` is pure and speaks for a whole group of people who stand at the step with the same config; the fan-out
+carries the plan out and renders its templates for each of them.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Generic, Literal, NamedTuple, TypeVar
+
+from pydantic import BaseModel, ConfigDict
+
+from aggregates.errors import Problem
+from aggregates.liquid import Place
+from aggregates.templates import Document
+from aggregates.values import Audience
+
+NEXT = "next"
+"""The port by which people leave a step that does not branch."""
+
+OnUnknown = Literal["retry", "hold"]
+"""After a crash between an attempt and its outcome: try again with the same key, or leave it to a person."""
+
+
+class Config(BaseModel):
+    """Root of every step's config: closed, and no value is turned into another type."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+C = TypeVar("C", bound=Config)
+
+
+@dataclass(frozen=True)
+class Advance:
+    """Go on by a port; nothing happens."""
+
+    port: str = NEXT
+
+
+@dataclass(frozen=True)
+class Record:
+    """Keep in the ledger what would have been sent, then go on. A constant payload is the same for everybody."""
+
+    payload: Document
+    port: str = NEXT
+
+    @property
+    def constant(self) -> bool:
+        return self.payload.constant
+
+
+@dataclass(frozen=True)
+class Park:
+    """Wait, then go on."""
+
+    until: datetime
+    port: str = NEXT
+
+
+@dataclass(frozen=True)
+class Branch:
+    """Everybody takes the first arm whose audience they belong to, or `otherwise`."""
+
+    arms: tuple[tuple[str, Audience], ...]
+    otherwise: str
+
+
+@dataclass(frozen=True)
+class Deliver:
+    """Send something outside, then go on. `request` renders to what the channel's adapter takes."""
+
+    channel: Literal["webhook", "email"]
+    request: Document
+    on_unknown: OnUnknown = "retry"
+    max_attempts: int = 5
+    port: str = NEXT
+
+
+@dataclass(frozen=True)
+class Finish:
+    """The run ends here as `exited`."""
+
+    reason: str
+
+
+Plan = Advance | Record | Park | Branch | Deliver | Finish
+
+
+class Source(NamedTuple):
+    """A template in a config: where it stands below the config, its text, and where its output goes."""
+
+    pointer: str
+    text: str
+    place: Place = "text"
+
+
+class StepType(ABC, Generic[C]):
+    """One kind of step. Subclasses are stateless; one instance of each stands in the catalogue."""
+
+    kind: str
+    name: str
+    category: str
+    description: str
+    Config: type[C]
+    example: dict[str, Any]
+    external: bool = False
+    waits: bool = False
+    sends_email: bool = False
+    needs_person: bool = False
+
+    def ports(self, config: C) -> tuple[str, ...]:
+        """The ways out. `next` may lead nowhere, which ends the run as delivered; every other must be joined."""
+        return (NEXT,)
+
+    def templates(self, config: C) -> Iterable[Source]:
+        """Every template in the config."""
+        return ()
+
+    def audiences(self, config: C) -> Iterable[tuple[str, Audience]]:
+        """Every audience in the config, with the pointer of its conditions below the config."""
+        return ()
+
+    def check(self, config: C) -> Iterable[Problem]:
+        """What the config's schema cannot say; pointers are below the config."""
+        return ()
+
+    @abstractmethod
+    def plan(self, config: C, now: datetime) -> Plan:
+        """What happens to the people who stand here."""
+
+    def as_data(self) -> dict[str, Any]:
+        """What an author needs to know to write such a step."""
+        return {
+            "type": self.kind,
+            "name": self.name,
+            "category": self.category,
+            "description": self.description,
+            "external": self.external,
+            "waits": self.waits,
+            "config_schema": self.Config.model_json_schema(),
+            "example": self.example,
+        }

@@ -1,0 +1,52 @@
+"""Records in the ledger what would have been sent; nothing leaves."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any, Self
+
+from pydantic import Field, JsonValue, model_validator
+from pydantic_core import PydanticCustomError
+
+from aggregates.steps.base import Config, Plan, Record, Source, StepType
+from aggregates.templates import Document, texts
+
+
+class CaptureConfig(Config):
+    channel: str | None = Field(None, max_length=100, description="What it stands for, such as sms or push.")
+    message: str | None = Field(None, description="A Liquid template.")
+    payload: dict[str, JsonValue] | None = Field(None, description="An object whose texts are Liquid templates.")
+
+    @model_validator(mode="after")
+    def _one_content(self) -> Self:
+        if self.message is not None and self.payload is not None:
+            raise PydanticCustomError(
+                "capture.two_contents",
+                "Give a message or a payload, not both",
+                {"expected": "message or payload", "example": {"message": "Hello {{ person.properties.first_name }}"}},
+            )
+        return self
+
+
+class Capture(StepType[CaptureConfig]):
+    kind = "capture"
+    name = "Capture"
+    category = "delivery"
+    description = "Records what would have been sent to each person. Nothing leaves; it happens exactly once."
+    Config = CaptureConfig
+    example = {"channel": "sms", "message": "Hello {{ person.properties.first_name }}"}
+
+    def templates(self, config: CaptureConfig) -> Iterable[Source]:
+        if config.message is not None:
+            yield Source("/message", config.message)
+        for pointer, text in texts(config.payload, "/payload"):
+            yield Source(pointer, text)
+
+    def plan(self, config: CaptureConfig, now: datetime) -> Plan:
+        content: dict[str, Any] = {"channel": config.channel, "message": config.message, "payload": config.payload}
+        # The channel is a label, never a template, so it is laid around the document.
+        tree = Document.of(
+            {name: value for name, value in content.items() if value is not None and name != "channel"}
+        ).tree
+        return Record(Document({**({"channel": config.channel} if config.channel else {}), **tree}))

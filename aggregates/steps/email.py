@@ -1,0 +1,71 @@
+"""Sends an email."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, ConfigDict, Field
+from pydantic_core import PydanticCustomError
+
+from aggregates.steps.base import Config, Deliver, OnUnknown, Plan, Source, StepType
+from aggregates.templates import Document, Template
+
+TO_THE_PERSON = "{{ person.email }}"
+
+ADDRESS = r"[^<>@\s,;:\\\"]{1,64}@[A-Za-z0-9.-]{1,253}"
+SENDER = re.compile(rf"[^<>@\x00-\x1f\x7f\",;:\\]{{1,100}} <{ADDRESS}>|{ADDRESS}")
+
+
+def _checked_sender(sender: str) -> str:
+    if not SENDER.fullmatch(sender):
+        raise PydanticCustomError(
+            "email.sender_invalid",
+            "One address, with a name before it if you like",
+            {"expected": "address", "example": "Ann from Example <ann@example.com>"},
+        )
+    return sender
+
+
+class EmailConfig(Config):
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, validate_by_alias=True)
+
+    to: str = Field(TO_THE_PERSON, min_length=1, max_length=1_000, description="A template that gives one address.")
+    subject: str = Field(min_length=1, max_length=1_000, description="A Liquid template.")
+    text: str = Field(min_length=1, description="A Liquid template: the body as plain text.")
+    html: str | None = Field(None, description="A Liquid template: the body as HTML; values are escaped.")
+    sender: Annotated[str, AfterValidator(_checked_sender)] | None = Field(
+        None, alias="from", max_length=320, description="The sender, if it is not the installation's own."
+    )
+    on_unknown: OnUnknown = "retry"
+    max_attempts: int = Field(5, ge=1, le=10)
+
+
+class Email(StepType[EmailConfig]):
+    kind = "email"
+    name = "Email"
+    category = "delivery"
+    description = "Sends one email to each person. Its Message-ID is the same on every try."
+    Config = EmailConfig
+    example = {"subject": "Welcome, {{ person.properties.first_name }}", "text": "Good to have you here."}
+    external = True
+    sends_email = True
+
+    def templates(self, config: EmailConfig) -> Iterable[Source]:
+        yield Source("/to", config.to, "line")
+        yield Source("/subject", config.subject, "line")
+        yield Source("/text", config.text)
+        if config.html is not None:
+            yield Source("/html", config.html, "html")
+
+    def plan(self, config: EmailConfig, now: datetime) -> Plan:
+        tree: dict[str, Any] = {
+            source.pointer.removeprefix("/"): Template.of(source.text, source.place)
+            for source in self.templates(config)
+        }
+        if config.sender is not None:
+            tree["from"] = config.sender
+        tree |= {"on_unknown": config.on_unknown, "max_attempts": config.max_attempts}
+        return Deliver("email", Document(tree), config.on_unknown, config.max_attempts)

@@ -1,0 +1,105 @@
+"""Calls an HTTP endpoint, signed and with an idempotency key."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, Field, JsonValue
+from pydantic_core import PydanticCustomError
+
+from aggregates.errors import Problem
+from aggregates.shape import at, echo
+from aggregates.steps.base import Config, Deliver, OnUnknown, Plan, Source, StepType
+from aggregates.templates import Document, Template, texts
+
+URL_LIMIT = 2_000
+HEADER_LIMIT = 30
+
+# The host decides who is reached, so no template may choose it; credentials do not belong into an address.
+URL = re.compile(
+    r"https?://(?P<host>[A-Za-z0-9](?:[A-Za-z0-9.-]{0,251}[A-Za-z0-9])?|\[[0-9A-Fa-f:.]{2,45}\])"
+    r"(?::(?P<port>\d{1,5}))?(?P<rest>[/?][^#\\\x00-\x1f]*)?",
+    re.ASCII,
+)
+HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,100}", re.ASCII)
+RESERVED = frozenset(
+    """connection content-length expect host idempotency-key keep-alive proxy-authorization proxy-connection te
+    trailer transfer-encoding upgrade webhook-id webhook-signature webhook-timestamp""".split()
+)
+
+
+def _checked_url(url: str) -> str:
+    match = URL.fullmatch(url)
+    if not match or not 0 < int(match["port"] or 443) < 65_536:
+        raise PydanticCustomError(
+            "webhook.url_invalid",
+            "An http or https address with a written-out host, without credentials; templates stand after the host",
+            {"expected": "https URL", "example": "https://example.com/hooks/{{ person.distinct_id }}"},
+        )
+    return url
+
+
+class WebhookConfig(Config):
+    url: Annotated[str, AfterValidator(_checked_url)] = Field(
+        max_length=URL_LIMIT, description="Templates after the host."
+    )
+    method: Literal["POST", "PUT", "PATCH", "GET", "DELETE"] = "POST"
+    headers: dict[str, str] = Field(default_factory=dict, max_length=HEADER_LIMIT, description="Templates in values.")
+    body: JsonValue = Field(None, description="Sent as JSON; its texts are Liquid templates.")
+    timeout_seconds: float = Field(10, ge=1, le=30)
+    on_unknown: OnUnknown = "retry"
+    max_attempts: int = Field(5, ge=1, le=10)
+
+
+class Webhook(StepType[WebhookConfig]):
+    kind = "webhook"
+    name = "Webhook"
+    category = "delivery"
+    description = (
+        "Calls an HTTP endpoint once for each person. Signed by Standard Webhooks; `webhook-id` and "
+        "`Idempotency-Key` are the same on every try. Retries 408, 425, 429, 5xx and connection errors."
+    )
+    Config = WebhookConfig
+    example = {
+        "url": "https://example.com/hooks/welcome",
+        "body": {"id": "{{ person.distinct_id }}", "name": "{{ person.properties.first_name }}"},
+    }
+    external = True
+
+    def templates(self, config: WebhookConfig) -> Iterable[Source]:
+        yield Source("/url", config.url, "url")
+        for name, value in config.headers.items():
+            yield Source(at("/headers", name), value, "line")
+        for pointer, text in texts(config.body, "/body"):
+            yield Source(pointer, text)
+
+    def check(self, config: WebhookConfig) -> Iterable[Problem]:
+        seen: set[str] = set()
+        for name in config.headers:
+            pointer = at("/headers", name)
+            if not HEADER_NAME.fullmatch(name):
+                yield Problem(pointer, "webhook.header_invalid", "This is not a header's name.", echo(name), "token")
+            elif name.lower() in RESERVED:
+                yield Problem(pointer, "webhook.header_reserved", "We set this header ourselves.", echo(name))
+            elif name.lower() in seen:
+                yield Problem(pointer, "webhook.header_invalid", "This header is given twice.", echo(name))
+            seen.add(name.lower())
+        if config.body is not None and config.method == "GET":
+            yield Problem("/body", "webhook.body_refused", "A GET request has no body.", "GET", "POST, PUT or PATCH")
+
+    def plan(self, config: WebhookConfig, now: datetime) -> Plan:
+        tree: dict[str, Any] = {
+            "method": config.method,
+            "url": Template.of(config.url, "url"),
+            "headers": {name: Template.of(value, "line") for name, value in config.headers.items()},
+            "timeout_seconds": config.timeout_seconds,
+            "on_unknown": config.on_unknown,
+            "max_attempts": config.max_attempts,
+        }
+        if config.body is not None:
+            tree["body"] = Document.of(config.body).tree
+        # `method` and `on_unknown` are literals: only `Template` leaves are rendered.
+        return Deliver("webhook", Document(tree), config.on_unknown, config.max_attempts)

@@ -1,0 +1,10 @@
+"""What is to happen, versioned.
+
+definition  Definition: content that is valid as a whole
+triggers    whom or what a workflow starts for
+variables   the knobs of a workflow, and how values are laid over their defaults
+steps       steps and edges: each on its own
+graph       steps and edges together: dead ends, doubles, endless loops
+events      what can happen to a workflow
+aggregate   the guards in front of it
+"""

@@ -1,0 +1,114 @@
+"""The workflow: versioned content and the status that decides who may use it.
+
+| from     | command | to       |
+|----------|---------|----------|
+| -        | create  | draft    |
+| draft    | edit    | draft    |
+| draft    | enable  | active   |
+| active   | disable | draft    |
+| draft    | archive | archived |
+| active   | archive | archived |
+| archived | restore | draft    |
+"""
+
+from __future__ import annotations
+
+from typing import Any, Self
+from uuid import UUID
+
+from aggregates.base import Aggregate, Event, Meta
+from aggregates.errors import DomainError
+from aggregates.workflow.definition import Definition
+from aggregates.workflow.events import (
+    WorkflowActivated,
+    WorkflowArchived,
+    WorkflowCreated,
+    WorkflowDisabled,
+    WorkflowEdited,
+    WorkflowRestored,
+)
+
+
+class Workflow(Aggregate):
+    TOPIC = "workflow"
+    KIND = "workflow"
+
+    # -- commands
+
+    @classmethod
+    def create(cls, id: UUID, *, name: str, description: str, content: dict[str, Any], meta: Meta) -> Self:
+        """A draft. Content is plain data that the caller has validated as strictly as its source asks."""
+        return cls.begin(WorkflowCreated, id, meta, name=name, description=description, content=content)
+
+    def edit(
+        self, *, name: str, description: str, content: dict[str, Any], made_against: int | None, meta: Meta
+    ) -> None:
+        """Replace a draft's name, description and content.
+
+        `made_against` is the version that the editor saw; None trusts the caller to have the latest.
+        """
+        if made_against is not None and made_against != self.content_version:
+            raise DomainError(
+                "workflow.stale", details={"made_against": made_against, "version": self.content_version}
+            )
+        if self.status == "archived":
+            raise DomainError("workflow.archived")
+        if self.status != "draft":
+            raise DomainError("workflow.not_draft", details={"status": self.status})
+        if (name, description, content) == (self.name, self.description, self.content):
+            return
+        version = self.content_version + (content != self.content)
+        self.emit(WorkflowEdited, meta, name=name, description=description, content=content, version=version)
+
+    def enable(self, definition: Definition | None, *, meta: Meta) -> None:
+        """Go active; a Definition is the proof that the stored content is valid as a whole."""
+        if self.status == "active":
+            return
+        self._require("draft", move="enable")
+        if definition is None:
+            raise DomainError("workflow.invalid")
+        self.emit(WorkflowActivated, meta)
+
+    def disable(self, *, meta: Meta) -> None:
+        if self.status == "draft":
+            return
+        self._require("active", move="disable")
+        self.emit(WorkflowDisabled, meta)
+
+    def archive(self, *, meta: Meta) -> None:
+        if self.status == "archived":
+            return
+        self.emit(WorkflowArchived, meta)
+
+    def restore(self, *, meta: Meta) -> None:
+        if self.status == "draft":
+            return
+        self._require("archived", move="restore")
+        self.emit(WorkflowRestored, meta)
+
+    def _require(self, status: str, *, move: str) -> None:
+        if self.status != status:
+            code = "workflow.archived" if self.status == "archived" else "workflow.illegal_move"
+            raise DomainError(code, details={"status": self.status, "move": move})
+
+    # -- facts
+
+    def evolve(self, event: Event) -> None:
+        match event:
+            case WorkflowCreated():
+                self.name = event.name
+                self.description = event.description
+                self.content = event.content
+                self.content_version = 1
+                self.status = "draft"
+            case WorkflowEdited():
+                self.name = event.name
+                self.description = event.description
+                self.content = event.content
+                self.content_version = event.version
+            case WorkflowActivated():
+                self.status = "active"
+            case WorkflowDisabled() | WorkflowRestored():
+                self.status = "draft"
+            case WorkflowArchived():
+                self.status = "archived"

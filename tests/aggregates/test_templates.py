@@ -1,0 +1,167 @@
+"""Templates know what they read, give one text for anybody, and cannot be made to harm."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from aggregates.errors import DomainError
+from aggregates.liquid import Place, environment
+from aggregates.templates import Document, Template
+
+ANN = {"id": 7, "distinct_id": "ann", "email": "ann@example.com", "properties": {"first_name": "Ann", "n": 5}}
+SCOPE: dict[str, Any] = {
+    "person": ANN,
+    "variables": {"path": "x"},
+    "inputs": {},
+    "workflow": {"id": "w", "name": "Spring"},
+    "run": {"id": "r"},
+}
+
+
+def scope(**properties: Any) -> dict[str, Any]:
+    return SCOPE | {"person": ANN | {"properties": properties}}
+
+
+def rendered(source: str, place: Place = "text", **properties: Any) -> str:
+    return Template.of(source, place).render(scope(**properties) if properties else SCOPE)
+
+
+@pytest.mark.parametrize(
+    ("source", "text"),
+    [
+        ("plain", "plain"),
+        ("Hi {{ person.properties.first_name }}!", "Hi Ann!"),
+        ("{{ person.properties.missing }}|{{ person.properties.a.b.c }}", "|"),
+        ("{{ person.properties['first_name'] | upcase }}", "ANN"),
+        ("{{ person.properties.missing | default: 'friend' }}", "friend"),
+        ("{% if person.properties.n > 4 %}many{% else %}few{% endif %}", "many"),
+        ("{% if person.properties.missing > 4 %}many{% else %}few{% endif %}", "few"),
+        ("{% for i in (1..3) %}{{ i }}{% endfor %}", "123"),
+        ("{{ '2026-03-04' | date: '%d %B %Y' }}", "04 March 2026"),
+        ("{{ 'now' | date: '%Y' }}", "now"),
+        ("{{ 2.5 | round }}{{ 2.345 | round: 2 }}", "22.35"),
+        ("{{ workflow.name }} {{ run.id }} {{ variables.path }} {{ person.id }}", "Spring r x 7"),
+        ("{% raw %}{{ now }}{% endraw %}", "{{ now }}"),
+    ],
+)
+def test_a_template_renders(source: str, text: str) -> None:
+    assert rendered(source) == text
+
+
+@pytest.mark.parametrize(
+    ("source", "needs"),
+    [
+        ("{{ person.properties.a }} {{ person.properties.b.c }}", ("a", "b")),
+        ("{{ person.email }}", ()),
+        ("{{ person.properties.a | default: 'x' }}", ()),
+        ("{{ person.properties.a | default: 'x' }}{{ person.properties.a }}", ("a",)),
+        ("{{ 'x' | append: person.properties.a }}", ("a",)),
+        ("{% for x in person.properties.list %}{{ x }}{% endfor %}", ("list",)),
+        ("{% assign y = person.properties.a %}{{ y }}", ("a",)),
+        ("{% case person.properties.a %}{% when person.properties.b %}{% endcase %}", ("a", "b")),
+        ("{{ person.properties[person.properties.a] }}", ("a",)),
+    ],
+)
+def test_the_needed_properties_are_found_without_rendering(source: str, needs: tuple[str, ...]) -> None:
+    assert Template.of(source).needs == needs
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "{% assign x = 'xxxxxxxxxx' %}" + "{% assign x = x | append: x %}" * 20 + "{{ x }}",
+        "{% for a in (1..100) %}{% for b in (1..100) %}x{% endfor %}{% endfor %}",
+        "{% for a in (1..600) %}{% endfor %}{% for a in (1..600) %}{% endfor %}",
+        "{{ person.properties.long | replace: '', person.properties.long }}",
+        "{{ person.properties.list | join: person.properties.long }}",
+        "{{ person.properties.big" + " | times: person.properties.big" * 50 + " }}",
+        "{{ person.properties.long | split: '' | uniq }}",
+        "{{ '2026-01-01' | date: '%999999999d' }}",
+        "{{ 'x' | base64_decode }}{{ person.properties.list | url_decode: 3 }}",
+    ],
+)
+def test_a_template_that_grows_without_bound_fails_for_that_person_only(source: str) -> None:
+    with pytest.raises(DomainError) as refusal:
+        rendered(source, long="y" * 30_000, list=["x"] * 900, big=2**50)
+    assert refusal.value.code == "template.failed"
+    assert "yyyy" not in str(refusal.value.details) + refusal.value.message
+
+
+def test_html_is_escaped_and_cannot_be_switched_off() -> None:
+    assert rendered("<b>{{ person.properties.x }}</b>", "html", x="<script>") == "<b>&lt;script&gt;</b>"
+    assert rendered("{{ person.properties.x | escape }}", "html", x="<") == "&lt;"
+    assert Template.parse("{{ person.properties.x | safe }}", "", "html")[1][0].code == "template.filter_unknown"
+
+
+@given(st.text())
+@settings(deadline=None)
+def test_a_value_stays_inside_its_part_of_a_url(value: str) -> None:
+    template = Template.of("https://example.com/u/{{ person.properties.x }}/end?q={{ person.properties.x }}&z=1", "url")
+    if value in {".", ".."}:
+        with pytest.raises(DomainError):
+            template.render(scope(x=value))
+        return
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return
+    parts = urlsplit(template.render(scope(x=value)))
+    assert parts.hostname == "example.com" and parts.path.endswith("/end") and parts.path.count("/") == 3
+    assert parse_qs(parts.query, keep_blank_values=True) == {"q": [value.replace("\0", "")], "z": ["1"]}
+
+
+def test_a_value_that_was_encoded_on_purpose_is_not_encoded_twice() -> None:
+    assert rendered("https://a.b/{{ person.properties.x | url_encode }}", "url", x="a b") == "https://a.b/a%20b"
+
+
+def test_a_line_stays_one_line() -> None:
+    assert rendered("Hi {{ person.properties.x }}", "line", x="x\r\nBcc: y\u2028z") == "Hi x Bcc: y z"
+
+
+VALUES = st.none() | st.booleans() | st.integers(-(10**9), 10**9) | st.floats(-1e9, 1e9) | st.text() | st.lists(st.text(max_size=3), max_size=3)
+
+
+@given(st.dictionaries(st.sampled_from(["a", "b"]), VALUES | st.dictionaries(st.text(max_size=3), VALUES, max_size=2)))
+@settings(deadline=None)
+@pytest.mark.parametrize("place", ["text", "html", "line"])
+def test_the_short_way_renders_what_the_library_would(place: Place, properties: dict[str, Any]) -> None:
+    source = "1 {{ person.properties.a }} 2 {{ person.properties.b.c }} {{person.email}}"
+    library = environment(place).from_string(source)
+    assert Template.of(source, place).render(scope(**properties)) == library.render(**scope(**properties))
+
+
+@given(st.dictionaries(st.text(max_size=4), st.text(max_size=20)))
+@settings(deadline=None)
+def test_values_never_form_structure(properties: dict[str, str]) -> None:
+    document = Document.of({"to": "{{ person.properties.x }}", "list": ["{{ person.properties }}", 1], "{{ k }}": None})
+    result = json.loads(json.dumps(document.render(scope(**properties, x='","to":"all'))))
+    assert list(result) == ["to", "list", "{{ k }}"]
+    assert result["to"] == '","to":"all' and isinstance(result["list"][0], str) and len(result["list"]) == 2
+
+
+def test_a_document_without_templates_is_constant() -> None:
+    assert Document.of({"a": ["b", 1, None]}).constant
+    assert Document.of({"a": ["b", 1, None]}).render({}) == {"a": ["b", 1, None]}
+    assert not Document.of({"a": ["{{ person.email }}"]}).constant
+
+
+def test_nothing_that_postgresql_cannot_store_comes_out() -> None:
+    assert "\0" not in rendered("{{ 'a%00b' | url_decode }}|{{ 'AGE=' | base64_decode }}")
+
+
+@given(st.text(alphabet="{}%|.'\" ()person1forin:,-=#\n", max_size=60))
+@settings(max_examples=300, deadline=None)
+def test_no_source_of_any_shape_raises(source: str) -> None:
+    template, problems = Template.parse(source)
+    assert (template is None) == bool(problems)
+    if template:
+        try:
+            assert isinstance(template.render(SCOPE), str)
+        except DomainError as refusal:
+            assert refusal.code == "template.failed"

@@ -1,0 +1,1 @@
+"""What the tests share: waiting for a state, databases of their own, processes to kill."""
