@@ -91,10 +91,18 @@ REFUSED: list[tuple[str, str, Any]] = [
     ("audience.behavioral_filter", "/trigger/filters/actions", filters(properties=[], actions=[{"id": 1}])),
     ("field.unknown", "/trigger/filters/property", filters(properties=[], property=[])),
     ("audience.not_a_list", "/trigger/filters/properties", filters(properties={})),
-    ("condition.operator_unknown", "/trigger/filters/properties/0/operator", filters(properties=[{**CONDITION, "operator": "like"}])),
+    (
+        "condition.operator_unknown",
+        "/trigger/filters/properties/0/operator",
+        filters(properties=[{**CONDITION, "operator": "like"}]),
+    ),
     ("input.invalid", "/trigger/inputs", content(trigger={"type": "manual", "inputs": []})),
     ("input.invalid", "/trigger/inputs/order", content(trigger={"type": "manual", "inputs": {"order": "string"}})),
-    ("variable.type_unknown", "/trigger/inputs/order/type", content(trigger={"type": "manual", "inputs": {"order": {}}})),
+    (
+        "variable.type_unknown",
+        "/trigger/inputs/order/type",
+        content(trigger={"type": "manual", "inputs": {"order": {}}}),
+    ),
     # steps
     ("steps.missing", "/steps", content(steps=[], edges=[])),
     ("steps.missing", "/steps", content(steps=None, edges=[])),
@@ -127,29 +135,77 @@ REFUSED: list[tuple[str, str, Any]] = [
     ("webhook.url_invalid", "/steps/0/config/url", one_step("webhook", {"url": "file:///etc/passwd"})),
     ("webhook.url_invalid", "/steps/0/config/url", one_step("webhook", {"url": "https://example.com:99999/"})),
     ("field.missing", "/steps/0/config/url", one_step("webhook", {})),
-    ("webhook.header_invalid", "/steps/0/config/headers/a b", one_step("webhook", {"url": "https://a.b", "headers": {"a b": "x"}})),
-    ("webhook.header_invalid", "/steps/0/config/headers/X-A", one_step("webhook", {"url": "https://a.b", "headers": {"x-a": "x", "X-A": "y"}})),
-    ("webhook.header_reserved", "/steps/0/config/headers/Host", one_step("webhook", {"url": "https://a.b", "headers": {"Host": "x"}})),
-    ("webhook.body_refused", "/steps/0/config/body", one_step("webhook", {"url": "https://a.b", "method": "GET", "body": {}})),
+    (
+        "webhook.header_invalid",
+        "/steps/0/config/headers/a b",
+        one_step("webhook", {"url": "https://a.b", "headers": {"a b": "x"}}),
+    ),
+    (
+        "webhook.header_invalid",
+        "/steps/0/config/headers/X-A",
+        one_step("webhook", {"url": "https://a.b", "headers": {"x-a": "x", "X-A": "y"}}),
+    ),
+    (
+        "webhook.header_reserved",
+        "/steps/0/config/headers/Host",
+        one_step("webhook", {"url": "https://a.b", "headers": {"Host": "x"}}),
+    ),
+    (
+        "webhook.body_refused",
+        "/steps/0/config/body",
+        one_step("webhook", {"url": "https://a.b", "method": "GET", "body": {}}),
+    ),
     ("config.invalid", "/steps/0/config/max_attempts", one_step("webhook", {"url": "https://a.b", "max_attempts": 11})),
-    ("config.invalid", "/steps/0/config/timeout_seconds", one_step("webhook", {"url": "https://a.b", "timeout_seconds": 31})),
-    ("config.invalid", "/steps/0/config/on_unknown", one_step("email", {"subject": "a", "text": "b", "on_unknown": "x"})),
-    ("email.sender_invalid", "/steps/0/config/from", one_step("email", {"subject": "a", "text": "b", "from": "a@b\r\nBcc: c@d"})),
+    (
+        "config.invalid",
+        "/steps/0/config/timeout_seconds",
+        one_step("webhook", {"url": "https://a.b", "timeout_seconds": 31}),
+    ),
+    (
+        "config.invalid",
+        "/steps/0/config/on_unknown",
+        one_step("email", {"subject": "a", "text": "b", "on_unknown": "x"}),
+    ),
+    (
+        "email.sender_invalid",
+        "/steps/0/config/from",
+        one_step("email", {"subject": "a", "text": "b", "from": "a@b\r\nBcc: c@d"}),
+    ),
     ("branch.name_taken", "/steps/0/config/conditions/0/name", branch("else")),
     ("branch.name_taken", "/steps/0/config/conditions/1/name", branch("a", "a")),
     ("audience.filters_missing", "/steps/0/config/conditions/0/filters", branch("a", filters=None)),
-    ("audience.behavioral_filter", "/steps/0/config/conditions/0/filters/events", branch("a", filters={"properties": [], "events": []})),
+    (
+        "audience.behavioral_filter",
+        "/steps/0/config/conditions/0/filters/events",
+        branch("a", filters={"properties": [], "events": []}),
+    ),
     # templates
     ("template.syntax", "/steps/0/config/message", one_step("capture", {"message": "{{ person.email"})),
     ("template.syntax", "/steps/0/config/message", one_step("capture", {"message": "{% include 'x' %}"})),
     ("template.invalid", "/steps/0/config/message", one_step("capture", {"message": "x" * 70_000})),
     ("template.name_unknown", "/steps/0/config/payload/a/0", one_step("capture", {"payload": {"a": ["{{ now }}"]}})),
-    ("template.name_unknown", "/steps/0/config/headers/X-A", one_step("webhook", {"url": "https://a.b", "headers": {"X-A": "{{ person.name }}"}})),
+    (
+        "template.name_unknown",
+        "/steps/0/config/headers/X-A",
+        one_step("webhook", {"url": "https://a.b", "headers": {"X-A": "{{ person.name }}"}}),
+    ),
     ("template.name_undeclared", "/steps/0/config/message", one_step("capture", {"message": "{{ variables.nope }}"})),
     ("template.name_undeclared", "/steps/0/config/message", one_step("capture", {"message": "{{ inputs.nope }}"})),
-    ("template.filter_unknown", "/steps/0/config/message", one_step("capture", {"message": "{{ person.email | shout }}"})),
-    ("template.range", "/steps/0/config/message", one_step("capture", {"message": "{% for i in (1..99999) %}{% endfor %}"})),
-    ("template.no_person", "/steps/0/config/message", one_step("capture", {"message": "{{ person.email }}"}) | {"trigger": {"type": "manual"}}),
+    (
+        "template.filter_unknown",
+        "/steps/0/config/message",
+        one_step("capture", {"message": "{{ person.email | shout }}"}),
+    ),
+    (
+        "template.range",
+        "/steps/0/config/message",
+        one_step("capture", {"message": "{% for i in (1..99999) %}{% endfor %}"}),
+    ),
+    (
+        "template.no_person",
+        "/steps/0/config/message",
+        one_step("capture", {"message": "{{ person.email }}"}) | {"trigger": {"type": "manual"}},
+    ),
     ("step.needs_person", "/steps/0/type", branch("a") | {"trigger": {"type": "manual"}}),
     # edges and the graph
     ("edges.invalid", "/edges", content(edges={})),
@@ -171,14 +227,28 @@ REFUSED: list[tuple[str, str, Any]] = [
     ("variable.invalid", "/variables/0", content(variables=["path"])),
     ("variable.key_invalid", "/variables/0/key", content(variables=[{"key": "1x", "type": "string"}])),
     ("variable.type_unknown", "/variables/0/type", content(variables=[{"key": "path", "type": "date"}])),
-    ("variable.default_invalid", "/variables/0/default", content(variables=[{"key": "path", "type": "number", "default": True}])),
+    (
+        "variable.default_invalid",
+        "/variables/0/default",
+        content(variables=[{"key": "path", "type": "number", "default": True}]),
+    ),
     ("variable.duplicate", "/variables/1/key", content(variables=[{"key": "path", "type": "string"}] * 2)),
-    ("field.unknown", "/variables/0/required", content(variables=[{"key": "path", "type": "string", "required": True}])),
-    ("variables.too_large", "/variables", content(variables=[{"key": "path", "type": "string", "default": "x" * VARIABLES_LIMIT}])),
+    (
+        "field.unknown",
+        "/variables/0/required",
+        content(variables=[{"key": "path", "type": "string", "required": True}]),
+    ),
+    (
+        "variables.too_large",
+        "/variables",
+        content(variables=[{"key": "path", "type": "string", "default": "x" * VARIABLES_LIMIT}]),
+    ),
 ]
 
 
-@pytest.mark.parametrize(("code", "pointer", "raw"), REFUSED, ids=[f"{code}-{n}" for n, (code, _, _) in enumerate(REFUSED)])
+@pytest.mark.parametrize(
+    ("code", "pointer", "raw"), REFUSED, ids=[f"{code}-{n}" for n, (code, _, _) in enumerate(REFUSED)]
+)
 def test_what_is_wrong_is_named_and_refused(code: str, pointer: str, raw: Any) -> None:
     definition, problems = Definition.parse(raw)
     assert definition is None
@@ -213,7 +283,12 @@ def test_a_problem_never_repeats_long_input() -> None:
     secret = "s3cret" * 200
     raw = content(trigger={"type": secret}, edges=[{"from": secret, "to": secret, secret: secret}])
     raw["steps"][0] |= {"id": secret, "type": secret, "name": secret, "on_error": secret, "config": {secret: secret}}
-    raw["steps"][2]["config"] = {"url": secret, "method": secret, "headers": {secret: secret}, "body": {secret: "{{ " + secret}}
+    raw["steps"][2]["config"] = {
+        "url": secret,
+        "method": secret,
+        "headers": {secret: secret},
+        "body": {secret: "{{ " + secret},
+    }
     for problem in Definition.parse(raw)[1]:
         assert len(json.dumps(problem.as_data())) < 1_000
         assert secret[:60] not in json.dumps(problem.as_data())
@@ -311,7 +386,10 @@ def test_values_that_a_workflow_does_not_take_are_refused(layer: Any, code: str)
 
 
 def test_a_manual_run_takes_declared_inputs_only_and_all_required_ones() -> None:
-    trigger = {"type": "manual", "inputs": {"order": {"type": "string", "required": True}, "n": {"type": "number", "default": 1}}}
+    trigger = {
+        "type": "manual",
+        "inputs": {"order": {"type": "string", "required": True}, "n": {"type": "number", "default": 1}},
+    }
     definition = parsed(one_step("capture", {"message": "{{ inputs.order }}"}) | {"trigger": trigger})
     assert definition.audience is None
     assert definition.merge_inputs({"order": "7"}) == ({"order": "7", "n": 1}, [])

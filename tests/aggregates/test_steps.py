@@ -70,7 +70,9 @@ def test_a_delay_parks_until_exactly_then(config: dict[str, Any], length: timede
     assert plan("delay", config) == Park(NOW + length)
 
 
-@pytest.mark.parametrize("duration", ["P1Y", "P1M", "1D", "P", "PT", "P1DT", "PT1.5H", "p1d", "P-1D", "P1D ", "P٣D", ""])
+@pytest.mark.parametrize(
+    "duration", ["P1Y", "P1M", "1D", "P", "PT", "P1DT", "PT1.5H", "p1d", "P-1D", "P1D ", "P٣D", ""]
+)
 def test_a_duration_without_a_fixed_meaning_is_refused(duration: str) -> None:
     config, problems = parse_config(catalogue()["delay"], {"duration": duration}, "")
     assert config is None and problems[0].code == "delay.invalid"
@@ -105,7 +107,7 @@ def test_a_webhook_request_is_rendered_safely_for_each_place() -> None:
         "timeout_seconds": 10,
         "on_unknown": "hold",
         "max_attempts": 2,
-        "body": {"name": "Ann\r\nX: y", "n": 1},
+        "body": {"name": "Ann\nX: y", "n": 1},
     }
 
 
@@ -113,7 +115,10 @@ def test_an_email_goes_to_the_person_unless_it_says_otherwise() -> None:
     deliver = plan("email", {"subject": "Hi {{ person.properties.first_name }}", "text": "a", "html": "<p>b</p>"})
     request = deliver.request.render(SCOPE)
     assert request["to"] == "ann@example.com" and request["subject"] == "Hi Ann X: y" and "from" not in request
-    assert plan("email", {"subject": "a", "text": "b", "from": "Ann <a@b.c>"}).request.render(SCOPE)["from"] == "Ann <a@b.c>"
+    assert (
+        plan("email", {"subject": "a", "text": "b", "from": "Ann <a@b.c>"}).request.render(SCOPE)["from"]
+        == "Ann <a@b.c>"
+    )
 
 
 def test_exit_finishes_with_its_reason_and_has_no_way_out() -> None:
@@ -122,13 +127,17 @@ def test_exit_finishes_with_its_reason_and_has_no_way_out() -> None:
     assert exit_type.ports(exit_type.Config()) == ()
 
 
-class Ping(StepType[Config]):
+class PingConfig(Config):
+    pass
+
+
+class Ping(StepType[PingConfig]):
     kind = "ping"
     name = category = description = "Ping"
-    Config = Config
+    Config = PingConfig
     example: dict[str, Any] = {}
 
-    def plan(self, config: Config, now: datetime) -> Finish:
+    def plan(self, config: PingConfig, now: datetime) -> Finish:
         return Finish("ping")
 
 

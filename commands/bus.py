@@ -1,0 +1,102 @@
+"""The command bus: authorize, claim the idempotency key, handle, append; again when a stream moved.
+
+Every command is one database transaction: its idempotency row, its events and its answer are there together
+or not at all. So a crash at any instant leaves either nothing or everything, and a retry with the same key
+gets the same answer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import asdict, is_dataclass
+from typing import Any, Protocol
+
+from aggregates.base import Meta
+from aggregates.errors import DomainError
+from aggregates.values import digest
+from commands import batch_job, keys, people, schedule, workflow
+from commands.context import Accepted, Context
+from commands.grants import authorize
+
+Handler = Callable[[Any, Context], Accepted]
+
+HANDLERS: dict[type, Handler] = {
+    workflow.CreateWorkflow: workflow.create,
+    workflow.EditWorkflow: workflow.edit,
+    workflow.EnableWorkflow: workflow.enable,
+    workflow.DisableWorkflow: workflow.disable,
+    workflow.ArchiveWorkflow: workflow.archive,
+    workflow.RestoreWorkflow: workflow.restore,
+    batch_job.SizeAudience: batch_job.size_audience,
+    batch_job.ExplainAudience: batch_job.explain_audience,
+    batch_job.RunBatch: batch_job.run_batch,
+    batch_job.CancelBatchJob: batch_job.cancel,
+    schedule.AttachSchedule: schedule.attach,
+    schedule.PauseSchedule: schedule.pause,
+    schedule.ResumeSchedule: schedule.resume,
+    schedule.DetachSchedule: schedule.detach,
+    people.ImportPeople: people.import_people,
+    people.CreateCohort: people.create_cohort,
+    keys.CreateKey: keys.create,
+    keys.RevokeKey: keys.revoke,
+}
+
+ATTEMPTS = 3
+"""How often a command is tried when somebody else appended to its stream first."""
+
+
+class StreamMoved(Exception):
+    """Somebody appended to a stream between its load and its save."""
+
+
+class Claims(Protocol):
+    """Idempotency keys, inside the command's transaction."""
+
+    def claim(self, meta: Meta, command: str, body_digest: str) -> Accepted | None:
+        """The answer given before; None when this request is the first with its key."""
+
+    def settle(self, meta: Meta, command: str, answer: Accepted) -> None: ...
+
+
+class Unit(Protocol):
+    """One transaction with everything that a command may touch."""
+
+    claims: Claims
+
+    def context(self, meta: Meta) -> Context: ...
+
+
+class Bus:
+    """Takes a command and who asks; answers what was accepted, or raises DomainError."""
+
+    def __init__(self, unit_of_work: Callable[[], AbstractContextManager[Unit]]) -> None:
+        self._unit_of_work = unit_of_work
+
+    def dispatch(self, command: Any, meta: Meta) -> Accepted:
+        """Handle one command. Raises StreamMoved as `stream.conflict` after a few tries."""
+        authorize(meta.principal, type(command).__name__)
+        for _ in range(ATTEMPTS):
+            try:
+                with self._unit_of_work() as unit:
+                    return self._once(command, meta, unit)
+            except StreamMoved:
+                continue
+        raise DomainError("stream.conflict")
+
+    def _once(self, command: Any, meta: Meta, unit: Unit) -> Accepted:
+        name = type(command).__name__
+        if meta.idempotency_key is None:
+            return HANDLERS[type(command)](command, unit.context(meta))
+        earlier = unit.claims.claim(meta, name, body_digest(command))
+        if earlier is not None:
+            return earlier
+        answer = HANDLERS[type(command)](command, unit.context(meta))
+        unit.claims.settle(meta, name, answer)
+        return answer
+
+
+def body_digest(command: Any) -> str:
+    """What makes two requests with one idempotency key the same request."""
+    assert is_dataclass(command) and not isinstance(command, type)
+    return digest({name: str(value) for name, value in asdict(command).items()})

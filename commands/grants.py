@@ -1,0 +1,80 @@
+"""Who may ask what: every command and every read with the scopes that it needs, all of them.
+
+This is the only table of permissions. The bus and the reads consult it for every door; what is not listed
+is refused, and a test fails.
+"""
+
+from __future__ import annotations
+
+from aggregates.base import Principal
+from aggregates.errors import DomainError
+
+SCOPES = frozenset(
+    {
+        "workflow:read",
+        "workflow:write",
+        "workflow:run",
+        "run:read",
+        "run:cancel",
+        "person:read",
+        "person:write",
+        "cohort:read",
+        "cohort:write",
+        "audit:read",
+        "batch:approve",
+        "key:admin",
+    }
+)
+
+COMMANDS: dict[str, tuple[str, ...]] = {
+    "CreateWorkflow": ("workflow:write",),
+    "EditWorkflow": ("workflow:write",),
+    "EnableWorkflow": ("workflow:write",),
+    "DisableWorkflow": ("workflow:write",),
+    "ArchiveWorkflow": ("workflow:write",),
+    "RestoreWorkflow": ("workflow:write",),
+    # A count of arbitrary conditions tells whether a person exists, so it needs person:read too.
+    "SizeAudience": ("workflow:read", "person:read"),
+    "ExplainAudience": ("workflow:read", "person:read"),
+    "RunBatch": ("workflow:run", "person:read"),
+    "CancelBatchJob": ("run:cancel",),
+    "AttachSchedule": ("workflow:run", "person:read"),
+    "ResumeSchedule": ("workflow:run", "person:read"),
+    "PauseSchedule": ("workflow:run",),
+    "DetachSchedule": ("workflow:run",),
+    "ImportPeople": ("person:write",),
+    "CreateCohort": ("cohort:write",),
+    "CreateKey": ("key:admin",),
+    "RevokeKey": ("key:admin",),
+}
+
+READS: dict[str, tuple[str, ...]] = {
+    "workflows.list": ("workflow:read",),
+    "workflows.get": ("workflow:read",),
+    "schedules.list": ("workflow:read",),
+    "schedules.get": ("workflow:read",),
+    "batch_jobs.list": ("run:read",),
+    "batch_jobs.get": ("run:read",),
+    "runs.list": ("run:read", "person:read"),
+    "runs.get": ("run:read", "person:read"),
+    "people.list": ("person:read",),
+    "people.get": ("person:read",),
+    "cohorts.list": ("cohort:read",),
+    "cohorts.get": ("cohort:read",),
+    "keys.list": ("key:admin",),
+    "components.list": ("workflow:read",),
+    "policy.get": ("workflow:read",),
+    "views.list": ("audit:read",),
+}
+
+
+def authorize(principal: Principal, name: str) -> None:
+    """Let pass, or refuse with the scopes that are missing. `name` is a command's class or `view.read`."""
+    needed = COMMANDS.get(name, READS.get(name))
+    if needed is None:
+        raise DomainError("grant.undeclared", details={"name": name})
+    missing = [scope for scope in needed if scope not in principal.scopes]
+    if missing:
+        raise DomainError(
+            "scope.missing", f"This needs the scope {' and '.join(missing)}.", details={"missing": missing}
+        )

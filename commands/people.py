@@ -1,0 +1,57 @@
+"""People and cohorts. They are plain state, not streams: personal data stays out of the log."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, BinaryIO
+
+from commands.context import Accepted, Context
+
+
+@dataclass(frozen=True)
+class ImportPeople:
+    """Add or update people from a CSV or JSONL stream, by distinct_id; all rows or none."""
+
+    stream: BinaryIO
+    format: str
+    mapping: Mapping[str, str] = field(default_factory=dict)
+    dry_run: bool = False
+
+
+@dataclass(frozen=True)
+class CreateCohort:
+    """Name a set of people: `static` (a frozen list of distinct ids), `dynamic` (conditions), `behavioral`."""
+
+    name: str
+    kind: str
+    description: str = ""
+    conditions: list[Any] = field(default_factory=list)
+    members: list[str] = field(default_factory=list)
+
+
+def import_people(command: ImportPeople, ctx: Context) -> Accepted:
+    report = ctx.people.import_people(
+        ctx.meta.principal.project_id,
+        command.stream,
+        format=command.format,
+        mapping=command.mapping,
+        dry_run=command.dry_run,
+        now=ctx.meta.now,
+    )
+    return Accepted("", report)
+
+
+def create_cohort(command: CreateCohort, ctx: Context) -> Accepted:
+    cohort_id = ctx.ids.new()
+    data = ctx.people.create_cohort(
+        ctx.meta.principal.project_id,
+        cohort_id,
+        name=command.name,
+        kind=command.kind,
+        description=command.description,
+        conditions=command.conditions,
+        members=command.members,
+        now=ctx.meta.now,
+    )
+    return Accepted(str(cohort_id), {"cohort_id": str(cohort_id), **data})

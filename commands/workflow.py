@@ -1,0 +1,183 @@
+"""Workflows: create, edit a draft, enable, disable, archive, restore."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+from aggregates.errors import DomainError, Problem, invalid
+from aggregates.schedule.aggregate import Schedule
+from aggregates.values import NAME_LIMIT
+from aggregates.workflow.aggregate import Workflow
+from aggregates.workflow.definition import Definition
+from commands.context import Accepted, Context
+
+DESCRIPTION_LIMIT = 5_000
+
+
+@dataclass(frozen=True)
+class CreateWorkflow:
+    """Create a workflow as a draft. Nobody is contacted by a draft."""
+
+    name: str
+    description: str = ""
+    trigger: dict[str, Any] | None = None
+    steps: list[Any] = field(default_factory=list)
+    edges: list[Any] = field(default_factory=list)
+    variables: list[Any] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class EditWorkflow:
+    """Change a draft; fields that are None stay as they are. `version` is the one that the edit was made against.
+
+    `revision` counts every change and not only those of the content; where it is given, it has to be the latest too.
+    """
+
+    workflow_id: UUID
+    version: int
+    name: str | None = None
+    description: str | None = None
+    trigger: dict[str, Any] | None = None
+    steps: list[Any] | None = None
+    edges: list[Any] | None = None
+    variables: list[Any] | None = None
+    revision: int | None = None
+
+
+@dataclass(frozen=True)
+class EnableWorkflow:
+    """Make a draft active; its stored content is validated again, in full."""
+
+    workflow_id: UUID
+
+
+@dataclass(frozen=True)
+class DisableWorkflow:
+    """Take an active workflow back to draft; running jobs are paused with the reason."""
+
+    workflow_id: UUID
+    reason: str | None = None
+
+
+@dataclass(frozen=True)
+class ArchiveWorkflow:
+    """Archive a workflow for good measure: it refuses new jobs and its schedules stop."""
+
+    workflow_id: UUID
+    reason: str | None = None
+
+
+@dataclass(frozen=True)
+class RestoreWorkflow:
+    """Bring an archived workflow back as a draft."""
+
+    workflow_id: UUID
+
+
+def create(command: CreateWorkflow, ctx: Context) -> Accepted:
+    content = _content(command.trigger, command.steps, command.edges, command.variables)
+    findings = _checked(ctx, command.name, command.description, content)
+    workflow = Workflow.create(
+        ctx.ids.new(), name=command.name, description=command.description, content=content, meta=ctx.meta
+    )
+    return _answer(workflow, ctx.store.save(workflow), findings)
+
+
+def edit(command: EditWorkflow, ctx: Context) -> Accepted:
+    workflow = ctx.store.load(Workflow, command.workflow_id, ctx.meta)
+    if command.revision not in {None, workflow.version}:
+        raise DomainError("workflow.stale", details={"made_against": command.revision, "revision": workflow.version})
+    given = {part: getattr(command, part) for part in ("trigger", "steps", "edges", "variables")}
+    content = {**workflow.content, **{part: value for part, value in given.items() if value is not None}}
+    name = workflow.name if command.name is None else command.name
+    description = workflow.description if command.description is None else command.description
+    findings = _checked(ctx, name, description, content)
+    workflow.edit(name=name, description=description, content=content, made_against=command.version, meta=ctx.meta)
+    return _answer(workflow, ctx.store.save(workflow), findings)
+
+
+def enable(command: EnableWorkflow, ctx: Context) -> Accepted:
+    workflow = ctx.store.load(Workflow, command.workflow_id, ctx.meta)
+    definition, problems = Definition.parse(workflow.content)
+    problems = [*problems, *_cohort_problems(ctx, definition)]
+    if workflow.status == "draft" and _errors(problems):
+        raise invalid("workflow.invalid", problems)
+    workflow.enable(definition, meta=ctx.meta)
+    return _answer(workflow, ctx.store.save(workflow), problems)
+
+
+def disable(command: DisableWorkflow, ctx: Context) -> Accepted:
+    workflow = ctx.store.load(Workflow, command.workflow_id, ctx.meta)
+    workflow.disable(meta=ctx.meta)
+    return _answer(workflow, ctx.store.save(workflow), [])
+
+
+def archive(command: ArchiveWorkflow, ctx: Context) -> Accepted:
+    workflow = ctx.store.load(Workflow, command.workflow_id, ctx.meta)
+    workflow.archive(meta=ctx.meta)
+    schedules = [ctx.store.load(Schedule, id, ctx.meta) for id in ctx.store.schedules_of(workflow.id, ctx.meta)]
+    for schedule in schedules:
+        schedule.detach(note="workflow archived", meta=ctx.meta)
+    return _answer(workflow, ctx.store.save(workflow, *schedules), [])
+
+
+def restore(command: RestoreWorkflow, ctx: Context) -> Accepted:
+    workflow = ctx.store.load(Workflow, command.workflow_id, ctx.meta)
+    workflow.restore(meta=ctx.meta)
+    return _answer(workflow, ctx.store.save(workflow), [])
+
+
+def _answer(workflow: Workflow, position: int, findings: list[Problem]) -> Accepted:
+    data = {
+        "workflow_id": str(workflow.id),
+        "status": workflow.status,
+        "version": workflow.content_version,
+        "revision": workflow.version,
+        "findings": [problem.as_data() for problem in findings],
+    }
+    return Accepted(str(workflow.id), data, position)
+
+
+def _content(trigger: Any, steps: Any, edges: Any, variables: Any) -> dict[str, Any]:
+    return {"trigger": trigger, "steps": steps, "edges": edges, "variables": variables}
+
+
+def _checked(ctx: Context, name: Any, description: Any, content: dict[str, Any]) -> list[Problem]:
+    """Everything wrong with a save. Strict for every source but `web`, whose drafts may be unfinished (R1, R14)."""
+    definition, findings = Definition.parse(content, strict=ctx.meta.principal.source != "web")
+    findings = [*findings, *_cohort_problems(ctx, definition)]
+    problems = [*_text_problems(name, description), *_errors(findings)]
+    if problems:
+        raise invalid("workflow.invalid", problems)
+    return findings
+
+
+def _errors(problems: list[Problem]) -> list[Problem]:
+    return [problem for problem in problems if problem.severity == "error"]
+
+
+def _cohort_problems(ctx: Context, definition: Definition | None) -> list[Problem]:
+    """What the cohorts that any audience of the definition names say against it."""
+    if definition is None:
+        return []
+    project = ctx.meta.principal.project_id
+    return [
+        problem
+        for pointer, audience in definition.audiences()
+        for problem in ctx.people.audience_problems(project, audience, pointer)
+    ]
+
+
+def _text_problems(name: Any, description: Any) -> list[Problem]:
+    problems = []
+    if not isinstance(name, str) or not name.strip() or len(name) > NAME_LIMIT or not name.isprintable():
+        problems.append(
+            Problem("/name", "field.invalid", f"A name is 1 to {NAME_LIMIT} printable characters.", None, "string", "Spring launch")
+        )
+    if not isinstance(description, str) or len(description) > DESCRIPTION_LIMIT or "\0" in description:
+        problems.append(
+            Problem("/description", "field.invalid", f"A description has at most {DESCRIPTION_LIMIT} characters.", None, "string")
+        )
+    return problems

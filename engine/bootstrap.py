@@ -1,0 +1,140 @@
+"""The one place where parts meet. Nothing is built at import; nothing is looked up from afar."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from sqlalchemy import Engine, create_engine, select
+from sqlalchemy.dialects.postgresql import insert
+
+from aggregates.base import Meta, Principal, Source
+from aggregates.errors import DomainError
+from commands.bus import Bus
+from commands.context import Policy
+from commands.grants import SCOPES, authorize
+from engine.clock import Clock, SystemClock
+from engine.ids import new_id
+from engine.keyring import Keyring
+from engine.rates import Rates
+from engine.secrets import Secrets
+from engine.settings import Settings
+from engine.store import LogRecorder
+from engine.unit import Parts, SignedTokens, unit_of_work
+from projections.audience import Audiences
+from projections.reads import Reads
+from projections.tables import installation, projects
+
+DEFAULT_PROJECT = "default"
+
+
+@dataclass(frozen=True)
+class System:
+    """Everything that a door or a worker needs. Doors use `bus`, `reads` and `principal_of` only."""
+
+    settings: Settings
+    engine: Engine
+    clock: Clock
+    secrets: Secrets
+    recorder: LogRecorder
+    audiences: Audiences
+    keyring: Keyring
+    policy: Policy
+    bus: Bus
+    reads: Reads
+    rates: Rates
+
+    def principal_of(self, credential: str, source: Source) -> Principal:
+        """Who holds an API key; raises `auth.invalid`."""
+        return self.keyring.authenticate(self.engine, credential, source=source, now=self.clock.now())
+
+    def meta(self, principal: Principal, *, via: str, **facts: str | None) -> Meta:
+        """What a door adds to a command: the instant, who asks, and where it came in."""
+        return Meta(now=self.clock.now(), principal=principal, command_id=new_id(), via=via, **facts)  # type: ignore[arg-type]
+
+    def close(self) -> None:
+        self.engine.dispose()
+
+
+def build(settings: Settings, *, clock: Clock | None = None) -> System:
+    """Put the parts together over `settings.database_url`; connects to nothing yet."""
+    assert settings.database_url is not None, "services were not resolved"
+    engine = create_engine(
+        settings.database_url,
+        pool_size=settings.pool_size,
+        max_overflow=settings.pool_size,
+        pool_timeout=5,
+        pool_pre_ping=False,
+        connect_args={"application_name": "tidegate", "options": "-c timezone=UTC"},
+    )
+    clock = clock or SystemClock()
+    secrets = Secrets.load_or_create(settings)
+    audiences = Audiences(
+        seeds=_seeds(secrets.derive("fingerprint seeds")),
+        key=secrets.derive("fingerprint"),
+        statement_timeout_ms=settings.statement_timeout_ms,
+    )
+    parts = Parts(
+        engine=engine,
+        recorder=LogRecorder(),
+        audiences=audiences,
+        keyring=Keyring(secrets.derive("api keys")),
+        policy=Policy(
+            max_audience=settings.max_audience,
+            approval_over=settings.approval_over,
+            send_mode=settings.send_mode,
+            token_minutes=settings.token_minutes,
+        ),
+        tokens=SignedTokens(secrets.derive("confirm tokens")),
+    )
+    return System(
+        settings=settings,
+        engine=engine,
+        clock=clock,
+        secrets=secrets,
+        recorder=parts.recorder,
+        audiences=audiences,
+        keyring=parts.keyring,
+        policy=parts.policy,
+        bus=Bus(lambda: unit_of_work(parts)),
+        reads=Reads(engine, authorize, parts.policy.as_data()),
+        rates=Rates(clock),
+    )
+
+
+def system_principal(project_id: UUID, *, source: Source = "system", name: str = "engine") -> Principal:
+    """The engine itself, acting inside one project."""
+    return Principal(project_id=project_id, id=name, scopes=SCOPES, source=source, name=name)
+
+
+def ensure_project(system: System, name: str = DEFAULT_PROJECT) -> tuple[UUID, str | None]:
+    """The id of a project, made if missing; then also its owner key, in plain text for this one time."""
+    _check_secret(system)
+    with system.engine.begin() as connection:
+        made = connection.execute(
+            insert(projects).values(id=new_id(), name=name).on_conflict_do_nothing().returning(projects.c.id)
+        ).first()
+        if made is None:
+            row = connection.execute(select(projects.c.id).where(projects.c.name == name)).one()
+            return row.id, None
+        _, plain = system.keyring.create(
+            connection, made.id, name="owner", scopes=sorted(SCOPES), now=system.clock.now()
+        )
+        return made.id, plain
+
+
+def _check_secret(system: System) -> None:
+    """Refuse to work on a database whose keys and tokens were made with another secret."""
+    check = hashlib.sha256(system.secrets.derive("installation check")).hexdigest()
+    with system.engine.begin() as connection:
+        connection.execute(insert(installation).values(one=True, secret_check=check).on_conflict_do_nothing())
+        stored = connection.execute(select(installation.c.secret_check)).scalar()
+    if stored != check:
+        raise DomainError("secret.mismatch")
+
+
+def _seeds(material: bytes) -> Sequence[int]:
+    """Two signed 64-bit seeds for the fingerprint's hashes."""
+    return tuple(int.from_bytes(material[i : i + 8], "big", signed=True) for i in (0, 8))

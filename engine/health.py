@@ -1,0 +1,41 @@
+"""Whether the servers that this process needs answer."""
+
+from __future__ import annotations
+
+import logging
+
+import redis
+from sqlalchemy import select
+from sqlalchemy.exc import SQLAlchemyError
+
+from engine.bootstrap import System
+from projections.tables import view_positions
+
+logger = logging.getLogger(__name__)
+
+PROBE_SECONDS = 1.0
+
+
+def database_answers(system: System) -> bool:
+    """Whether the database can be reached and has our schema."""
+    try:
+        with system.engine.connect() as connection:
+            connection.execute(select(view_positions.c.position).limit(1)).first()
+    except SQLAlchemyError as error:
+        logger.warning("the database does not answer: %s", type(error).__name__)
+        return False
+    return True
+
+
+def broker_answers(system: System) -> bool | None:
+    """Whether Redis can be reached; None when this process knows of none."""
+    if system.settings.redis_url is None:
+        return None
+    try:
+        with redis.Redis.from_url(
+            system.settings.redis_url, socket_timeout=PROBE_SECONDS, socket_connect_timeout=PROBE_SECONDS
+        ) as client:
+            return bool(client.ping())
+    except redis.RedisError as error:
+        logger.warning("the broker does not answer: %s", type(error).__name__)
+        return False

@@ -1,0 +1,85 @@
+"""API keys: made, looked up in constant time, revoked.
+
+A key is `tg_live_<id>_<secret>`. The secret has 256 bits; what is stored is an HMAC of the whole key under a
+pepper that the database does not hold, so a stolen table opens nothing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Connection, Engine, func, insert, or_, select, update
+
+from aggregates.base import Principal, Source
+from aggregates.errors import DomainError
+from engine.ids import new_secret
+from projections.tables import api_keys
+
+PREFIX = "tg_live_"
+LONGEST = 200
+"""Longest credential that is looked at, in characters."""
+
+USE_IS_NOTED_EVERY = timedelta(minutes=1)
+
+
+@dataclass(frozen=True)
+class Keyring:
+    """The keys of all projects; `pepper` is derived from the secret key."""
+
+    pepper: bytes
+
+    def create(self, connection: Connection, project_id: UUID, *, now: datetime, **fields: Any) -> tuple[str, str]:
+        """A new key: its id, and for this one time its plain text."""
+        key_id = "".join(c for c in new_secret(12) if c.isalnum())[:12]
+        plain = f"{PREFIX}{key_id}_{new_secret(32)}"
+        connection.execute(
+            insert(api_keys).values(id=key_id, project_id=project_id, hash=self._hash(plain), created_at=now, **fields)
+        )
+        return key_id, plain
+
+    def revoke(self, connection: Connection, project_id: UUID, key_id: str, now: datetime) -> bool:
+        """Whether there is such a key; revoking twice is once."""
+        done = connection.execute(
+            update(api_keys)
+            .where(api_keys.c.id == key_id, api_keys.c.project_id == project_id)
+            .values(revoked_at=func.coalesce(api_keys.c.revoked_at, now))
+        )
+        return done.rowcount == 1
+
+    def authenticate(self, engine: Engine, credential: str, *, source: Source, now: datetime) -> Principal:
+        """Who holds this key. Unknown, revoked and expired keys are refused alike, after the same work."""
+        if len(credential) > LONGEST or not credential.isascii() or "\0" in credential:
+            credential = ""
+        key_id = credential.removeprefix(PREFIX).partition("_")[0]
+        with engine.connect() as connection:
+            row = connection.execute(select(api_keys).where(api_keys.c.id == key_id)).first()
+        stored = row.hash if row else bytes(32)
+        genuine = hmac.compare_digest(stored, self._hash(credential))
+        if row is None or not genuine or row.revoked_at or (row.expires_at and row.expires_at <= now):
+            raise DomainError("auth.invalid")
+        self._note_use(engine, row.id, row.last_used_at, now)
+        return Principal(
+            project_id=row.project_id,
+            id=row.id,
+            scopes=frozenset(row.scopes),
+            source=source,
+            name=row.name,
+            agent=row.agent,
+            max_audience=row.max_audience,
+            rate_per_minute=row.rate_per_minute,
+        )
+
+    def _note_use(self, engine: Engine, key_id: str, last: datetime | None, now: datetime) -> None:
+        if last is not None and now - last < USE_IS_NOTED_EVERY:
+            return
+        stale = or_(api_keys.c.last_used_at.is_(None), api_keys.c.last_used_at <= now - USE_IS_NOTED_EVERY)
+        with engine.begin() as connection:
+            connection.execute(update(api_keys).where(api_keys.c.id == key_id, stale).values(last_used_at=now))
+
+    def _hash(self, plain: str) -> bytes:
+        return hmac.new(self.pepper, plain.encode(), hashlib.sha256).digest()

@@ -1,0 +1,195 @@
+"""Every setting, where its value came from, and the only reader of the environment.
+
+A value comes from the environment (`TIDEGATE_HTTP_PORT`), else from `tidegate.toml` in the working directory
+(`http_port = 8787`), else it is the default. A name that is not a setting is refused in both.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, PrivateAttr, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
+
+from engine.errors import StartupError
+
+PREFIX = "TIDEGATE_"
+FILE = "tidegate.toml"
+
+# Kubernetes puts these into every container of a namespace that has a Service called tidegate.
+_KUBERNETES = re.compile(r"TIDEGATE_(SERVICE_(HOST|PORT)(_.+)?|PORT(_\d+_(TCP|UDP).*)?)")
+_URL_PASSWORD = re.compile(r"(://[^/@]*:)[^/@]*@")
+
+Port = Annotated[int, Field(ge=0, le=65535)]
+Count = Annotated[int, Field(ge=1)]
+
+
+class Settings(BaseSettings):
+    """What an operator can choose. Read once by `load_settings`, then passed on; frozen."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, extra="forbid", frozen=True, env_ignore_empty=True)
+
+    # The three URLs may hold a password: they are kept out of `repr`, and `shown` masks it.
+    database_url: str | None = Field(
+        None,
+        repr=False,
+        description="SQLAlchemy URL of a PostgreSQL 18 (postgresql+psycopg://...). Unset: the embedded server.",
+    )
+    redis_url: str | None = Field(None, repr=False, description="URL of a Redis or Valkey. Unset: the embedded server.")
+    data_dir: Path = Field(
+        Path(".tidegate"), description="Where the embedded servers, the secret and the owner key live."
+    )
+
+    http_host: str = Field("127.0.0.1", description="Address that the HTTP API listens on.")
+    http_port: Port = Field(8787, description="Port that the HTTP API listens on; 0 takes a free one.")
+    public_url: str | None = Field(
+        None,
+        pattern=r"^https?://[^/?#@\s*]+/?$",
+        description="Address under which clients reach the server when it is not the one that it listens on, such as "
+        "https://tidegate.example.com.",
+    )
+    mcp_allowed_hosts: Annotated[tuple[str, ...], NoDecode] = Field(
+        (),
+        description="Further hosts, separated by commas, that an MCP request may name, exactly as in its Host header.",
+    )
+    url: str | None = Field(None, description="Server that the CLI talks to. Unset: found through the data directory.")
+    api_key: SecretStr | None = Field(
+        None, description="Key that the CLI uses. Unset: found through the data directory."
+    )
+
+    secret_key: SecretStr | None = Field(
+        None,
+        min_length=32,
+        description="What confirm tokens, fingerprints and key hashes are keyed with; the same for every process of an "
+        "installation. Unset: made once and kept in the data directory.",
+    )
+    webhook_secret: SecretStr | None = Field(
+        None, description="Standard Webhooks signing secret (whsec_...). Unset: derived from the secret key."
+    )
+
+    send_mode: Literal["capture", "live"] = Field(
+        "capture", description="`capture` keeps every external effect inside; `live` sends."
+    )
+    max_audience: Count = Field(5000, description="The largest audience that one batch job may reach.")
+    approval_over: Annotated[int, Field(ge=0)] | None = Field(
+        None, description="A job over more people than this is held until a second person approves it. Unset: none is."
+    )
+    token_minutes: Count = Field(15, description="How long a confirm token is good for, in minutes.")
+    outbound_allow: Annotated[tuple[str, ...], NoDecode] = Field(
+        (), description="Hosts and networks (CIDR), separated by commas, that webhooks may reach although private."
+    )
+
+    chunk_size: Annotated[int, Field(ge=1, le=5000)] = Field(
+        500, description="How many people a worker takes at a time."
+    )
+    drainers: Count = Field(8, description="How many workers may work on one job at the same time.")
+    worker_processes: Count = Field(2, description="Worker processes that `tidegate up` and `tidegate worker` run.")
+    worker_threads: Count = Field(4, description="Threads in each worker process.")
+    sweep_seconds: Annotated[float, Field(gt=0)] = Field(
+        1.0, description="How often the scheduler looks for lost work, due waits and due occurrences, in seconds."
+    )
+    statement_timeout_ms: Count = Field(5000, description="Longest that one audience query may take, in milliseconds.")
+    pool_size: Count = Field(10, description="Database connections that one process may hold.")
+
+    smtp_url: str = Field(
+        "smtp://localhost:25", repr=False, description="Mail server: smtp://, smtps:// or smtp+starttls://."
+    )
+    email_from: str | None = Field(None, description="Sender of emails whose step names none.")
+
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="The least that is logged.")
+    log_format: Literal["console", "json"] = Field("console", description="How log lines look.")
+    environment: str = Field(
+        "development", description="Name of this installation, shown in the console and in traces."
+    )
+
+    _origins: dict[str, str] = PrivateAttr(default_factory=dict)
+
+    @field_validator("outbound_allow", "mcp_allowed_hosts", mode="before")
+    @classmethod
+    def _split_on_commas(cls, value: Any) -> Any:
+        return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Nothing is read behind the caller's back: `load_settings` has collected the values."""
+        return (init_settings,)
+
+    def origin(self, name: str) -> str:
+        """Where the value of a setting came from: `default`, `TIDEGATE_X`, `tidegate.toml` or `argument`."""
+        return self._origins.get(name, "default")
+
+    def shown(self, name: str) -> str:
+        """The value of a setting as text that may be printed: no secret, no password of a URL."""
+        value = getattr(self, name)
+        if value is None:
+            return ""
+        if isinstance(value, tuple):
+            return ", ".join(value)
+        return _URL_PASSWORD.sub(r"\1****@", str(value))
+
+
+def load_settings(
+    environ: Mapping[str, str] | None = None, *, directory: Path | None = None, **arguments: Any
+) -> Settings:
+    """The settings of this process; StartupError with every problem at once.
+
+    `arguments` win over the environment, which wins over the file in `directory` (the working directory). Those that
+    are None count as not given. An empty environment variable counts as unset.
+    """
+    known = {PREFIX + name.upper(): name for name in Settings.model_fields}
+    in_environment = {name: value for name, value in (os.environ if environ is None else environ).items() if value}
+    in_file = _read_file((directory or Path()) / FILE)
+    layers: list[tuple[str, dict[str, Any]]] = [
+        (FILE, in_file),
+        ("environment", {known[name]: value for name, value in in_environment.items() if name in known}),
+        ("argument", {name: value for name, value in arguments.items() if value is not None}),
+    ]
+    unknown = [name for name in in_environment if name.startswith(PREFIX) and name not in known]
+    problems = [f"{name} is not a setting." for name in unknown if not _KUBERNETES.fullmatch(name)]
+    problems += [f"{name} in {FILE} is not a setting." for name in in_file if name not in Settings.model_fields]
+    values = {name: value for _, layer in layers for name, value in layer.items() if name in Settings.model_fields}
+    origins = {name: origin for origin, layer in layers for name in layer}
+    origins = {name: PREFIX + name.upper() if origin == "environment" else origin for name, origin in origins.items()}
+    try:
+        settings = Settings(**values)
+    except ValidationError as error:
+        problems += [
+            _sentence(problem["loc"], problem["msg"], origins) for problem in error.errors(include_input=False)
+        ]
+    if problems:
+        raise StartupError("\n".join([*problems, "`tidegate config show` lists the settings."]))
+    settings._origins.update(origins)
+    return settings
+
+
+def child_environment(**changes: str | None) -> dict[str, str]:
+    """Our environment with some variables set (text) or taken away (None), for a child process."""
+    merged: dict[str, str | None] = {**os.environ, **changes}
+    return {name: value for name, value in merged.items() if value is not None}
+
+
+def _read_file(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise StartupError(f"{path} cannot be read: {error}") from None
+
+
+def _sentence(location: tuple[int | str, ...], message: str, origins: Mapping[str, str]) -> str:
+    """A problem without the value: it may be a secret."""
+    name = str(location[0]) if location else "settings"
+    return f"{name} (from {origins.get(name, 'default')}): {message}."

@@ -1,0 +1,203 @@
+"""The unit of work: one database transaction, and the ports that a handler needs inside it."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, BinaryIO
+from uuid import UUID
+
+from itsdangerous import BadData, URLSafeSerializer
+from sqlalchemy import Connection, Engine, select, text, update
+from sqlalchemy.dialects.postgresql import insert
+
+from aggregates.base import Meta
+from aggregates.errors import DomainError, Problem
+from aggregates.values import Audience, Sizing
+from commands.context import Accepted, Context, Policy
+from engine import ids
+from engine.keyring import Keyring
+from engine.store import LogRecorder, Store
+from projections import cohorts, people, people_import
+from projections.audience import Audiences
+from projections.tables import idempotency_keys
+
+TOKEN_LIMIT = 4_096
+"""Longest confirm token that is looked at, in characters."""
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What every unit of work shares."""
+
+    engine: Engine
+    recorder: LogRecorder
+    audiences: Audiences
+    keyring: Keyring
+    policy: Policy
+    tokens: SignedTokens
+
+
+class SignedTokens:
+    """Confirm tokens: readable by anyone, made only by us."""
+
+    def __init__(self, key: bytes) -> None:
+        self._serializer = URLSafeSerializer(
+            key, salt="confirm", signer_kwargs={"key_derivation": "hmac", "digest_method": hashlib.sha256}
+        )
+
+    def sign(self, claims: Mapping[str, Any]) -> str:
+        return str(self._serializer.dumps(dict(claims)))
+
+    def open(self, token: str) -> Mapping[str, Any] | None:
+        if len(token) > TOKEN_LIMIT:
+            return None
+        try:
+            claims = self._serializer.loads(token)
+        except (BadData, ValueError):
+            return None
+        return claims if isinstance(claims, dict) else None
+
+
+class NewIds:
+    """Chance, for handlers."""
+
+    new = staticmethod(ids.new_id)
+    derived = staticmethod(ids.derived_id)
+
+    def nonce(self) -> str:
+        return ids.new_secret(16)
+
+
+class Unit:
+    """One open transaction."""
+
+    def __init__(self, connection: Connection, parts: Parts) -> None:
+        self._connection = connection
+        self._parts = parts
+        self.claims = IdempotencyClaims(connection)
+
+    def context(self, meta: Meta) -> Context:
+        parts = self._parts
+        return Context(
+            meta=meta,
+            store=Store(self._connection, parts.recorder),
+            people=PeoplePort(self._connection, parts.audiences),
+            keys=KeysPort(self._connection, parts.keyring),
+            policy=parts.policy,
+            tokens=parts.tokens,
+            ids=NewIds(),
+        )
+
+
+@contextmanager
+def unit_of_work(parts: Parts) -> Iterator[Unit]:
+    """A transaction that commits when the block ends and leaves nothing behind when it raises."""
+    with parts.engine.begin() as connection:
+        yield Unit(connection, parts)
+
+
+class IdempotencyClaims:
+    """One row a key, written in the transaction of the command that it stands for."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def claim(self, meta: Meta, command: str, body_digest: str) -> Accepted | None:
+        identity = _identity(meta, command)
+        lock = ids.derived_id(*identity.values()).int >> 65
+        free = self._connection.execute(text("SELECT pg_try_advisory_xact_lock(:lock)"), {"lock": lock}).scalar()
+        if not free:
+            raise DomainError("idempotency.in_flight")
+        table = idempotency_keys
+        row = self._connection.execute(select(table).filter_by(**identity)).first()
+        if row is None:
+            self._connection.execute(insert(table).values(**identity, body_digest=body_digest, created_at=meta.now))
+            return None
+        if row.body_digest != body_digest:
+            raise DomainError("idempotency.mismatch")
+        return Accepted(row.answer["id"], row.answer["data"], row.answer["position"])
+
+    def settle(self, meta: Meta, command: str, answer: Accepted) -> None:
+        self._connection.execute(
+            update(idempotency_keys)
+            .filter_by(**_identity(meta, command))
+            .values(answer={"id": answer.id, "data": dict(answer.data), "position": answer.position})
+        )
+
+
+class PeoplePort:
+    """Audience questions and people's state, in this transaction."""
+
+    def __init__(self, connection: Connection, audiences: Audiences) -> None:
+        self._connection = connection
+        self._audiences = audiences
+
+    def audience_problems(self, project_id: UUID, audience: Audience, pointer: str) -> list[Problem]:
+        return self._audiences.problems(self._connection, project_id, audience, pointer)
+
+    def size(
+        self, project_id: UUID, audience: Audience, *, sends_email: bool, needs: Sequence[str], now: datetime
+    ) -> Sizing:
+        return self._audiences.size(
+            self._connection, project_id, audience, sends_email=sends_email, needs=needs, sample=3, now=now
+        )
+
+    def explain(
+        self, project_id: UUID, audience: Audience, *, sends_email: bool, limit: int, now: datetime
+    ) -> Sequence[Mapping[str, Any]]:
+        excluded = self._audiences.explain(
+            self._connection, project_id, audience, sends_email=sends_email, limit=limit, now=now
+        )
+        return [
+            {
+                "person_id": person_id,
+                "distinct_id": people.get(self._connection, project_id, person_id).distinct_id,
+                "reason": reason,
+            }
+            for person_id, reason in excluded
+        ]
+
+    def import_people(
+        self,
+        project_id: UUID,
+        stream: BinaryIO,
+        *,
+        format: str,
+        mapping: Mapping[str, str],
+        dry_run: bool,
+        now: datetime,
+    ) -> Mapping[str, Any]:
+        report = people_import.import_people(
+            self._connection, project_id, stream, format=format, mapping=mapping, dry_run=dry_run, now=now
+        )
+        return report.as_data()
+
+    def create_cohort(self, project_id: UUID, id: UUID, **fields: Any) -> Mapping[str, Any]:
+        return cohorts.create(self._connection, project_id, id, **fields)
+
+
+class KeysPort:
+    """API keys, in this transaction."""
+
+    def __init__(self, connection: Connection, keyring: Keyring) -> None:
+        self._connection = connection
+        self._keyring = keyring
+
+    def create(self, project_id: UUID, **fields: Any) -> tuple[str, str]:
+        return self._keyring.create(self._connection, project_id, **fields)
+
+    def revoke(self, project_id: UUID, id: str, now: datetime) -> bool:
+        return self._keyring.revoke(self._connection, project_id, id, now)
+
+
+def _identity(meta: Meta, command: str) -> dict[str, Any]:
+    return {
+        "project_id": meta.principal.project_id,
+        "principal_id": meta.principal.id,
+        "command": command,
+        "key": meta.idempotency_key,
+    }

@@ -1,0 +1,134 @@
+"""The view `batch_jobs`: one row a job, with the counts of its latest milestone."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import Connection, case, select, update
+from sqlalchemy.dialects.postgresql import insert
+
+from aggregates.base import Principal
+from aggregates.batch_job.events import (
+    BatchJobCancelled,
+    BatchJobCancelRequested,
+    BatchJobCompleted,
+    BatchJobEnrolled,
+    BatchJobFailed,
+    BatchJobPaused,
+    BatchJobProgressed,
+    BatchJobRequested,
+    BatchJobResumed,
+)
+from aggregates.errors import DomainError
+from projections import tables
+from projections.page import Page, Reader, as_id, paged
+from projections.view import Recorded, View
+
+
+class BatchJobsView(View):
+    source = tables.batch_jobs
+
+    def apply(self, connection: Connection, recorded: Recorded) -> None:
+        event = recorded.event
+        if isinstance(event, BatchJobRequested):
+            connection.execute(insert(self.table).values(_row(recorded, event)).on_conflict_do_nothing())
+            return
+        change = self._change(event)
+        if change is not None:
+            connection.execute(
+                update(self.table)
+                .where(self.table.c.id == event.originator_id)
+                .values(**change, revision=event.originator_version, updated_at=event.timestamp)
+            )
+
+    def _change(self, event: object) -> dict[str, Any] | None:
+        """What an event of a job changes in its row; None for events of others."""
+        match event:
+            case BatchJobEnrolled():
+                return {
+                    "status": "running",
+                    "enrolled": event.enrolled,
+                    "pending": event.enrolled,
+                    "started_at": event.timestamp,
+                }
+            case BatchJobProgressed():
+                return event.counts
+            case BatchJobPaused():
+                return {"status": "paused", "reason": event.reason}
+            case BatchJobResumed():
+                status = case((self.table.c.enrolled.is_(None), "queued"), else_="running")
+                return {"status": status, "reason": None}
+            case BatchJobCancelRequested():
+                return {"status": "cancelling", "reason": event.reason}
+            case BatchJobCancelled():
+                return {"status": "cancelled", "finished_at": event.timestamp, **event.counts}
+            case BatchJobCompleted():
+                outcome = "completed_with_failures" if event.failures else "completed"
+                return {"status": outcome, "finished_at": event.timestamp, **event.counts}
+            case BatchJobFailed():
+                return {"status": "failed", "reason": f"{event.code}: {event.reason}", "finished_at": event.timestamp}
+            case _:
+                return None
+
+
+class BatchJobReads(Reader):
+    """Batch jobs of the principal's project."""
+
+    def list(
+        self,
+        principal: Principal,
+        *,
+        workflow_id: object | None = None,
+        status: str | None = None,
+        limit: int = 20,
+        after: str | None = None,
+    ) -> Page:
+        """Newest first."""
+        self.authorize(principal, "batch_jobs.list")
+        table = tables.batch_jobs
+        statement = select(*_shown()).where(table.c.project_id == principal.project_id)
+        if workflow_id is not None:
+            statement = statement.where(table.c.workflow_id == as_id(workflow_id, "workflow.not_found"))
+        if status is not None:
+            statement = statement.where(table.c.status == status)
+        return self.page(
+            paged(statement, table.c.requested_at, table.c.id, after), limit, ("requested_at", "id"), "batch_jobs"
+        )
+
+    def get(self, principal: Principal, batch_job_id: object) -> dict[str, Any]:
+        self.authorize(principal, "batch_jobs.get")
+        table = tables.batch_jobs
+        with self.engine.connect() as connection:
+            row = connection.execute(
+                select(*_shown()).where(
+                    table.c.id == as_id(batch_job_id, "batch_job.not_found"),
+                    table.c.project_id == principal.project_id,
+                )
+            ).first()
+        if row is None:
+            raise DomainError("batch_job.not_found")
+        return dict(row._mapping)
+
+
+def _shown() -> tuple[Any, ...]:
+    return tuple(column for column in tables.batch_jobs.c if column.name != "project_id")
+
+
+def _row(recorded: Recorded, event: BatchJobRequested) -> dict[str, Any]:
+    return {
+        "id": event.originator_id,
+        "project_id": recorded.project_id,
+        "workflow_id": event.workflow_id,
+        "workflow_version": event.workflow_version,
+        "schedule_id": event.schedule_id,
+        "status": event.status,
+        "reason": event.held_because,
+        "revision": event.originator_version,
+        "send_mode": event.send_mode,
+        "variables": event.variables,
+        "acknowledged": event.acknowledgement["count"],
+        "requested_by": event.meta["actor"],
+        "source": event.meta["source"],
+        "requested_at": event.timestamp,
+        "updated_at": event.timestamp,
+    }

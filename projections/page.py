@@ -1,0 +1,104 @@
+"""Pages: a limit, an opaque cursor, a stable order, and the position that the view had reached."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, TypeVar
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, Engine, Select, literal, select, tuple_
+
+from aggregates.base import Principal
+from aggregates.errors import DomainError, Problem, invalid
+from projections.tables import view_positions
+
+MOST = 200
+"""Largest page."""
+
+S = TypeVar("S", bound=tuple[Any, ...])
+
+
+@dataclass(frozen=True)
+class Page:
+    """Some rows, where to go on, and the log position that they show (None for what is not a view)."""
+
+    data: list[dict[str, Any]]
+    next_cursor: str | None
+    as_of_position: int | None
+
+
+class Reader:
+    """What every group of reads has: the database, and the check of who may read."""
+
+    def __init__(self, engine: Engine, authorize: Callable[[Principal, str], None]) -> None:
+        self.engine = engine
+        self.authorize = authorize
+
+    def page(self, statement: Select[Any], limit: int, keys: Sequence[str], view: str | None) -> Page:
+        """Run a keyset statement for one row more than asked, to know whether there is a next page."""
+        if not 1 <= limit <= MOST:
+            raise invalid(
+                "request.invalid",
+                [Problem("/limit", "field.invalid", f"A page has 1 to {MOST} rows.", limit, f"1..{MOST}", 20)],
+            )
+        with self.engine.connect() as connection:
+            position = None
+            if view is not None:
+                # Read before the rows: the page is never older than it says.
+                position = connection.execute(
+                    select(view_positions.c.position).where(view_positions.c.name == view)
+                ).scalar()
+            rows = [dict(row._mapping) for row in connection.execute(statement.limit(limit + 1))]
+        more = rows[limit:]
+        rows = rows[:limit]
+        cursor = encode_cursor([rows[-1][key] for key in keys]) if more else None
+        return Page(rows, cursor, position)
+
+
+def paged(
+    statement: Select[S], time: ColumnElement[Any], id: ColumnElement[Any], after: str | None
+) -> Select[S]:
+    """Newest first, beginning after a cursor."""
+    if after is not None:
+        instant, last = decode_cursor(after, (datetime.fromisoformat, UUID))
+        statement = statement.where(tuple_(time, id) < tuple_(literal(instant), literal(last)))
+    return statement.order_by(time.desc(), id.desc())
+
+
+def encode_cursor(values: Sequence[Any]) -> str:
+    plain = [v.isoformat() if isinstance(v, datetime) else v if isinstance(v, int) else str(v) for v in values]
+    return base64.urlsafe_b64encode(json.dumps(plain).encode()).decode().rstrip("=")
+
+
+def decode_cursor(text: str, parsers: Sequence[Callable[[Any], Any]]) -> list[Any]:
+    """The values of a cursor that we made; anything else is a refusal that names `after`."""
+    try:
+        plain = json.loads(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)))
+        return [parse(value) for parse, value in zip(parsers, plain, strict=True)]
+    except (ValueError, TypeError, AttributeError, OverflowError, binascii.Error, RecursionError) as error:
+        raise invalid(
+            "request.invalid",
+            [Problem("/after", "cursor.invalid", "Not a cursor of ours; send `next_cursor` as it came.", None, "cursor")],
+        ) from error
+
+
+def bigint(value: Any) -> int:
+    """A cursor's number, as the database can hold it."""
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < 2**63:
+        raise ValueError("not a bigint")
+    return value
+
+
+def as_id(value: object, code: str) -> UUID:
+    """An id as a UUID; a malformed one is as unknown as any other."""
+    if isinstance(value, UUID):
+        return value
+    try:
+        return UUID(str(value))
+    except ValueError as error:
+        raise DomainError(code) from error

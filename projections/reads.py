@@ -1,0 +1,72 @@
+"""Reads: all that a door receives for asking. Each read checks its grant and is one statement."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from sqlalchemy import Engine, func, select
+
+from aggregates.base import Principal
+from aggregates.errors import DomainError
+from projections.batch_jobs import BatchJobReads, BatchJobsView
+from projections.cohorts import CohortReads
+from projections.keys import KeyReads
+from projections.people import PeopleReads
+from projections.runs import RunReads
+from projections.schedules import ScheduleReads, SchedulesView
+from projections.tables import view_positions
+from projections.view import View
+from projections.workflows import WorkflowReads, WorkflowsView
+
+WAIT_SECONDS = 2.0
+"""How long a read waits for the views to reach a position."""
+
+WAIT_STEP_SECONDS = 0.005
+
+VIEWS: tuple[type[View], ...] = (WorkflowsView, SchedulesView, BatchJobsView)
+
+
+class Reads:
+    """The reading side of the product, grouped by what is read."""
+
+    def __init__(
+        self, engine: Engine, authorize: Callable[[Principal, str], None], policy: Mapping[str, Any]
+    ) -> None:
+        self._engine = engine
+        self._authorize = authorize
+        self._policy = policy
+        self.workflows = WorkflowReads(engine, authorize)
+        self.schedules = ScheduleReads(engine, authorize)
+        self.batch_jobs = BatchJobReads(engine, authorize)
+        self.runs = RunReads(engine, authorize)
+        self.people = PeopleReads(engine, authorize)
+        self.cohorts = CohortReads(engine, authorize)
+        self.keys = KeyReads(engine, authorize)
+
+    def wait_for(self, position: int) -> None:
+        """Return when every view has reached a position of the log; refuse after two seconds."""
+        never = threading.Event()
+        reached = 0
+        names = [view.source.name for view in VIEWS]
+        lowest = select(func.min(view_positions.c.position)).where(view_positions.c.name.in_(names))
+        for _ in range(int(WAIT_SECONDS / WAIT_STEP_SECONDS)):
+            with self._engine.connect() as connection:
+                reached = connection.execute(lowest).scalar() or 0
+            if reached >= position:
+                return
+            never.wait(WAIT_STEP_SECONDS)
+        raise DomainError("position.not_reached", details={"reached": reached, "asked": position})
+
+    def views(self, principal: Principal) -> list[dict[str, Any]]:
+        """Every follower of the log with the position that it has reached, and why it stands still if it does."""
+        self._authorize(principal, "views.list")
+        with self._engine.connect() as connection:
+            rows = connection.execute(select(view_positions).order_by(view_positions.c.name))
+            return [dict(row._mapping) for row in rows]
+
+    def policy(self, principal: Principal) -> dict[str, Any]:
+        """The limits that the guard, the enroller and every answer go by."""
+        self._authorize(principal, "policy.get")
+        return dict(self._policy)

@@ -1,0 +1,55 @@
+"""A view: rows that events write, and nothing else.
+
+A view believes every event and refuses none. It may be dropped and built again from the log at any time, so its
+writer depends on nothing but the event and the view's own table.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar, Protocol
+from uuid import UUID
+
+from sqlalchemy import Connection, MetaData, Table
+
+from aggregates.base import Event
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """An event where it stands in the log."""
+
+    position: int
+    project_id: UUID
+    event: Event
+
+
+class Follower(Protocol):
+    """Something that follows the log with a position of its own."""
+
+    name: str
+
+    def handle(self, connection: Connection, batch: Sequence[Recorded]) -> None:
+        """Take some events, in order, in the transaction that moves the position."""
+
+
+class View:
+    """A follower that writes one table. Subclasses set `source` and write `apply`."""
+
+    source: ClassVar[Table]
+
+    def __init__(self, table: Table | None = None) -> None:
+        self.table = self.source if table is None else table
+        self.name = self.source.name
+
+    def handle(self, connection: Connection, batch: Sequence[Recorded]) -> None:
+        for recorded in batch:
+            self.apply(connection, recorded)
+
+    def apply(self, connection: Connection, recorded: Recorded) -> None:
+        raise NotImplementedError
+
+    def beside(self, name: str) -> View:
+        """The same view over another table of the same shape."""
+        return type(self)(self.source.to_metadata(MetaData(), name=name))

@@ -1,0 +1,159 @@
+"""The bus: grants, idempotency keys, conflicts."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from uuid import UUID
+
+import pytest
+
+from aggregates.errors import DomainError
+from commands.batch_job import RunBatch
+from commands.bus import HANDLERS
+from commands.grants import COMMANDS, READS, SCOPES, authorize
+from commands.keys import CreateKey, RevokeKey
+from commands.workflow import CreateWorkflow, EditWorkflow, EnableWorkflow
+from projections.page import Reader
+from tests.support.product import CAPTURE, EVERYONE, Product
+
+
+def create(name: str = "Launch") -> CreateWorkflow:
+    return CreateWorkflow(name=name, trigger=EVERYONE, steps=[CAPTURE])
+
+
+def test_every_command_has_a_handler_and_a_grant() -> None:
+    assert {command.__name__ for command in HANDLERS} == set(COMMANDS)
+    assert all(set(scopes) <= SCOPES and scopes for scopes in [*COMMANDS.values(), *READS.values()])
+
+
+def test_every_read_has_a_grant_and_asks_for_it(product: Product) -> None:
+    nobody = product.principal(without=sorted(SCOPES))
+    arguments = {"get": [UUID(int=1)], "runs.list": [UUID(int=1)]}
+    for group, reader in vars(product.system.reads).items():
+        if not isinstance(reader, Reader):
+            continue
+        own = [name for name in vars(type(reader)) if not name.startswith("_")]
+        for name in own:
+            read = f"{group}.{name}"
+            assert read in READS
+            given = arguments.get(read, arguments.get(name, []))
+            with pytest.raises(DomainError) as refusal:
+                getattr(reader, name)(nobody, *given)
+            assert refusal.value.code == "scope.missing"
+
+
+def test_a_command_without_a_grant_is_refused_to_everybody(product: Product) -> None:
+    @dataclass(frozen=True)
+    class Undeclared:
+        pass
+
+    with pytest.raises(DomainError) as refusal:
+        authorize(product.principal(), Undeclared.__name__)
+    assert refusal.value.code == "grant.undeclared"
+
+
+def test_the_same_key_and_body_answer_alike_and_act_once(product: Product) -> None:
+    first = product.ask(create(), idempotency_key="k")
+    again = product.ask(create(), idempotency_key="k")
+    assert first == again
+    assert product.execute("SELECT count(*) FROM stream_heads") == [(1,)]
+
+
+def test_the_same_key_with_another_body_is_refused(product: Product) -> None:
+    product.ask(create(), idempotency_key="k")
+    with pytest.raises(DomainError) as refusal:
+        product.ask(create("Other"), idempotency_key="k")
+    assert refusal.value.code == "idempotency.mismatch"
+
+
+def test_keys_of_other_principals_and_commands_are_other_keys(product: Product) -> None:
+    first = product.ask(create(), idempotency_key="k")
+    other = product.ask(create(), product.principal(id="other"), idempotency_key="k")
+    assert first["workflow_id"] != other["workflow_id"]
+    product.ask(EnableWorkflow(UUID(first["workflow_id"])), idempotency_key="k")
+
+
+def test_a_refused_command_leaves_its_key_free(product: Product) -> None:
+    with pytest.raises(DomainError):
+        product.ask(CreateWorkflow(name=""), idempotency_key="k")
+    product.ask(create(), idempotency_key="k")
+
+
+def test_many_at_once_with_one_key_make_one_job(product: Product) -> None:
+    product.add_people(3)
+    workflow_id = product.workflow()
+    principal = product.principal()
+
+    def run(_: int) -> str:
+        meta = product.system.meta(principal, via="test", idempotency_key="k")
+        try:
+            return product.system.bus.dispatch(RunBatch(workflow_id, 3), meta).id
+        except DomainError as refusal:
+            return refusal.code
+
+    with ThreadPoolExecutor(10) as pool:
+        answers = set(pool.map(run, range(40)))
+    assert len(answers - {"idempotency.in_flight"}) == 1
+    assert product.execute("SELECT count(*) FROM stream_heads WHERE kind = 'batch_job'") == [(1,)]
+
+
+def test_many_at_once_with_one_token_make_one_job(product: Product) -> None:
+    product.add_people(3)
+    workflow_id = product.workflow()
+    principal = product.principal(source="mcp")
+    sizing = product.size(workflow_id, principal)
+
+    def run(_: int) -> str:
+        command = RunBatch(workflow_id, 3, sizing["confirm_token"])
+        return product.system.bus.dispatch(command, product.system.meta(principal, via="test")).id
+
+    with ThreadPoolExecutor(8) as pool:
+        assert len(set(pool.map(run, range(24)))) == 1
+    assert product.execute("SELECT count(*) FROM stream_heads WHERE kind = 'batch_job'") == [(1,)]
+
+
+def test_an_edit_of_an_old_version_is_refused_also_when_both_come_at_once(product: Product) -> None:
+    workflow_id = product.workflow(active=False)
+    principal = product.principal()
+
+    def edit(n: int) -> str:
+        command = EditWorkflow(workflow_id, version=1, steps=[{**CAPTURE, "name": f"Step {n}"}])
+        try:
+            return str(product.system.bus.dispatch(command, product.system.meta(principal, via="test")).data["version"])
+        except DomainError as refusal:
+            return refusal.code
+
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(edit, range(8)))
+    assert sorted(answers) == ["2", *["workflow.stale"] * 7]
+
+
+def test_a_key_opens_the_door_until_it_is_revoked(product: Product) -> None:
+    made = product.ask(CreateKey("ci", ("workflow:read",)))
+    principal = product.system.principal_of(made["key"], "api")
+    assert (principal.project_id, principal.scopes) == (product.project_id, frozenset({"workflow:read"}))
+    product.ask(RevokeKey(made["key_id"]))
+    for credential in (made["key"], made["key"][:-1], "tg_live_x_y", "", "x" * 10_000, "tg_live_\ud800_"):
+        with pytest.raises(DomainError) as refusal:
+            product.system.principal_of(credential, "api")
+        assert refusal.value.code == "auth.invalid"
+
+
+def test_a_key_hands_on_no_more_than_its_maker_has(product: Product) -> None:
+    maker = product.principal(without=["person:read"])
+    for scopes, code in ((("person:read",), "scope.beyond"), (("fly",), "scope.unknown"), ((), "scope.unknown")):
+        with pytest.raises(DomainError) as refusal:
+            product.ask(CreateKey("ci", scopes), maker)
+        assert code in {problem.code for problem in refusal.value.problems}
+    with pytest.raises(DomainError):
+        product.ask(CreateKey("bot", ("batch:approve",), agent=True))
+
+
+def test_the_plain_key_is_stored_nowhere(product: Product) -> None:
+    made = product.ask(CreateKey("ci", ("workflow:read",)), idempotency_key="k")
+    secret = made["key"].split("_", 3)[3]
+    assert len(secret) >= 43
+    for table in ("api_keys", "idempotency_keys", "log"):
+        assert secret not in str(product.execute(f"SELECT * FROM {table}"))
+    assert "key" not in product.ask(CreateKey("ci", ("workflow:read",)), idempotency_key="k")

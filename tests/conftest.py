@@ -1,0 +1,67 @@
+"""The fixtures that everybody uses: two real servers, and a database per test.
+
+TIDEGATE_DATABASE_URL and TIDEGATE_REDIS_URL, where they are set, name servers to use instead of the embedded ones.
+The database user must be allowed to create databases; the logical databases 1 to 15 of the Redis are emptied.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+from collections.abc import Iterator
+
+import pytest
+import redis
+
+from engine.embedded import Embedded, Services
+from engine.settings import PREFIX
+from tests.support.databases import Databases
+
+_numbers = itertools.count()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def given_urls() -> Iterator[dict[str, str]]:
+    """The TIDEGATE_ variables of whoever runs the tests, taken out of the environment: no test depends on them."""
+    with pytest.MonkeyPatch.context() as patch:
+        given = {name: value for name, value in os.environ.items() if name.startswith(PREFIX)}
+        for name in given:
+            patch.delenv(name)
+        yield given
+
+
+@pytest.fixture(scope="session")
+def services(given_urls: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Services]:
+    """The URLs of a PostgreSQL and a Redis or Valkey that live as long as the test session."""
+    database_url, redis_url = (given_urls.get(f"{PREFIX}{name}_URL") for name in ("DATABASE", "REDIS"))
+    if database_url and redis_url:
+        yield Services(database_url, redis_url)
+        return
+    with Embedded(tmp_path_factory.mktemp("services")) as embedded:
+        yield Services(database_url or embedded.database_url, redis_url or embedded.redis_url)
+
+
+@pytest.fixture(scope="session")
+def databases(services: Services) -> Iterator[Databases]:
+    """Where a test that needs more than one database gets them."""
+    made = Databases(services.database_url)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def database_url(databases: Databases) -> Iterator[str]:
+    """The URL of a fresh, migrated database; dropped after the test."""
+    url = databases.create()
+    yield url
+    databases.drop(url)
+
+
+@pytest.fixture
+def redis_url(services: Services) -> str:
+    """The URL of an empty logical database."""
+    base, _, _ = services.redis_url.partition("?")
+    url = f"{base}?db={1 + next(_numbers) % 15}"
+    with redis.Redis.from_url(url) as client:
+        client.flushdb()
+    return url

@@ -1,0 +1,219 @@
+"""An installation with two projects behind a real server, and agents that talk to it with the SDK's own client."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, closing
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, TypeVar
+from uuid import UUID
+
+import anyio
+import httpx2
+import pytest
+import uvicorn
+from mcp import Client, MCPError
+from mcp.client.streamable_http import streamable_http_client
+from mcp.types import CallToolResult
+from sqlalchemy import func, insert, select
+
+from commands.grants import SCOPES
+from engine.bootstrap import System, build, ensure_project
+from engine.ids import new_id
+from engine.settings import load_settings
+from mcp_adapter.serve import create, listening
+from projections import tables
+from projections.reads import VIEWS
+from projections.runner import Runner
+from tests.support.wait import until
+
+T = TypeVar("T")
+
+ERAS = ("legacy", "auto")
+"""The handshake of 2025-11-25, and requests that stand for themselves of 2026-07-28."""
+
+AGENT_SCOPES = sorted(SCOPES - {"key:admin", "batch:approve", "person:write", "cohort:write"})
+
+CONTENT: dict[str, Any] = {
+    "trigger": {
+        "type": "batch",
+        "filters": {"properties": [{"type": "person", "key": "plan", "operator": "exact", "value": ["pro"]}]},
+    },
+    "steps": [{"id": "note", "name": "Note", "type": "capture", "config": {"message": "Hello"}}],
+    "edges": [],
+    "variables": [{"key": "offer", "type": "string", "default": "ten"}],
+}
+
+
+@dataclass(frozen=True)
+class Agent:
+    """Somebody with a key and a client."""
+
+    url: str
+    key: str
+    mode: str = "auto"
+
+    @asynccontextmanager
+    async def connected(self) -> AsyncIterator[Client]:
+        headers = {"Authorization": f"Bearer {self.key}"}
+        async with (
+            httpx2.AsyncClient(headers=headers, timeout=60, trust_env=False) as http,
+            Client(streamable_http_client(self.url, http_client=http), mode=self.mode) as client,
+        ):
+            yield client
+
+    def within(self, body: Callable[[Client], Awaitable[T]]) -> T:
+        """Do several things on one connection."""
+
+        async def run() -> T | MCPError:
+            async with self.connected() as client:
+                try:
+                    return await body(client)
+                except MCPError as error:  # raised inside, it would come out as a group
+                    return error
+
+        outcome = anyio.run(run)
+        if isinstance(outcome, MCPError):
+            raise outcome
+        return outcome
+
+    def call(self, tool: str, **arguments: Any) -> dict[str, Any]:
+        """The facts of a success; a refusal fails the test."""
+        result = self.within(lambda client: client.call_tool(tool, arguments))
+        return facts(result)
+
+    def refusal(self, tool: str, **arguments: Any) -> dict[str, Any]:
+        """The problem of a refusal; a success fails the test."""
+        result = self.within(lambda client: client.call_tool(tool, arguments))
+        return problem(result)
+
+
+def facts(result: CallToolResult) -> dict[str, Any]:
+    data = json.loads(result.content[0].text)  # type: ignore[union-attr]
+    assert not result.is_error, data
+    assert result.structured_content == data
+    return dict(data)
+
+
+def problem(result: CallToolResult) -> dict[str, Any]:
+    data = json.loads(result.content[0].text)  # type: ignore[union-attr]
+    assert result.is_error, data
+    assert set(data) == {"code", "message", "details", "errors", "next"}
+    assert data["next"]
+    return dict(data)
+
+
+@dataclass(frozen=True)
+class World:
+    """What a test works with: the parts, the address, and two tenants."""
+
+    system: System
+    url: str
+    project: UUID
+    other_project: UUID
+
+    def agent(self, *, mode: str = "auto", scopes: list[str] | None = None, project: UUID | None = None) -> Agent:
+        return Agent(f"{self.url}/mcp", self.key(scopes=scopes, project=project)[1], mode)
+
+    def key(self, *, scopes: list[str] | None = None, project: UUID | None = None, **fields: Any) -> tuple[str, str]:
+        """A new key: its id and its plain text."""
+        with self.system.engine.begin() as connection:
+            return self.system.keyring.create(
+                connection,
+                project or self.project,
+                name="agent",
+                scopes=AGENT_SCOPES if scopes is None else scopes,
+                now=self.system.clock.now(),
+                **fields,
+            )
+
+    def people(self, *, count: int, start: int = 0, plan: str = "pro") -> None:
+        rows = [
+            {
+                "project_id": self.project,
+                "distinct_id": f"p{n}",
+                "email": f"p{n}@example.com",
+                "properties": {"plan": plan},
+            }
+            for n in range(start, start + count)
+        ]
+        with self.system.engine.begin() as connection:
+            connection.execute(insert(tables.people), rows)
+
+    def cohort(self, name: str, kind: str) -> None:
+        row = {"id": new_id(), "project_id": self.project, "name": name, "kind": kind}
+        with self.system.engine.begin() as connection:
+            connection.execute(insert(tables.cohorts).values(row))
+
+    def traces(self) -> tuple[int, int, int]:
+        """Events, batch jobs and frozen chunks: what a refused call must leave as it was."""
+        jobs = select(func.count()).select_from(tables.stream_heads).where(tables.stream_heads.c.kind == "batch_job")
+        with self.system.engine.connect() as connection:
+            return (
+                connection.execute(select(func.count()).select_from(tables.log)).scalar_one(),
+                connection.execute(jobs).scalar_one(),
+                connection.execute(select(func.count()).select_from(tables.chunks)).scalar_one(),
+            )
+
+
+@pytest.fixture
+def system(database_url: str, tmp_path: Path) -> Iterator[System]:
+    settings = load_settings({}, directory=tmp_path, database_url=database_url, data_dir=tmp_path, http_port=0)
+    with closing(build(settings)) as system:
+        yield system
+
+
+@pytest.fixture
+def world(system: System) -> Iterator[World]:
+    """Views that follow, and both doors on a free port."""
+    project, _ = ensure_project(system)
+    other, _ = ensure_project(system, "other")
+    stopped = threading.Event()
+    runner = Runner(system.engine, [view() for view in VIEWS])
+    runner.register()
+    follower = threading.Thread(target=runner.follow, args=(stopped.is_set,))
+    follower.start()
+    try:
+        with serving(system) as url:
+            yield World(system, url, project, other)
+    finally:
+        stopped.set()
+        follower.join()
+
+
+class serving:  # noqa: N801  # a context manager, used like a function
+    """A server in a thread, on a free port."""
+
+    def __init__(self, system: System) -> None:
+        self._system = system
+        self._listening = listening("127.0.0.1", 0)
+
+    def __enter__(self) -> str:
+        listener = self._listening.__enter__()
+        port = listener.getsockname()[1]
+        app = create(self._system, port=port)
+        self._server = uvicorn.Server(uvicorn.Config(app, log_config=None, ws="none", timeout_graceful_shutdown=1))
+        self._thread = threading.Thread(target=self._server.run, kwargs={"sockets": [listener]})
+        self._thread.start()
+        until(lambda: self._server.started, what="the server has started")
+        return f"http://127.0.0.1:{port}"
+
+    def __exit__(self, *exc: Any) -> None:
+        self._server.should_exit = True
+        self._thread.join()
+        self._listening.__exit__(*exc)
+
+
+@pytest.fixture(params=ERAS)
+def agent(request: pytest.FixtureRequest, world: World) -> Agent:
+    """An agent of the default project, once in each era."""
+    return world.agent(mode=request.param)
+
+
+@pytest.fixture
+def stranger(agent: Agent, world: World) -> Agent:
+    """An agent of another project, in the same era."""
+    return replace(agent, key=world.key(project=world.other_project)[1])

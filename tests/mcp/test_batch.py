@@ -1,0 +1,186 @@
+"""From a draft to a batch job, and every refusal on the way; after a refusal nothing is there that was not before."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import httpx2
+import pytest
+
+from tests.mcp.conftest import CONTENT, Agent, World
+
+PEOPLE = 7
+
+
+@pytest.fixture
+def workflow_id(agent: Agent, world: World) -> str:
+    """An active workflow that would reach seven people."""
+    world.people(count=PEOPLE)
+    world.people(count=2, start=100, plan="free")
+    made = agent.call("workflows-create", name="Spring launch", **CONTENT)
+    assert agent.call("workflows-enable", workflow_id=made["workflow_id"])["status"] == "active"
+    return str(made["workflow_id"])
+
+
+def size(agent: Agent, workflow_id: str, **arguments: Any) -> str:
+    sized = agent.call("workflows-blast-radius", workflow_id=workflow_id, **arguments)
+    assert (sized["affected"], sized["total"], sized["everyone"]) == (PEOPLE, PEOPLE + 2, False)
+    return str(sized["confirm_token"])
+
+
+def run(workflow_id: str, token: str | None, count: int = PEOPLE, **more: Any) -> dict[str, Any]:
+    arguments = {"workflow_id": workflow_id, "acknowledged_affected_count": count, **more}
+    return arguments if token is None else arguments | {"confirm_token": token}
+
+
+def test_a_confirmed_audience_becomes_a_job_and_the_same_call_is_the_same_job(
+    agent: Agent, world: World, workflow_id: str
+) -> None:
+    token = size(agent, workflow_id)
+    before = world.traces()
+    started = agent.call("workflows-run-batch", **run(workflow_id, token))
+    assert (started["status"], started["acknowledged"]) == ("queued", PEOPLE)
+    assert agent.call("workflows-run-batch", **run(workflow_id, token)) == started
+    assert world.traces() == (before[0] + 1, before[1] + 1, before[2])
+
+    job = agent.call("batch-jobs-get", batch_job_id=started["batch_job_id"])
+    assert (job["status"], job["ended"], job["source"]) == ("queued", False, "mcp")
+    listed = agent.call("workflows-list-batch-jobs", workflow_id=workflow_id)
+    assert [row["batch_job_id"] for row in listed["batch_jobs"]] == [started["batch_job_id"]]
+
+
+def test_an_idempotency_key_gives_the_first_answer_again(agent: Agent, world: World, workflow_id: str) -> None:
+    arguments = run(workflow_id, size(agent, workflow_id), idempotency_key="once")
+    started = agent.call("workflows-run-batch", **arguments)
+    before = world.traces()
+    assert agent.call("workflows-run-batch", **arguments) == started
+    again = arguments | {"confirm_token": size(agent, workflow_id)}
+    assert agent.refusal("workflows-run-batch", **again)["code"] == "idempotency.mismatch"
+    assert world.traces() == before
+
+
+def test_a_count_that_the_user_did_not_see_is_refused(agent: Agent, world: World, workflow_id: str) -> None:
+    token = size(agent, workflow_id)
+    before = world.traces()
+    refused = agent.refusal("workflows-run-batch", **run(workflow_id, token, PEOPLE + 1))
+    assert (refused["code"], refused["details"]) == ("audience.drift", {"now": PEOPLE, "acknowledged": PEOPLE + 1})
+    assert "workflows-blast-radius" in refused["next"]
+    assert world.traces() == before
+
+
+def test_an_audience_that_grew_meanwhile_is_refused(agent: Agent, world: World, workflow_id: str) -> None:
+    token = size(agent, workflow_id)
+    world.people(count=1, start=50)
+    before = world.traces()
+    assert agent.refusal("workflows-run-batch", **run(workflow_id, token))["code"] == "audience.drift"
+    assert world.traces() == before
+
+
+def test_an_agent_needs_the_token_beside_the_count(agent: Agent, world: World, workflow_id: str) -> None:
+    before = world.traces()
+    assert agent.refusal("workflows-run-batch", **run(workflow_id, None))["code"] == "confirm.missing"
+    assert agent.refusal("workflows-run-batch", **run(workflow_id, "garbage"))["code"] == "confirm.invalid"
+    assert world.traces() == before
+
+
+def test_a_spent_token_buys_nothing_else(agent: Agent, world: World, workflow_id: str) -> None:
+    token = size(agent, workflow_id)
+    agent.call("workflows-run-batch", **run(workflow_id, token))
+    before = world.traces()
+    other = run(workflow_id, token, variables={"offer": "twenty"})
+    assert agent.refusal("workflows-run-batch", **other)["code"] == "confirm.used"
+    assert world.traces() == before
+
+
+def test_a_token_of_another_key_is_refused(agent: Agent, world: World, workflow_id: str) -> None:
+    token = size(world.agent(mode=agent.mode), workflow_id)
+    before = world.traces()
+    assert agent.refusal("workflows-run-batch", **run(workflow_id, token))["code"] == "confirm.changed"
+    assert world.traces() == before
+
+
+def test_a_draft_cannot_be_run(agent: Agent, world: World) -> None:
+    world.people(count=PEOPLE)
+    draft = agent.call("workflows-create", name="Draft", **CONTENT)["workflow_id"]
+    token = agent.call("workflows-blast-radius", workflow_id=draft)["confirm_token"]
+    before = world.traces()
+    refused = agent.refusal("workflows-run-batch", **run(draft, token))
+    assert (refused["code"], refused["details"]) == ("workflow.not_active", {"status": "draft"})
+    assert world.traces() == before
+
+
+def test_without_person_read_neither_sizing_nor_running_is_there(agent: Agent, world: World, workflow_id: str) -> None:
+    token = size(agent, workflow_id)
+    blind = world.agent(mode=agent.mode, scopes=["workflow:read", "workflow:run", "run:read"])
+    before = world.traces()
+    for tool, arguments in (
+        ("workflows-run-batch", run(workflow_id, token)),
+        ("workflows-blast-radius", {"workflow_id": workflow_id}),
+    ):
+        refused = blind.refusal(tool, **arguments)
+        assert (refused["code"], refused["details"]) == ("scope.missing", {"missing": ["person:read"]})
+    assert world.traces() == before
+
+
+def test_the_keys_own_limit_is_the_limit(agent: Agent, world: World, workflow_id: str) -> None:
+    capped = Agent(agent.url, world.key(max_audience=PEOPLE - 1)[1], agent.mode)
+    sized = capped.call("workflows-blast-radius", workflow_id=workflow_id)
+    assert sized["limit"] == PEOPLE - 1
+    before = world.traces()
+    refused = capped.refusal("workflows-run-batch", **run(workflow_id, sized["confirm_token"]))
+    assert refused["code"] == "audience.over_limit"
+    assert world.traces() == before
+
+
+def test_ids_of_another_project_answer_like_unknown_ones(
+    agent: Agent, stranger: Agent, world: World, workflow_id: str
+) -> None:
+    job = agent.call("workflows-run-batch", **run(workflow_id, size(agent, workflow_id)))["batch_job_id"]
+    before = world.traces()
+    unknown = "6f9c4f0e-0f0e-4d6e-9d5e-000000000000"
+    for tool, name, id, more in (
+        ("workflows-get", "workflow_id", workflow_id, {}),
+        ("workflows-blast-radius", "workflow_id", workflow_id, {}),
+        ("workflows-enable", "workflow_id", workflow_id, {}),
+        ("workflows-archive", "workflow_id", workflow_id, {}),
+        ("workflows-run-batch", "workflow_id", workflow_id, {"acknowledged_affected_count": PEOPLE}),
+        ("batch-jobs-get", "batch_job_id", job, {}),
+        ("batch-jobs-cancel", "batch_job_id", job, {"reason": "mine"}),
+    ):
+        foreign = stranger.refusal(tool, **{name: id}, **more)
+        assert foreign["code"].endswith(".not_found")
+        assert foreign == stranger.refusal(tool, **{name: unknown}, **more)
+        assert foreign == stranger.refusal(tool, **{name: "not an id"}, **more)
+    assert stranger.call("workflows-list")["workflows"] == []
+    assert stranger.call("workflows-list-batch-jobs", workflow_id=workflow_id)["batch_jobs"] == []
+    assert world.traces() == before
+
+
+def test_a_queued_job_can_be_cancelled_for_good(agent: Agent, workflow_id: str) -> None:
+    job = agent.call("workflows-run-batch", **run(workflow_id, size(agent, workflow_id)))["batch_job_id"]
+    cancelled = agent.call("batch-jobs-cancel", batch_job_id=job, reason="wrong offer")
+    assert cancelled["status"] == "cancelled"
+    assert agent.call("batch-jobs-cancel", batch_job_id=job, reason="wrong offer") == cancelled
+    shown = agent.call("batch-jobs-get", batch_job_id=job, wait_seconds=25)
+    assert (shown["status"], shown["ended"], shown["reason"]) == ("cancelled", True, "wrong offer")
+
+
+def test_a_wait_ends_when_its_time_is_over(agent: Agent, workflow_id: str) -> None:
+    job = agent.call("workflows-run-batch", **run(workflow_id, size(agent, workflow_id)))["batch_job_id"]
+    assert agent.call("batch-jobs-get", batch_job_id=job, wait_seconds=1)["ended"] is False
+
+
+def test_a_key_marked_agent_needs_the_token_over_http_too(world: World) -> None:
+    world.people(count=PEOPLE)
+    agent = Agent(f"{world.url}/mcp", world.key(agent=True)[1])
+    workflow_id = agent.call("workflows-create", name="Spring", **CONTENT)["workflow_id"]
+    agent.call("workflows-enable", workflow_id=workflow_id)
+    before = world.traces()
+    answer = httpx2.post(
+        f"{world.url}/api/v1/workflows/{workflow_id}/run-batch",
+        json={"acknowledged_affected_count": PEOPLE},
+        headers={"Authorization": f"Bearer {agent.key}"},
+        trust_env=False,
+    )
+    assert (answer.status_code, answer.json()["code"]) == (422, "confirm.missing")
+    assert world.traces() == before

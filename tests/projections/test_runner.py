@@ -1,0 +1,166 @@
+"""Followers of the log: exactly once, in order, loud when they stop, rebuilt beside the live rows."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import Connection
+
+from commands.workflow import ArchiveWorkflow, CreateWorkflow
+from projections.reads import VIEWS
+from projections.runner import Runner, rebuild, step
+from projections.view import Recorded
+from projections.workflows import WorkflowsView
+from tests.support.product import CAPTURE, EVERYONE, Product
+from tests.support.wait import until
+
+
+@pytest.fixture
+def product(database_url: str, tmp_path: Path) -> Iterator[Product]:
+    built = Product(database_url, tmp_path)
+    yield built
+    built.close()
+
+
+class Notes:
+    """A follower that keeps what it was handed, and chokes where it is told to."""
+
+    name = "notes"
+
+    def __init__(self, poison: int | None = None) -> None:
+        self.taken: list[int] = []
+        self.poison = poison
+
+    def handle(self, connection: Connection, batch: Sequence[Recorded]) -> None:
+        positions = [recorded.position for recorded in batch]
+        if self.poison in positions:
+            raise ValueError("cannot take this")
+        self.taken += positions
+
+
+def some_workflows(product: Product, count: int) -> None:
+    for n in range(count):
+        product.ask(CreateWorkflow(name=f"Launch {n}", trigger=EVERYONE, steps=[CAPTURE]))
+
+
+def rows(product: Product, table: str = "workflows") -> list[Any]:
+    return list(product.execute(f"SELECT * FROM {table} ORDER BY id"))
+
+
+def test_the_same_events_twice_give_the_same_rows(product: Product) -> None:
+    some_workflows(product, 5)
+    before = rows(product)
+    product.execute("UPDATE view_positions SET position = 0")
+    product.catch_up()
+    assert rows(product) == before
+    assert len(before) == 5
+
+
+def test_each_event_is_taken_once_however_many_runners_follow(product: Product) -> None:
+    notes = Notes()
+    runners = [Runner(product.system.engine, [notes]) for _ in range(4)]
+    stopped = threading.Event()
+    threads = [threading.Thread(target=runner.follow, args=(stopped.is_set,)) for runner in runners]
+    for thread in threads:
+        thread.start()
+    some_workflows(product, 20)
+    until(lambda: len(notes.taken) >= 20, seconds=20, what="twenty events")
+    stopped.set()
+    for thread in threads:
+        thread.join()
+    assert notes.taken == sorted(set(notes.taken))
+    assert len(notes.taken) == 20
+
+
+def test_a_follower_stops_loudly_at_an_event_that_it_cannot_take(product: Product) -> None:
+    some_workflows(product, 4)
+    last = product.log_position()
+    notes = Notes(poison=last - 1)
+    runner = Runner(product.system.engine, [notes])
+    runner.register()
+    runner.catch_up()
+    state = "SELECT position, stopped FROM view_positions WHERE name = 'notes'"
+    assert product.execute(state) == [(last - 2, "ValueError: cannot take this")]
+    assert product.execute("SELECT position FROM view_positions WHERE name = 'workflows'") == [(last,)]
+    notes.poison = None
+    runner.catch_up()
+    assert product.execute(state) == [(last, None)]
+    assert len(notes.taken) == 4
+
+
+def test_a_lost_wake_up_only_delays_a_follower(product: Product) -> None:
+    """The poll finds what no NOTIFY announced."""
+    notes = Notes()
+    stopped = threading.Event()
+    follower = threading.Thread(target=Runner(product.system.engine, [notes]).follow, args=(stopped.is_set,))
+    follower.start()
+    some_workflows(product, 1)
+    until(lambda: len(notes.taken) == 1, seconds=20, what="the first event")
+    product.execute("UPDATE view_positions SET position = 0 WHERE name = 'notes'")
+    until(lambda: len(notes.taken) == 2, seconds=20, what="the event again")
+    stopped.set()
+    follower.join()
+
+
+def test_a_rebuild_gives_the_same_rows_and_the_same_position(product: Product) -> None:
+    some_workflows(product, 7)
+    before, position = rows(product), product.log_position()
+    product.execute("DELETE FROM workflows WHERE name = 'Launch 3'")
+    assert rebuild(product.system.engine, WorkflowsView()) == 7
+    assert rows(product) == before
+    assert product.execute("SELECT position FROM view_positions WHERE name = 'workflows'") == [(position,)]
+    some_workflows(product, 1)
+    assert len(rows(product)) == 8
+
+
+@pytest.mark.parametrize("view", VIEWS)
+def test_every_view_can_be_rebuilt_again_and_again(product: Product, view: Any) -> None:
+    some_workflows(product, 2)
+    for _ in range(2):
+        rebuild(product.system.engine, view())
+
+
+def test_a_rebuild_misses_nothing_that_is_recorded_meanwhile(product: Product) -> None:
+    some_workflows(product, 3)
+    workflow_id = rows(product)[0].id
+    view = WorkflowsView()
+
+    class Meanwhile(WorkflowsView):
+        def beside(self, name: str) -> Any:
+            product.ask(ArchiveWorkflow(workflow_id))
+            return super().beside(name)
+
+    rebuild(product.system.engine, Meanwhile())
+    assert [row.status for row in rows(product)].count("archived") == 1
+    assert step(product.system.engine, view) == 0
+
+
+def test_positions_appear_in_the_order_of_commits(product: Product) -> None:
+    """A follower that reads while eight writers append never misses a position."""
+    notes = Notes()
+    runner = Runner(product.system.engine, [notes])
+    runner.register()
+    finished = threading.Event()
+
+    def write(n: int) -> None:
+        principal = product.principal(id=f"writer{n}")
+        for m in range(15):
+            command = CreateWorkflow(name=f"Launch {n} {m}", trigger=EVERYONE, steps=[CAPTURE])
+            product.system.bus.dispatch(command, product.system.meta(principal, via="test"))
+
+    writers = [threading.Thread(target=write, args=(n,)) for n in range(8)]
+    reader = threading.Thread(target=lambda: [runner.catch_up() for _ in iter(finished.is_set, True)])
+    reader.start()
+    for writer in writers:
+        writer.start()
+    for writer in writers:
+        writer.join()
+    finished.set()
+    reader.join()
+    runner.catch_up()
+    assert len(notes.taken) == 120
+    assert notes.taken == sorted(notes.taken)

@@ -1,0 +1,59 @@
+"""Workers inside the test's own process: bells ring in a list, and the test answers them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from uuid import UUID
+
+import pytest
+
+from tests.support.product import Product
+from workers.delivery import Deliveries
+from workers.fanout import DatabaseWorld, Fanout
+from workers.scheduler import Scheduler
+from workers.sending import Sender
+
+
+class Bells:
+    """Bells that a test hears."""
+
+    def __init__(self) -> None:
+        self.rung: list[UUID] = []
+
+    def ring(self, job_id: UUID, times: int = 1) -> None:
+        self.rung += [job_id] * times
+
+
+class Workshop:
+    """A product with a worker and a scheduler that do one thing at a time, when they are told to."""
+
+    def __init__(self, product: Product) -> None:
+        self.product = product
+        self.bells = Bells()
+        system = product.system
+        self.deliveries = Deliveries.from_settings(system.settings, system.secrets)
+        self.sender = Sender(system, self.deliveries, lambda c, project: DatabaseWorld(c, system, project))
+        self.fanout = Fanout(system, self.sender, self.bells.ring)
+        self.scheduler = Scheduler(system, self.bells)  # type: ignore[arg-type]
+
+    def advance(self, job_id: UUID) -> dict[str, object]:
+        """Answer bells until the job needs none; the job as the views show it then."""
+        self.bells.ring(job_id)
+        while self.bells.rung:
+            self.fanout.advance(str(self.bells.rung.pop()))
+        return self.product.job(job_id)
+
+
+@pytest.fixture
+def product(database_url: str, tmp_path: Path) -> Iterator[Product]:
+    built = Product(database_url, tmp_path, outbound_allow=("127.0.0.0/8",))
+    yield built
+    built.close()
+
+
+@pytest.fixture
+def workshop(product: Product) -> Iterator[Workshop]:
+    built = Workshop(product)
+    yield built
+    built.deliveries.close()

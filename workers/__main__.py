@@ -1,0 +1,94 @@
+"""The processes of time and work: `python -m workers worker|projector|scheduler`."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import threading
+from collections.abc import Callable
+
+from dramatiq import Worker
+
+from engine.bootstrap import System, build
+from engine.logs import configure
+from engine.settings import load_settings
+from projections.reads import VIEWS
+from projections.runner import Runner
+from workers.broker import Bells, connect, declare
+from workers.delivery import Deliveries
+from workers.fanout import DatabaseWorld, Fanout
+from workers.reactions import Reactions
+from workers.scheduler import Scheduler
+from workers.sending import Sender
+
+IDLE_POLL_MILLISECONDS = 50
+"""How long an idle worker sleeps before it looks for a bell."""
+
+
+def work(system: System, stopped: threading.Event) -> None:
+    """Answer bells with a few threads until told to stop."""
+    broker = connect(_redis(system))
+    bells = Bells(broker)
+    deliveries = Deliveries.from_settings(system.settings, system.secrets)
+    sender = Sender(system, deliveries, lambda connection, project: DatabaseWorld(connection, system, project))
+    declare(broker, Fanout(system, sender, bells.ring).advance)
+    worker = Worker(
+        broker,
+        worker_threads=system.settings.worker_threads,
+        worker_timeout=IDLE_POLL_MILLISECONDS,
+    )
+    # No more than it can do at once: bells that one process hoards are workers that the others lack.
+    worker.queue_prefetch = system.settings.worker_threads
+    worker.start()
+    stopped.wait()
+    worker.stop()
+    deliveries.close()
+    broker.close()
+
+
+def project(system: System, stopped: threading.Event) -> None:
+    """Keep the views at the end of the log."""
+    Runner(system.engine, [view() for view in VIEWS]).follow(stopped.is_set)
+
+
+def schedule(system: System, stopped: threading.Event) -> None:
+    """Turn the log into bells, wake parked runs, sweep."""
+    broker = connect(_redis(system))
+    bells = Bells(broker)
+    reactions = Runner(system.engine, [Reactions(bells, system.settings.drainers)])
+    follower = threading.Thread(target=reactions.follow, args=(stopped.is_set,), name="reactions")
+    follower.start()
+    Scheduler(system, bells).run(stopped)
+    follower.join()
+    broker.close()
+
+
+ROLES: dict[str, Callable[[System, threading.Event], None]] = {
+    "worker": work,
+    "projector": project,
+    "scheduler": schedule,
+}
+
+
+def main(role: str) -> None:
+    settings = load_settings()
+    configure(settings, process=role)
+    stopped = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stopped.set())
+    system = build(settings)
+    try:
+        ROLES[role](system, stopped)
+    finally:
+        system.close()
+
+
+def _redis(system: System) -> str:
+    assert system.settings.redis_url is not None, "services were not resolved"
+    return system.settings.redis_url
+
+
+if __name__ == "__main__":
+    if len(sys.argv) != 2 or sys.argv[1] not in ROLES:
+        sys.exit(f"usage: python -m workers {'|'.join(ROLES)}")
+    main(sys.argv[1])

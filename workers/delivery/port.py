@@ -1,0 +1,133 @@
+"""A sub-batch of effects in, one outcome each; nothing raises because of one recipient."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import TimeoutError as FutureTimeout
+from types import TracebackType
+from typing import Self
+
+from engine.clock import Clock, SystemClock
+from engine.ids import jitter
+from engine.secrets import Secrets
+from engine.settings import Settings
+from workers.delivery.email import Emails, Relay
+from workers.delivery.outbound import Outbound
+from workers.delivery.retries import Outcome, Outgoing, Result
+from workers.delivery.webhook import Webhooks
+
+SECONDS = 40.0
+"""Longest time that one sub-batch may take; the lease of its chunk is longer."""
+
+SPARE_SECONDS = 5.0
+MAIL_THREADS = 4
+
+
+class Deliveries:
+    """Carries effects out for one process: webhooks on one event loop of its own, emails in a few threads.
+
+    May be called from several threads at once. What is sent in which mode is decided before: whatever comes
+    here leaves.
+    """
+
+    def __init__(
+        self, webhooks: Callable[[], Webhooks], emails: Emails, clock: Clock, seconds: float = SECONDS
+    ) -> None:
+        self._make_webhooks = webhooks
+        self._webhooks: Webhooks | None = None
+        self._emails = emails
+        self._clock = clock
+        self._seconds = seconds
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._thread: threading.Thread | None = None
+        self._lock = threading.Lock()
+        self._mail_threads = ThreadPoolExecutor(MAIL_THREADS, thread_name_prefix="mail")
+
+    @classmethod
+    def from_settings(cls, settings: Settings, secrets: Secrets) -> Deliveries:
+        """As the operator has set it up. The signing secret is the operator's, or derived from the secret key."""
+        clock = SystemClock()
+        given = settings.webhook_secret
+        secret = given.get_secret_value() if given is not None else secrets.derive("webhook signature")
+        outbound = Outbound(settings.outbound_allow)
+        emails = Emails(Relay.parse(settings.smtp_url), settings.email_from or "tidegate@localhost", clock.now, jitter)
+        return cls(lambda: Webhooks(outbound, secret, clock.now, jitter), emails, clock)
+
+    def send_many(self, requests: Sequence[Outgoing]) -> list[Outcome]:
+        """The outcome of each request, in their order. Takes at most about 45 seconds, whatever the world does."""
+        begun = self._clock.monotonic()
+        futures: list[Future[Outcome]] = [self._begin(outgoing) for outgoing in requests]
+        outcomes = []
+        for outgoing, future in zip(requests, futures, strict=True):
+            left = self._seconds + SPARE_SECONDS - (self._clock.monotonic() - begun)
+            outcomes.append(_settled(outgoing, future, left))
+        return outcomes
+
+    def close(self) -> None:
+        """Hang up. What is under way ends as it may; nothing more is taken. Closing twice is once."""
+        self._mail_threads.shutdown(wait=True, cancel_futures=True)
+        self._emails.close()
+        with self._lock:
+            loop, thread, webhooks = self._loop, self._thread, self._webhooks
+            self._loop = self._thread = self._webhooks = None
+        if loop is not None and thread is not None:
+            asyncio.run_coroutine_threadsafe(_hang_up(webhooks), loop).result(timeout=SPARE_SECONDS)
+            loop.call_soon_threadsafe(loop.stop)
+            thread.join()
+            loop.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _begin(self, outgoing: Outgoing) -> Future[Outcome]:
+        match outgoing.channel:
+            case "webhook":
+                loop = self._running()
+                return asyncio.run_coroutine_threadsafe(self._webhook(outgoing, loop.time() + self._seconds), loop)
+            case "email":
+                deadline = self._clock.monotonic() + self._seconds
+                return self._mail_threads.submit(self._emails.send, outgoing, deadline, self._clock.monotonic)
+            case _:
+                done: Future[Outcome] = Future()
+                done.set_result(Result("failed", "channel.unknown").outcome(outgoing, 0))
+                return done
+
+    async def _webhook(self, outgoing: Outgoing, deadline: float) -> Outcome:
+        # Made on the loop's own thread, and only once somebody sends: it loads the certificates.
+        if self._webhooks is None:
+            self._webhooks = self._make_webhooks()
+        return await self._webhooks.send(outgoing, deadline)
+
+    def _running(self) -> asyncio.AbstractEventLoop:
+        with self._lock:
+            if self._loop is None:
+                self._loop = asyncio.new_event_loop()
+                self._thread = threading.Thread(target=self._loop.run_forever, name="webhooks", daemon=True)
+                self._thread.start()
+            return self._loop
+
+
+async def _hang_up(webhooks: Webhooks | None) -> None:
+    for task in asyncio.all_tasks() - {asyncio.current_task()}:
+        task.cancel()
+    if webhooks is not None:
+        await webhooks.close()
+
+
+def _settled(outgoing: Outgoing, future: Future[Outcome], seconds: float) -> Outcome:
+    try:
+        return future.result(timeout=max(seconds, 0.0))
+    except FutureTimeout:
+        future.cancel()
+        return Result("retry", "timeout", sent=True).outcome(outgoing, 1)
+    except Exception as error:  # noqa: BLE001 - one recipient's defect is that recipient's outcome
+        # The error's kind is told; its text may hold a person's data.
+        return Result("failed", f"internal.{type(error).__name__}").outcome(outgoing, 1)

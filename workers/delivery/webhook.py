@@ -1,0 +1,186 @@
+"""HTTP requests, signed by Standard Webhooks.
+
+The pool of the HTTP client is used without the client around it: cookies, redirects, proxies of the environment
+and decompression are exactly what must not happen between tenants and their endpoints.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Any
+from weakref import WeakValueDictionary
+
+import httpcore2
+import httpx2
+import orjson
+from standardwebhooks.webhooks import Webhook
+
+from aggregates.errors import DomainError
+from workers.delivery.outbound import GuardedBackend, Outbound
+from workers.delivery.retries import NOT_TRIED, RETRY_AFTER_LIMIT, Outcome, Outgoing, Result, pause_before_next
+
+PER_HOST = 50
+"""Requests to one host at a time, for one process."""
+
+ANSWER_LIMIT = 64 * 1024
+"""How much of an answer is read, in bytes. What it says is not kept."""
+
+CONNECT_SECONDS = 5.0
+IDLE_SECONDS = 30.0
+LEAST_SECONDS = 0.5
+"""With less time left, a try is not begun."""
+
+HOST = re.compile(rb"[A-Za-z0-9.-]{1,253}|[0-9A-Fa-f:.]{2,45}")
+
+AGAIN = frozenset({408, 425, 429})
+
+# Nothing of these can have reached the other side.
+NOT_SENT = (httpcore2.ConnectError, httpcore2.ConnectTimeout, httpcore2.PoolTimeout)
+BROKEN = (httpcore2.NetworkError, httpcore2.TimeoutException, httpcore2.ProtocolError, httpcore2.ConnectionNotAvailable)
+
+
+class Webhooks:
+    """Sends requests on the event loop where it is first used, over connections that it keeps.
+
+    `now` gives instants, `chance` a random share of a number of seconds. The endpoint's secret is a Standard
+    Webhooks secret (`whsec_…`) or the bytes of one.
+    """
+
+    def __init__(
+        self,
+        outbound: Outbound,
+        secret: str | bytes,
+        now: Callable[[], datetime],
+        chance: Callable[[float], float],
+        per_host: int = PER_HOST,
+    ) -> None:
+        self._signer = Webhook(secret)
+        self._now = now
+        self._chance = chance
+        self._per_host = per_host
+        self._slots: WeakValueDictionary[str, asyncio.Semaphore] = WeakValueDictionary()
+        self._pool = httpcore2.AsyncConnectionPool(
+            ssl_context=httpx2.create_ssl_context(trust_env=False),
+            max_connections=None,
+            max_keepalive_connections=200,
+            keepalive_expiry=IDLE_SECONDS,
+            network_backend=GuardedBackend(outbound),
+        )
+
+    async def send(self, outgoing: Outgoing, deadline: float) -> Outcome:
+        """Try, and try again at once where that may help. `deadline` is a time of the running loop."""
+        loop = asyncio.get_running_loop()
+        result, tries = NOT_TRIED, 0
+        while True:
+            attempted = await self._in_turn(outgoing, deadline)
+            if attempted is None:
+                return result.outcome(outgoing, tries)
+            result, tries = attempted, tries + 1
+            pause = pause_before_next(outgoing, result, tries, deadline - loop.time(), self._chance)
+            if pause is None:
+                return result.outcome(outgoing, tries)
+            await asyncio.sleep(pause)
+
+    async def close(self) -> None:
+        await self._pool.aclose()
+
+    async def _in_turn(self, outgoing: Outgoing, deadline: float) -> Result | None:
+        """One try, when its host has a free slot; None if there was no time left for it."""
+        try:
+            url = httpx2.URL(outgoing.request["url"])
+        except (httpx2.InvalidURL, UnicodeError):
+            return Result("failed", "url.invalid")
+        if url.scheme not in {"http", "https"} or not HOST.fullmatch(url.raw_host):
+            return Result("failed", "url.invalid")
+        slot = self._slots.setdefault(url.host, asyncio.Semaphore(self._per_host))
+        try:
+            async with asyncio.timeout_at(deadline - LEAST_SECONDS):
+                await slot.acquire()
+        except TimeoutError:
+            return None
+        try:
+            return await self._try(outgoing, url, deadline)
+        finally:
+            slot.release()
+
+    async def _try(self, outgoing: Outgoing, url: httpx2.URL, deadline: float) -> Result:
+        left = deadline - asyncio.get_running_loop().time()
+        limit = min(float(outgoing.request.get("timeout_seconds", 10)), left)
+        try:
+            async with asyncio.timeout(limit):
+                return await self._exchange(outgoing, url, limit)
+        except TimeoutError:
+            return Result("retry", "timeout", sent=True)
+        except DomainError as refusal:
+            return Result("failed", refusal.code)
+        except NOT_SENT:
+            return Result("retry", "connect.failed")
+        except httpcore2.LocalProtocolError:
+            return Result("failed", "request.invalid")
+        except BROKEN:
+            return Result("retry", "connection.lost", sent=True)
+
+    async def _exchange(self, outgoing: Outgoing, url: httpx2.URL, limit: float) -> Result:
+        body = b"" if outgoing.request.get("body") is None else orjson.dumps(outgoing.request["body"])
+        target = httpcore2.URL(scheme=url.raw_scheme, host=url.raw_host, port=url.port, target=url.raw_path)
+        async with self._pool.stream(
+            str(outgoing.request["method"]),
+            target,
+            headers=self._headers(outgoing, url, body),
+            content=body,
+            extensions={"timeout": {"connect": min(CONNECT_SECONDS, limit), "pool": limit}},
+        ) as response:
+            length = 0
+            async for part in response.aiter_stream():
+                length += len(part)
+                if length > ANSWER_LIMIT:  # leaving now closes the connection
+                    break
+            return self._judge(response)
+
+    def _headers(self, outgoing: Outgoing, url: httpx2.URL, body: bytes) -> list[tuple[bytes, bytes]]:
+        """What we set comes last and cannot be given by a workflow (its names are reserved)."""
+        key, now = str(outgoing.effect_id), self._now()
+        given: Mapping[str, str] = outgoing.request.get("headers") or {}
+        ours: dict[str, Any] = {
+            "webhook-id": key,
+            "webhook-timestamp": int(now.timestamp()),
+            "webhook-signature": self._signer.sign(key, now.astimezone(UTC), body.decode()),
+            "idempotency-key": key,
+        }
+        headers = {"user-agent": "Tidegate", "accept-encoding": "identity"}
+        if body:
+            headers["content-type"] = "application/json"
+        headers |= {name.lower(): value for name, value in given.items()}
+        if body or outgoing.request["method"] in {"POST", "PUT", "PATCH"}:
+            ours["content-length"] = len(body)
+        pairs = [(b"host", url.netloc)]
+        pairs += [(name.encode("ascii"), str(value).encode("utf-8")) for name, value in (headers | ours).items()]
+        return pairs
+
+    def _judge(self, response: httpcore2.Response) -> Result:
+        status = response.status
+        headers = {name.lower(): value for name, value in response.headers}
+        if 200 <= status < 300:
+            found = headers.get(b"x-request-id", b"")[:200].decode("latin-1")
+            return Result("succeeded", provider_id=found if found.isprintable() and found else None)
+        error = f"http.{status}"
+        if status in AGAIN or status >= 500:
+            return Result("retry", error, retry_after=retry_after(headers.get(b"retry-after", b""), self._now()))
+        return Result("failed", error)
+
+
+def retry_after(value: bytes, now: datetime) -> float | None:
+    """Seconds that a `Retry-After` header asks for: a number or a date. None if it says nothing sensible."""
+    text = value.decode("latin-1").strip()
+    if text.isascii() and text.isdigit():
+        return min(float(text[:9]), RETRY_AFTER_LIMIT)
+    try:
+        instant = parsedate_to_datetime(text)
+    except (TypeError, ValueError, OverflowError):
+        return None
+    seconds = (instant.replace(tzinfo=instant.tzinfo or UTC) - now).total_seconds()
+    return min(max(seconds, 0.0), RETRY_AFTER_LIMIT)

@@ -1,0 +1,109 @@
+"""Enrolment: resolve the audience in one snapshot, compare it with the acknowledged one, freeze it into chunks.
+
+All of it is one transaction with the event that says so. A difference fails the job before anyone is reached.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Connection, insert, select, text
+
+from aggregates.base import Meta
+from aggregates.batch_job.aggregate import BatchJob
+from aggregates.errors import DomainError
+from aggregates.workflow.aggregate import Workflow
+from commands.bus import StreamMoved
+from commands.confirm import batch_definition
+from engine.bootstrap import System, system_principal
+from engine.store import Store
+from projections.tables import jobs_at_work, stream_heads
+
+logger = logging.getLogger(__name__)
+
+SMALLEST_CHUNK = 25
+CHUNKS_PER_WORKER = 4
+"""A small job is cut so that every worker process gets about this many chunks."""
+
+
+def enrol(system: System, job_id: UUID) -> None:
+    """Freeze the job's audience, or fail the job with the refusal's code. Enrolling twice is once."""
+    meta = engine_meta(system, job_id, via="workers.enrolment")
+    if meta is None:
+        return
+    try:
+        with system.engine.begin() as connection:
+            # One worker enrols; the others find it done. Without the lock they would all resolve the audience.
+            connection.execute(text("SELECT pg_advisory_xact_lock(hashtextextended(:id, -1))"), {"id": str(job_id)})
+            _enrol(connection, system, job_id, meta)
+    except StreamMoved:
+        logger.info("job %s was changed while it was enrolled", job_id)
+    except DomainError as refusal:
+        fail(system, job_id, refusal, meta)
+
+
+def _enrol(connection: Connection, system: System, job_id: UUID, meta: Meta) -> None:
+    store = Store(connection, system.recorder)
+    job = store.load(BatchJob, job_id, meta)
+    if job.status != "queued":
+        return
+    workflow = store.load(Workflow, job.workflow_id, meta)
+    if workflow.status != "active":
+        raise DomainError("workflow.not_active", details={"status": workflow.status})
+    if workflow.content_version != job.workflow_version:
+        raise DomainError("workflow.stale", details={"version": workflow.content_version})
+    definition, audience = batch_definition(workflow)
+    connection.execute(
+        insert(jobs_at_work).values(
+            id=job_id,
+            project_id=job.project_id,
+            workflow_id=workflow.id,
+            workflow_name=workflow.name,
+            content=workflow.content,
+            variables=job.variables,
+            send_mode=job.send_mode,
+            enrolled_at=meta.now,
+            progress_at=meta.now,
+        )
+    )
+    frozen = system.audiences.freeze(
+        connection,
+        job_id,
+        job.project_id,
+        audience,
+        sends_email=definition.sends_email,
+        chunk_size=chunk_size(system, job.acknowledged_count),
+        now=meta.now,
+    )
+    job.enrol(enrolled=frozen.count, chunks=frozen.chunks, fingerprint=frozen.fingerprint, meta=meta)
+    store.save(job)
+
+
+def chunk_size(system: System, people: int) -> int:
+    """People in one chunk: the setting, or less for a small job so that all workers share it."""
+    share = -(-people // (CHUNKS_PER_WORKER * system.settings.worker_processes))
+    return max(SMALLEST_CHUNK, min(system.settings.chunk_size, share))
+
+
+def fail(system: System, job_id: UUID, refusal: DomainError, meta: Meta) -> None:
+    """End a job that could not be enrolled, with the code that says why."""
+    with system.engine.begin() as connection:
+        store = Store(connection, system.recorder)
+        job = store.load(BatchJob, job_id, meta)
+        if not job.ended:
+            job.fail(code=refusal.code, reason=refusal.message, meta=meta)
+            store.save(job)
+
+
+def engine_meta(system: System, job_id: UUID, *, via: str) -> Meta | None:
+    """The engine acting on a job, inside the job's project; None for a job that does not exist."""
+    heads = stream_heads.c
+    with system.engine.connect() as connection:
+        project: Any = connection.execute(
+            select(heads.project_id).where(heads.id == job_id, heads.kind == "batch_job")
+        ).scalar()
+    if project is None:
+        return None
+    return system.meta(system_principal(project), via=via, correlation_id=str(job_id))

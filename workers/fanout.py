@@ -1,0 +1,172 @@
+"""What a bell asks for: look at a job and do what it needs next, as long as there is something to do.
+
+A worker takes one of the job's slots (a session advisory lock, which dies with the process), then leases chunks
+one after another until none is left. For pure database work the row lock is the lease and everything about a
+chunk is one transaction: rows, counters, state. So kill -9 at any instant leaves a chunk untouched or done.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Connection, Row, text
+
+from aggregates.values import Audience
+from engine.bootstrap import System
+from engine.store import head_status
+from workers import ledger
+from workers.enrolment import enrol
+from workers.jobs import JobCache, WorkingJob
+from workers.milestones import Milestones
+from workers.sending import Sender
+from workers.walk import Group, Walk
+
+logger = logging.getLogger(__name__)
+
+SLICE_SECONDS = 1.0
+"""How long a worker stays with one job before others get their turn."""
+
+_TAKE_SLOT = text(
+    "SELECT slot FROM generate_series(0, :slots - 1) AS slot "
+    "WHERE pg_try_advisory_lock(hashtextextended(:job, slot)) LIMIT 1"
+)
+_LEAVE_SLOT = text("SELECT pg_advisory_unlock(hashtextextended(:job, :slot))")
+
+# The job's status is read in the statement that leases, so a pause or cancel that was committed before is seen.
+_LEASE = text(
+    "SELECT c.number, c.person_ids, c.size, c.state FROM chunks c "
+    "WHERE c.job_id = :job_id AND (c.state = 'ready' OR (c.state = 'sending' AND c.leased_until < now())) "
+    "AND EXISTS (SELECT 1 FROM stream_heads h WHERE h.id = :job_id AND h.status = 'running') "
+    "ORDER BY c.number LIMIT 1 FOR UPDATE OF c SKIP LOCKED"
+)
+
+
+class Fanout:
+    """Does a bell's work, in one process; any number of processes may do so at once."""
+
+    def __init__(self, system: System, sender: Sender, ring: Callable[[UUID, int], None]) -> None:
+        self._system = system
+        self._sender = sender
+        self._ring = ring
+        self._jobs = JobCache()
+        self._milestones = Milestones(system)
+
+    def advance(self, job_id: str) -> None:
+        """The actor: look at a job. A failure is logged and left to the sweep, which rings again."""
+        try:
+            with self._system.engine.connect() as connection, self._slot(connection, job_id) as mine:
+                if mine:
+                    self._advance(connection, UUID(job_id))
+        except Exception:
+            logger.exception("job %s could not be advanced now", job_id)
+
+    def _advance(self, connection: Connection, job_id: UUID) -> None:
+        if self._status(connection, job_id) == "queued":
+            enrol(self._system, job_id)
+        if self._status(connection, job_id) == "running" and self._drain(connection, job_id):
+            self._ring(job_id, 1)
+        elif self._status(connection, job_id) == "cancelling":
+            self._milestones.wind_up(job_id)
+
+    def _status(self, connection: Connection, job_id: UUID) -> str | None:
+        with connection.begin():
+            return head_status(connection, job_id)
+
+    def _drain(self, connection: Connection, job_id: UUID) -> bool:
+        """Process chunks until none is left or the slice is over; whether there may be more."""
+        started = self._system.clock.monotonic()
+        while self._system.clock.monotonic() - started < SLICE_SECONDS:
+            if not self._next_chunk(connection, job_id):
+                self._milestones.settle(job_id)
+                return False
+            self._milestones.progress(job_id)
+        return True
+
+    def _next_chunk(self, connection: Connection, job_id: UUID) -> bool:
+        """Lease one chunk and carry it as far as it goes; False when there is none to lease."""
+        with connection.begin():
+            chunk = connection.execute(_LEASE, {"job_id": job_id}).first()
+            if chunk is None:
+                return False
+            job = self._jobs.get(connection, job_id)
+            fence = self._process(connection, job, chunk)
+        if fence is not None:
+            self._sender.send(connection, job, chunk, fence, self._milestones.progress)
+        return True
+
+    def _process(self, connection: Connection, job: WorkingJob, chunk: Row[Any]) -> int | None:
+        """Walk a leased chunk; the fence of its new lease when it has effects outside to make, else None."""
+        now = self._system.clock.now()
+        world = DatabaseWorld(connection, self._system, job.project_id)
+        walk = Walk(job.route, world, now)
+        fresh = chunk.state == "ready" and chunk.size > 0
+        if fresh:
+            entries = self._enter(connection, job, walk, chunk.person_ids)
+            ledger.write_first(connection, job.id, entries, now)
+        else:
+            entries = walk.run(standing(connection, job, chunk.person_ids))
+            ledger.write_again(connection, job.id, entries, now)
+        change = ledger.tally(entries)
+        outside = change["in_progress"]
+        if not fresh:
+            change["in_progress"] -= sum(change.values())
+        ledger.count(connection, job.id, chunk.number, change, "sending" if outside else "done")
+        return self._sender.lease(connection, job.id, chunk.number) if outside else None
+
+    def _enter(
+        self, connection: Connection, job: WorkingJob, walk: Walk, ids: Sequence[int]
+    ) -> list[ledger.Entry]:
+        """Everybody of a fresh chunk at the first step, but for those who left since the audience was frozen."""
+        gone = ledger.unreachable(connection, ids)
+        here = [id for id in ids if id not in gone] if gone else list(ids)
+        entries = walk.run([Group(job.route.definition.entry, here)])
+        for reason in sorted(set(gone.values())):
+            entries.append(ledger.Entry("skipped", [id for id in ids if gone.get(id) == reason], [], reason=reason))
+        return entries
+
+    @contextmanager
+    def _slot(self, connection: Connection, job_id: str) -> Iterator[bool]:
+        """One of the job's slots, or False: then enough workers are at it and this bell has nothing to say."""
+        slots = self._system.settings.drainers
+        with connection.begin():
+            slot = connection.execute(_TAKE_SLOT, {"job": job_id, "slots": slots}).scalar()
+        try:
+            yield slot is not None
+        finally:
+            if slot is not None:
+                with connection.begin():
+                    connection.execute(_LEAVE_SLOT, {"job": job_id, "slot": slot})
+
+
+class DatabaseWorld:
+    """What a walk asks about people, answered in the chunk's transaction."""
+
+    def __init__(self, connection: Connection, system: System, project_id: UUID) -> None:
+        self._connection = connection
+        self._system = system
+        self._project_id = project_id
+
+    def matching(self, audience: Audience, ids: Sequence[int]) -> set[int]:
+        return self._system.audiences.matching(
+            self._connection, self._project_id, audience, ids, now=self._system.clock.now()
+        )
+
+    def people(self, ids: Sequence[int]) -> dict[int, dict[str, Any]]:
+        return ledger.people(self._connection, ids)
+
+
+def standing(connection: Connection, job: WorkingJob, ids: Sequence[int]) -> list[Group]:
+    """Those of a chunk's people who are in progress, grouped by the step at which they go on.
+
+    People who stand before an effect outside stay where they are: the sender takes them from there.
+    """
+    groups: dict[str | None, list[int]] = {}
+    for row in ledger.in_progress(connection, job.id, ids):
+        groups.setdefault(row.at_step, []).append(row.person_id)
+    return [Group(step, found) for step, found in groups.items()]
+
+

@@ -1,0 +1,55 @@
+"""A job as a worker knows it: pinned content and variables, read once a process."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from dataclasses import dataclass
+from uuid import UUID
+
+from sqlalchemy import Connection, select
+
+from aggregates.workflow.definition import Definition
+from projections.tables import jobs_at_work
+from workers.walk import Route
+
+KEPT = 64
+"""Jobs that a process remembers."""
+
+
+@dataclass(frozen=True)
+class WorkingJob:
+    """What enrolment pinned; it never changes, so it may be kept."""
+
+    id: UUID
+    project_id: UUID
+    route: Route
+
+
+class JobCache:
+    """The jobs that this process has lately worked on."""
+
+    def __init__(self) -> None:
+        self._jobs: OrderedDict[UUID, WorkingJob] = OrderedDict()
+
+    def get(self, connection: Connection, job_id: UUID) -> WorkingJob:
+        job = self._jobs.get(job_id)
+        if job is None:
+            job = load(connection, job_id)
+            self._jobs[job_id] = job
+            while len(self._jobs) > KEPT:
+                self._jobs.popitem(last=False)
+        return job
+
+
+def load(connection: Connection, job_id: UUID) -> WorkingJob:
+    row = connection.execute(select(jobs_at_work).where(jobs_at_work.c.id == job_id)).one()
+    definition, problems = Definition.parse(row.content)
+    assert definition is not None, f"enrolment pinned content that is not valid: {problems}"
+    route = Route(
+        job_id=job_id,
+        workflow={"id": str(row.workflow_id), "name": row.workflow_name},
+        definition=definition,
+        variables=row.variables,
+        captures=row.send_mode == "capture",
+    )
+    return WorkingJob(job_id, row.project_id, route)

@@ -1,0 +1,126 @@
+"""A job's milestones: progress, completion, the end of a cancel. One writer a job at a time.
+
+Counters live in the chunks; a milestone is their sum at one instant, appended as an event. How often progress is
+written depends on how long the job has run, never on how many people it has.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from uuid import UUID
+
+from sqlalchemy import Connection, text
+
+from aggregates.base import Meta
+from aggregates.batch_job.aggregate import BatchJob
+from commands.bus import StreamMoved
+from engine.bootstrap import System
+from engine.store import Store
+from projections.runs import counts
+from workers.enrolment import engine_meta
+
+PROGRESS_SECONDS = 0.25
+"""Least time between two progress events of a job: at most four a second."""
+
+PROGRESS_SHARE = 0.01
+"""A job that runs for long reports each time another hundredth of its age has passed."""
+
+# Moves the instant on if it is time, so that all workers together keep the pace.
+_DUE = text(
+    "UPDATE jobs_at_work SET progress_at = now() WHERE id = :id "
+    "AND now() - progress_at > greatest(CAST(:least AS interval), CAST(:share AS float8) * (now() - enrolled_at)) RETURNING 1"
+)
+_LOCK = text("SELECT pg_advisory_xact_lock(hashtextextended(:id, -2))")
+_TRY_LOCK = text("SELECT pg_try_advisory_xact_lock(hashtextextended(:id, -2))")
+
+# What was never begun is skipped as it stands; a wake chunk that was never begun leaves its people in progress.
+_CANCEL_CHUNKS = text(
+    "UPDATE chunks SET state = 'cancelled', skipped = skipped + CASE WHEN size > 0 THEN size ELSE 0 END "
+    "WHERE job_id = :id AND state = 'ready'"
+)
+_STILL_SENDING = text("SELECT 1 FROM chunks WHERE job_id = :id AND state = 'sending' AND leased_until >= now() LIMIT 1")
+_STOP_SENDING = text("UPDATE chunks SET state = 'done' WHERE job_id = :id AND state = 'sending'")
+_SKIP_OPEN = text(
+    "WITH stopped AS (UPDATE runs r SET status = 'skipped', reason = 'job_cancelled', wake_at = NULL, updated_at = :now "
+    "FROM runs before WHERE r.job_id = :id AND r.status IN ('waiting', 'in_progress') "
+    "AND before.job_id = r.job_id AND before.person_id = r.person_id RETURNING before.status AS was) "
+    "INSERT INTO chunks (job_id, number, person_ids, size, state, skipped, waiting, in_progress) "
+    "SELECT :id, (SELECT max(number) + 1 FROM chunks WHERE job_id = :id), '{}', 0, 'done', count(*), "
+    "-count(*) FILTER (WHERE was = 'waiting'), -count(*) FILTER (WHERE was = 'in_progress') FROM stopped"
+)
+
+
+class Milestones:
+    """Writes the milestones of jobs, for one process."""
+
+    def __init__(self, system: System) -> None:
+        self._system = system
+        self._tried: dict[UUID, float] = {}
+
+    def progress(self, job_id: UUID) -> None:
+        """Record where the job stands, if it is time for that."""
+        now = self._system.clock.monotonic()
+        if now - self._tried.get(job_id, 0.0) < PROGRESS_SECONDS:
+            return
+        self._tried[job_id] = now
+        self._write(job_id, self._report, wait=False)
+
+    def settle(self, job_id: UUID) -> None:
+        """Complete the job if everybody has an outcome.
+
+        Waits for its turn instead of passing: whoever is last sees all chunks done, and nobody comes after.
+        """
+        self._tried.pop(job_id, None)
+        self._write(job_id, self._complete, wait=True)
+
+    def wind_up(self, job_id: UUID) -> None:
+        """End a cancel: nothing begins any more, those not reached are skipped, and only then is it cancelled."""
+        self._write(job_id, self._cancel, wait=True)
+
+    def _write(
+        self, job_id: UUID, milestone: Callable[[Connection, Store, BatchJob, Meta], None], *, wait: bool
+    ) -> None:
+        meta = engine_meta(self._system, job_id, via="workers.milestones")
+        if meta is None:
+            return
+        try:
+            with self._system.engine.begin() as connection:
+                mine = connection.execute(_LOCK if wait else _TRY_LOCK, {"id": str(job_id)}).scalar()
+                if wait or mine:
+                    store = Store(connection, self._system.recorder)
+                    milestone(connection, store, store.load(BatchJob, job_id, meta), meta)
+        except StreamMoved:
+            return  # somebody paused or cancelled at this instant; the next milestone sees it
+
+    def _report(self, connection: Connection, store: Store, job: BatchJob, meta: Meta) -> None:
+        due = {"id": job.id, "least": f"{PROGRESS_SECONDS} seconds", "share": PROGRESS_SHARE}
+        if connection.execute(_DUE, due).first() is None:
+            return
+        job.progress(counts(connection, job.id), meta=meta)
+        store.save(job)
+
+    def _complete(self, connection: Connection, store: Store, job: BatchJob, meta: Meta) -> None:
+        if job.status != "running":
+            return
+        found = counts(connection, job.id)
+        if found["pending"] or found["in_progress"]:
+            return
+        if found["waiting"]:
+            job.progress(found, meta=meta)
+        else:
+            job.complete(found, meta=meta)
+        store.save(job)
+
+    def _cancel(self, connection: Connection, store: Store, job: BatchJob, meta: Meta) -> None:
+        if job.status != "cancelling":
+            return
+        connection.execute(_CANCEL_CHUNKS, {"id": job.id})
+        if connection.execute(_STILL_SENDING, {"id": job.id}).first() is not None:
+            return  # its sender stops before the next sub-batch; the sweep comes back
+        connection.execute(_STOP_SENDING, {"id": job.id})
+        found = counts(connection, job.id)
+        if found["waiting"] or found["in_progress"]:
+            connection.execute(_SKIP_OPEN, {"id": job.id, "now": meta.now})
+            found = counts(connection, job.id)
+        job.finish_cancel(found, meta=meta)
+        store.save(job)

@@ -1,0 +1,99 @@
+"""Time: parked runs whose time has come, and the sweep that makes the broker disposable.
+
+Both are one statement over many rows and may run in any number of processes at once.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+from uuid import UUID
+
+from sqlalchemy import Connection, text
+
+from engine.bootstrap import System
+from workers.broker import Bells
+
+logger = logging.getLogger(__name__)
+
+WAKE_AT_ONCE = 5_000
+"""Parked runs woken in one transaction."""
+
+_DUE_JOBS = text(
+    "SELECT DISTINCT r.job_id FROM (SELECT job_id FROM runs WHERE status = 'waiting' AND wake_at <= :now "
+    "ORDER BY wake_at LIMIT :limit) r JOIN stream_heads h ON h.id = r.job_id AND h.status = 'running'"
+)
+# The numbers of new chunks are drawn under the job's lock, so that two schedulers never draw the same.
+_JOB_LOCK = text("SELECT pg_advisory_xact_lock(hashtextextended(:id, -3))")
+_WAKE = text(
+    "WITH due AS (SELECT person_id FROM runs WHERE job_id = :job_id AND status = 'waiting' AND wake_at <= :now "
+    "ORDER BY person_id LIMIT :limit FOR UPDATE SKIP LOCKED), "
+    "woken AS (UPDATE runs r SET status = 'in_progress', wake_at = NULL, updated_at = :now FROM due "
+    "WHERE r.job_id = :job_id AND r.person_id = due.person_id RETURNING r.person_id), "
+    "cut AS (SELECT (row_number() OVER (ORDER BY person_id) - 1) / :size AS part, person_id FROM woken) "
+    "INSERT INTO chunks (job_id, number, person_ids, size, state, waiting, in_progress) "
+    "SELECT :job_id, (SELECT max(number) + 1 FROM chunks WHERE job_id = :job_id) + part, "
+    "array_agg(person_id ORDER BY person_id), 0, 'ready', -count(*), count(*) FROM cut GROUP BY part"
+)
+# Work without a worker: jobs that wait for enrolment or for the end of a cancel, and jobs with a free chunk.
+_SILENT = text(
+    "SELECT h.id FROM stream_heads h WHERE h.kind = 'batch_job' AND ("
+    "h.status IN ('queued', 'cancelling') OR (h.status = 'running' AND ("
+    "EXISTS (SELECT 1 FROM chunks c WHERE c.job_id = h.id AND (c.state = 'ready' "
+    "OR (c.state = 'sending' AND c.leased_until < now()))) "
+    "OR NOT EXISTS (SELECT 1 FROM chunks c WHERE c.job_id = h.id AND c.state IN ('ready', 'sending')) "
+    "AND NOT EXISTS (SELECT 1 FROM runs r WHERE r.job_id = h.id AND r.status = 'waiting')))) LIMIT 1000"
+)
+
+
+class Scheduler:
+    """Wakes and sweeps until told to stop."""
+
+    def __init__(self, system: System, bells: Bells) -> None:
+        self._system = system
+        self._bells = bells
+
+    def run(self, stopped: threading.Event) -> None:
+        """One tick each `sweep_seconds`; a tick that fails is logged and the next one tries again."""
+        while not stopped.is_set():
+            for work in (self.wake, self.sweep):
+                self._guarded(work)
+            stopped.wait(self._system.settings.sweep_seconds)
+
+    def wake(self) -> int:
+        """Turn parked runs whose time has come into chunks; how many jobs were touched."""
+        now = self._system.clock.now()
+        with self._system.engine.connect() as connection:
+            jobs = list(connection.execute(_DUE_JOBS, {"now": now, "limit": WAKE_AT_ONCE}).scalars())
+        for job_id in jobs:
+            with self._system.engine.begin() as connection:
+                self._wake_job(connection, job_id)
+            self._bells.ring(job_id, self._system.settings.drainers)
+        return len(jobs)
+
+    def _wake_job(self, connection: Connection, job_id: UUID) -> None:
+        connection.execute(_JOB_LOCK, {"id": str(job_id)})
+        connection.execute(
+            _WAKE,
+            {
+                "job_id": job_id,
+                "now": self._system.clock.now(),
+                "limit": WAKE_AT_ONCE,
+                "size": self._system.settings.chunk_size,
+            },
+        )
+
+    def sweep(self) -> int:
+        """Ring again for every job that has work and perhaps no bell; how many there were."""
+        with self._system.engine.connect() as connection:
+            silent = list(connection.execute(_SILENT).scalars())
+        for job_id in silent:
+            self._bells.ring(job_id)
+        return len(silent)
+
+    def _guarded(self, work: Callable[[], int]) -> None:
+        try:
+            work()
+        except Exception:
+            logger.exception("the scheduler's %s failed; it is tried again", work.__name__)

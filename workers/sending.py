@@ -1,0 +1,250 @@
+"""Effects outside: the attempt is recorded, then it is made, then its outcome is recorded.
+
+People are taken in sub-batches, so that a crash repeats few. Before each sub-batch one transaction looks at the
+job's status, renews the lease and records the attempts; after it another one, fenced, records the outcomes and
+walks people on. A worker that lost its lease finds another fence and writes nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Connection, Row, text
+
+from aggregates.steps.base import Deliver
+from engine.bootstrap import System
+from engine.ids import derived_id, jitter
+from projections.runs import run_id
+from workers import ledger
+from workers.delivery import Deliveries, Outcome, Outgoing
+from workers.jobs import WorkingJob
+from workers.walk import Group, Walk, World, render
+
+LEASE_SECONDS = 60
+"""How long a silent sender keeps its chunk. Must exceed the time that one sub-batch may take."""
+
+FLUSH = 25
+"""Effects between two records of outcomes: at most so many are repeated after a crash."""
+
+RETRY_SECONDS = (5, 30, 120, 600, 1800)
+"""How long a person is parked after the first, second, ... attempt that may be repeated."""
+
+_LEASE = text(
+    "UPDATE chunks SET fence = fence + 1, leased_until = now() + make_interval(secs => :seconds) "
+    "WHERE job_id = :job_id AND number = :number RETURNING fence"
+)
+_RENEW = text(
+    "UPDATE chunks SET leased_until = now() + make_interval(secs => :seconds) "
+    "WHERE job_id = :job_id AND number = :number AND fence = :fence "
+    "AND EXISTS (SELECT 1 FROM stream_heads h WHERE h.id = :job_id AND h.status = 'running') RETURNING 1"
+)
+_RELEASE = text(
+    "UPDATE chunks SET leased_until = now() - interval '1 second' "
+    "WHERE job_id = :job_id AND number = :number AND fence = :fence"
+)
+_STILL_MINE = text(
+    "SELECT 1 FROM chunks WHERE job_id = :job_id AND number = :number AND fence = :fence FOR UPDATE"
+)
+# `was` tells what the row said before: 'started' means that an attempt was made whose outcome nobody knows.
+_ATTEMPT = text(
+    "WITH tried AS (SELECT * FROM unnest(CAST(:ids AS uuid[]), CAST(:people AS bigint[]), CAST(:steps AS text[])) "
+    "AS t (id, person_id, step_id)), "
+    "before AS (SELECT e.id, e.state FROM effects e JOIN tried USING (id)) "
+    "INSERT INTO effects AS e (id, job_id, person_id, step_id, state, attempts, started_at) "
+    "SELECT t.id, :job_id, t.person_id, t.step_id, 'started', 1, :now FROM tried t "
+    "ON CONFLICT (id) DO UPDATE SET state = 'started', attempts = e.attempts + 1, started_at = :now "
+    "RETURNING e.id, e.attempts, (SELECT b.state FROM before b WHERE b.id = e.id) AS was"
+)
+_OUTCOME = text(
+    "UPDATE effects AS e SET state = o.state, provider_id = o.provider_id, error = o.error, finished_at = :now "
+    "FROM unnest(CAST(:ids AS uuid[]), CAST(:states AS text[]), CAST(:provider_ids AS text[]), CAST(:errors AS text[])) "
+    "AS o (id, state, provider_id, error) WHERE e.id = o.id"
+)
+
+
+@dataclass(frozen=True)
+class Effect:
+    """One person's effect at one step; `id` is the same on every try."""
+
+    id: UUID
+    person_id: int
+    step_id: str
+    attempts: int = 0
+    outcome_unknown: bool = False
+
+
+class Sender:
+    """Carries a leased chunk's effects out, for one process."""
+
+    def __init__(self, system: System, deliveries: Deliveries, world: Any) -> None:
+        self._system = system
+        self._deliveries = deliveries
+        self._world = world
+
+    def lease(self, connection: Connection, job_id: UUID, number: int) -> int:
+        """Take the chunk for outside work, in the transaction that holds its row; the fence of this lease."""
+        parameters = {"job_id": job_id, "number": number, "seconds": LEASE_SECONDS}
+        return int(connection.execute(_LEASE, parameters).scalar_one())
+
+    def send(
+        self, connection: Connection, job: WorkingJob, chunk: Row[Any], fence: int, flushed: Callable[[UUID], None]
+    ) -> None:
+        """Sub-batch after sub-batch, until nobody of the chunk stands before an effect or the lease is lost.
+
+        `flushed` hears of each sub-batch whose outcomes are recorded.
+        """
+        lease = {"job_id": job.id, "number": chunk.number, "fence": fence}
+        while True:
+            with connection.begin():
+                if connection.execute(_RENEW, {**lease, "seconds": LEASE_SECONDS}).first() is None:
+                    connection.execute(_RELEASE, lease)
+                    return
+                effects = self._attempt(connection, job, chunk.person_ids)
+                people = ledger.people(connection, [effect.person_id for effect in effects])
+                gone = ledger.unreachable(connection, [effect.person_id for effect in effects])
+            outcomes = self._carry_out(job, effects, people, gone)
+            with connection.begin():
+                if connection.execute(_STILL_MINE, lease).first() is None:
+                    return
+                more = self._record(connection, job, chunk, effects, outcomes)
+            if not more:
+                return
+            flushed(job.id)
+
+    def _attempt(self, connection: Connection, job: WorkingJob, ids: Sequence[int]) -> list[Effect]:
+        """The next people in progress, their attempts recorded before they are made."""
+        standing = ledger.in_progress(connection, job.id, ids, FLUSH)
+        if not standing:
+            return []
+        effects = [Effect(effect_id(job.id, r.person_id, r.at_step), r.person_id, r.at_step) for r in standing]
+        rows = connection.execute(
+            _ATTEMPT,
+            {
+                "ids": [effect.id for effect in effects],
+                "people": [effect.person_id for effect in effects],
+                "steps": [effect.step_id for effect in effects],
+                "job_id": job.id,
+                "now": self._system.clock.now(),
+            },
+        )
+        tried = {row.id: row for row in rows}
+        return [
+            Effect(e.id, e.person_id, e.step_id, tried[e.id].attempts, tried[e.id].was == "started") for e in effects
+        ]
+
+    def _carry_out(
+        self, job: WorkingJob, effects: Sequence[Effect], people: dict[int, dict[str, Any]], gone: dict[int, str]
+    ) -> dict[UUID, Outcome]:
+        """Make the effects, outside of any transaction. Everybody gets an outcome."""
+        outcomes: dict[UUID, Outcome] = {}
+        outgoing: list[Outgoing] = []
+        for effect in effects:
+            plan = self._plan(job, effect.step_id)
+            if effect.person_id in gone:
+                outcomes[effect.id] = Outcome(effect.id, "skipped", error=gone[effect.person_id])
+            elif effect.outcome_unknown and plan.on_unknown == "hold":
+                outcomes[effect.id] = Outcome(effect.id, "unknown", error="outcome_unknown")
+            else:
+                rendered, _ = render(job.route, {effect.person_id: people[effect.person_id]}, plan.request)
+                if effect.person_id in rendered:
+                    request = rendered[effect.person_id]
+                    outgoing.append(Outgoing(effect.id, plan.channel, request, effect.attempts))
+                else:
+                    outcomes[effect.id] = Outcome(effect.id, "failed", error="template.failed")
+        for outcome in self._deliveries.send_many(outgoing):
+            outcomes[outcome.effect_id] = outcome
+        return outcomes
+
+    def _record(
+        self,
+        connection: Connection,
+        job: WorkingJob,
+        chunk: Row[Any],
+        effects: Sequence[Effect],
+        outcomes: dict[UUID, Outcome],
+    ) -> bool:
+        """Write the outcomes and walk everybody on; whether somebody is still before an effect."""
+        now = self._system.clock.now()
+        if outcomes:
+            found = list(outcomes.values())
+            connection.execute(
+                _OUTCOME,
+                {
+                    "ids": [outcome.effect_id for outcome in found],
+                    "states": [outcome.state for outcome in found],
+                    "provider_ids": [outcome.provider_id for outcome in found],
+                    "errors": [outcome.error for outcome in found],
+                    "now": now,
+                },
+            )
+        walk = Walk(job.route, self._world(connection, job.project_id), now)
+        entries = self._settled(job, effects, outcomes, walk, now)
+        ledger.write_again(connection, job.id, entries, now)
+        change = ledger.tally(entries)
+        change["in_progress"] -= sum(change.values())
+        more = bool(ledger.in_progress(connection, job.id, chunk.person_ids, 1))
+        ledger.count(connection, job.id, chunk.number, change, "sending" if more else "done")
+        return more
+
+    def _settled(
+        self,
+        job: WorkingJob,
+        effects: Sequence[Effect],
+        outcomes: dict[UUID, Outcome],
+        walk: Walk,
+        now: datetime,
+    ) -> list[ledger.Entry]:
+        """Where each effect leaves its person: on the way, parked for another try, or ended."""
+        entries: list[ledger.Entry] = []
+        onward: list[Group] = []
+        for effect in effects:
+            outcome, plan = outcomes[effect.id], self._plan(job, effect.step_id)
+            note = {"step": effect.step_id, "outcome": outcome.state, "attempts": effect.attempts}
+            if outcome.error:
+                note["reason"] = outcome.error
+            group = Group(effect.step_id, [effect.person_id], [note])
+            if outcome.state == "retry" and effect.attempts < plan.max_attempts:
+                wake_at = now + timedelta(seconds=_pause(effect.attempts, outcome.retry_after))
+                entries.append(group.ended("waiting", at_step=effect.step_id, wake_at=wake_at, reason=outcome.error))
+            elif outcome.state == "skipped":
+                entries.append(group.ended("skipped", reason=outcome.error))
+            elif outcome.state == "succeeded" or job.route.definition.step(effect.step_id).on_error == "continue":
+                target = job.route.definition.target(effect.step_id, plan.port)
+                onward.append(Group(target, group.ids, group.trace))
+            else:
+                entries.append(group.ended("failed", reason=outcome.error or outcome.state))
+        return [*entries, *walk.run(_joined(onward))]
+
+    def _plan(self, job: WorkingJob, step_id: str) -> Deliver:
+        plan = job.route.plan(step_id, self._system.clock.now())
+        assert isinstance(plan, Deliver), f"nobody stands before {step_id} without an effect to make"
+        return plan
+
+
+def effect_id(job_id: UUID, person_id: int, step_id: str) -> UUID:
+    """The idempotency key of an effect: derived from the run and the step, the same for ever."""
+    return derived_id("effect", run_id(job_id, person_id), step_id)
+
+
+def _joined(groups: Sequence[Group]) -> list[Group]:
+    """People at the same step after the same trace walk on together."""
+    joined: dict[tuple[str | None, str], Group] = {}
+    for group in groups:
+        key = (group.step, repr(group.trace))
+        if key in joined:
+            joined[key].ids.extend(group.ids)
+        else:
+            joined[key] = group
+    return list(joined.values())
+
+
+def _pause(attempts: int, retry_after: float | None) -> float:
+    """Seconds until the next try: what the receiver asks for, else longer each time, never all at once."""
+    planned = jitter(RETRY_SECONDS[min(attempts, len(RETRY_SECONDS)) - 1])
+    return max(planned, retry_after or 0.0)
+
+
