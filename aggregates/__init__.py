@@ -4,6 +4,9 @@ base        Principal, Meta, and the roots of events and aggregates
 errors      DomainError and the whole catalogue of codes
 values      Condition, Audience, Variables, Acknowledgement: parsed once, then the type is the proof
 recurrence  Recurrence: what a schedule repeats
+templates   Liquid texts whose needs are known before they are rendered (liquid: in which bounds)
+filters     how a trigger and a branch say whom they mean
+shape       checks on plain data that every parser needs
 steps       the step types, one file each
 workflow    what is to happen, versioned
 schedule    when it is to happen

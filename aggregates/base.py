@@ -32,6 +32,7 @@ class Principal:
     agent: bool = False
     on_behalf_of: str | None = None
     max_audience: int | None = None
+    rate_per_minute: int | None = None
 
     @property
     def guarded(self) -> bool:

@@ -65,6 +65,7 @@ CODES: dict[str, Code] = {
     "request.invalid": Code(Kind.INVALID, "The request is not valid.", "Correct the fields that are named."),
     "request.malformed": Code(Kind.INVALID, "The body is not valid JSON.", "Send one strict JSON document."),
     "request.too_large": Code(Kind.TOO_LARGE, "The body is too large.", "Send at most 1 MiB."),
+    "request.too_slow": Code(Kind.INVALID, "The body did not arrive in time.", "Send it without pauses."),
     "request.unsupported": Code(Kind.INVALID, "The content type is not supported.", "See the API reference."),
     "request.unknown_route": Code(Kind.NOT_FOUND, "There is nothing at this address.", "See /docs."),
     "request.method_not_allowed": Code(Kind.INVALID, "This address does not take that method.", "See /docs."),
@@ -75,9 +76,7 @@ CODES: dict[str, Code] = {
     ),
     # who is asking
     "auth.missing": Code(Kind.UNAUTHENTICATED, "No API key was sent.", "Send `Authorization: Bearer tg_live_…`."),
-    "auth.invalid": Code(
-        Kind.UNAUTHENTICATED, "The API key is not valid.", "Make a new one: `tidegate keys create`."
-    ),
+    "auth.invalid": Code(Kind.UNAUTHENTICATED, "The API key is not valid.", "Make a new one: `tidegate keys create`."),
     "scope.missing": Code(Kind.DENIED, "The key lacks a scope that this needs.", "Ask for a key with that scope."),
     "grant.undeclared": Code(Kind.DENIED, "Nobody may do this: it has no grant.", "Report this as a defect."),
     "rate.limited": Code(Kind.LIMITED, "Too many requests for this key.", "Wait for Retry-After."),
@@ -128,7 +127,9 @@ CODES: dict[str, Code] = {
         Kind.INVALID, "A template could not be rendered for this person.", "Correct the template, or the person's data."
     ),
     "outbound.refused": Code(
-        Kind.REFUSED, "The target is not a public address.", "Allow it: TIDEGATE_OUTBOUND_ALLOW lists hosts and networks."
+        Kind.REFUSED,
+        "The target is not a public address.",
+        "Allow it: TIDEGATE_OUTBOUND_ALLOW lists hosts and networks.",
     ),
     # audience and acknowledgement
     "audience.invalid": Code(Kind.INVALID, "The audience is not valid.", "Correct the conditions that are named."),

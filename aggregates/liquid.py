@@ -52,7 +52,7 @@ CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
 DATE_FORMAT = re.compile(r"(?:[^%]|%[-]?[aAbBdeHIjlmMpSuUwWyYZzF%]){0,200}")
 
 
-class UrlPart(str):
+class _UrlPart(str):
     """Text that is already percent-encoded."""
 
     __slots__ = ()
@@ -73,7 +73,7 @@ def html_of(value: object) -> str:
 
 def url_of(value: object) -> str:
     """Percent-encoded, so that a value stays inside its path segment or parameter."""
-    if isinstance(value, UrlPart):
+    if isinstance(value, _UrlPart):
         return str(value)
     text = text_of(value)
     if text in {".", ".."}:
@@ -210,5 +210,5 @@ def _round(value: Any, digits: Any = 0) -> int | float:
 
 
 @string_filter
-def _url_encode(value: str) -> UrlPart:
-    return UrlPart(quote(value, safe=""))
+def _url_encode(value: str) -> _UrlPart:
+    return _UrlPart(quote(value, safe=""))

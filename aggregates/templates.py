@@ -278,7 +278,8 @@ def _quick(nodes: list[Node], place: Place) -> Callable[[Scope], str] | None:
         text = "".join([piece if isinstance(piece, str) else printed(_value(scope, piece)) for piece in pieces])
         if len(text) > TEXT_LIMIT:
             raise ResourceLimitError("output", token=None)
-        return text
+        # The library's own buffer makes every line end the same.
+        return text.replace("\r\n", "\n").replace("\r", "\n") if "\r" in text else text
 
     return render
 

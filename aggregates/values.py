@@ -61,6 +61,9 @@ DATE_OPERATORS = frozenset({"is_date_exact", "is_date_before", "is_date_after"})
 PERSON_OPERATORS = (
     LIST_OPERATORS | TEXT_OPERATORS | REGEX_OPERATORS | NUMBER_OPERATORS | PRESENCE_OPERATORS | DATE_OPERATORS
 )
+FIELDS = ("type", "key", "operator", "value")
+"""The fields of a condition."""
+
 COHORT_OPERATORS = frozenset({"in", "not_in"})
 
 RELATIVE_DATE = re.compile(r"^-(\d{1,4})([hdwmy])$")
@@ -129,7 +132,9 @@ class Audience:
         """The audience of a list of conditions, and every problem in it (then the audience is partial)."""
         if not isinstance(raw, list):
             return cls(), [
-                Problem(pointer, "audience.not_a_list", "Conditions are a list.", _kind(raw), "array", [EXAMPLE_CONDITION])
+                Problem(
+                    pointer, "audience.not_a_list", "Conditions are a list.", _kind(raw), "array", [EXAMPLE_CONDITION]
+                )
             ]
         if len(raw) > CONDITION_LIMIT:
             return cls(), [
@@ -163,14 +168,14 @@ class Sizing:
     """Whom an audience reaches at one instant, in people.
 
     `excluded` counts by reason, `missing_variables` counts affected people who lack a property that the
-    content reads, `total` is everybody in the project, `fingerprint` stands for exactly the affected ids,
-    and `sample` is masked.
+    content reads, `total` is everybody in the project (None when it was not asked for), `fingerprint` stands
+    for exactly the affected ids, and `sample` is masked.
     """
 
     matched: int
     excluded: Mapping[str, int]
     affected: int
-    total: int
+    total: int | None
     fingerprint: str
     everyone: bool
     missing_variables: Mapping[str, int]
@@ -216,14 +221,15 @@ kind_of = _kind
 def _condition(raw: Any, pointer: str, problems: list[Problem]) -> Condition | None:
     if not isinstance(raw, dict):
         problems.append(
-            Problem(pointer, "condition.not_an_object", "A condition is an object.", _kind(raw), "object", EXAMPLE_CONDITION)
+            Problem(
+                pointer, "condition.not_an_object", "A condition is an object.", _kind(raw), "object", EXAMPLE_CONDITION
+            )
         )
         return None
-    unknown = sorted(set(map(str, raw)) - {"type", "key", "operator", "value"})
-    for name in unknown:
-        problems.append(
-            Problem(f"{pointer}/{name[:50]}", "field.unknown", "A condition has no such field.", None, "type, key, operator, value")
-        )
+    problems += [
+        Problem(f"{pointer}/{name[:50]}", "field.unknown", "A condition has no such field.", None, list(FIELDS))
+        for name in sorted(set(map(str, raw)) - set(FIELDS))
+    ]
     match raw.get("type"):
         case "person":
             return _person_condition(raw, pointer, problems)
@@ -248,7 +254,14 @@ def _person_condition(raw: Mapping[str, Any], pointer: str, problems: list[Probl
     key, operator, value = raw.get("key"), raw.get("operator"), raw.get("value")
     if not isinstance(key, str) or not 0 < len(key) <= NAME_LIMIT or "\0" in key:
         problems.append(
-            Problem(f"{pointer}/key", "condition.key_invalid", f"A key is a text of 1 to {NAME_LIMIT} characters.", _kind(key), "string", "plan")
+            Problem(
+                f"{pointer}/key",
+                "condition.key_invalid",
+                f"A key is a text of 1 to {NAME_LIMIT} characters.",
+                _kind(key),
+                "string",
+                "plan",
+            )
         )
     if not isinstance(operator, str) or operator not in PERSON_OPERATORS:
         problems.append(
@@ -269,9 +282,7 @@ def _person_condition(raw: Mapping[str, Any], pointer: str, problems: list[Probl
     return PersonCondition(key, operator, parsed)  # type: ignore[arg-type]  # checked against PERSON_OPERATORS
 
 
-def _operand(
-    operator: str, value: Any, pointer: str, problems: list[Problem]
-) -> Scalar | tuple[Scalar, ...] | None:
+def _operand(operator: str, value: Any, pointer: str, problems: list[Problem]) -> Scalar | tuple[Scalar, ...] | None:
     def bad(message: str, expected: Any, example: Any) -> None:
         problems.append(Problem(pointer, "condition.value_invalid", message, _kind(value), expected, example))
 
@@ -282,7 +293,11 @@ def _operand(
     if operator in LIST_OPERATORS:
         entries = value if isinstance(value, list) else [value]
         if not entries or len(entries) > LIST_LIMIT or not all(_is_scalar(entry) for entry in entries):
-            bad(f"A text, number or boolean, or a list of 1 to {LIST_LIMIT} of them.", "scalar or array", ["pro", "team"])
+            bad(
+                f"A text, number or boolean, or a list of 1 to {LIST_LIMIT} of them.",
+                "scalar or array",
+                ["pro", "team"],
+            )
             return None
         return tuple(entries)
     if operator in NUMBER_OPERATORS:
@@ -310,7 +325,9 @@ def _cohort_condition(raw: Mapping[str, Any], pointer: str, problems: list[Probl
     before = len(problems)
     operator, value = raw.get("operator"), raw.get("value")
     if raw.get("key", "id") != "id":
-        problems.append(Problem(f"{pointer}/key", "condition.key_invalid", "A cohort is named by its id.", None, "id", "id"))
+        problems.append(
+            Problem(f"{pointer}/key", "condition.key_invalid", "A cohort is named by its id.", None, "id", "id")
+        )
     if not isinstance(operator, str) or operator not in COHORT_OPERATORS:
         problems.append(
             Problem(
@@ -328,7 +345,14 @@ def _cohort_condition(raw: Mapping[str, Any], pointer: str, problems: list[Probl
         cohort_id = None
     if cohort_id is None:
         problems.append(
-            Problem(f"{pointer}/value", "condition.value_invalid", "The id of a cohort.", _kind(value), "uuid", "6f9c4f0e-0f0e-4d6e-9d5e-000000000000")
+            Problem(
+                f"{pointer}/value",
+                "condition.value_invalid",
+                "The id of a cohort.",
+                _kind(value),
+                "uuid",
+                "6f9c4f0e-0f0e-4d6e-9d5e-000000000000",
+            )
         )
     if len(problems) > before or cohort_id is None:
         return None

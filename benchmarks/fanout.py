@@ -28,7 +28,8 @@ def main(sizes: list[int]) -> None:
             raw = rows_per_second(running.system.settings.database_url or "", size)
             median = statistics.median(speeds)
             spread = f"({min(speeds):,.0f}-{max(speeds):,.0f})"
-            print(f"{size:>9,}  {median:>10,.0f} {spread:>19}  {raw:>10,.0f}  {median / raw:>6.2f}  {TARGETS.get(size, '')}")
+            figures = f"{size:>9,}  {median:>10,.0f} {spread:>19}  {raw:>10,.0f}  {median / raw:>6.2f}"
+            print(f"{figures}  {TARGETS.get(size, '')}")
 
 
 def _warm(running: Stack) -> None:

@@ -24,9 +24,7 @@ from engine.settings import load_settings
 
 ROLES = ("projector", "scheduler", "worker", "worker")
 
-CAPTURE: list[dict[str, Any]] = [
-    {"id": "note", "name": "Note", "type": "capture", "config": {"message": "Hello"}}
-]
+CAPTURE: list[dict[str, Any]] = [{"id": "note", "name": "Note", "type": "capture", "config": {"message": "Hello"}}]
 
 _PEOPLE = """
 INSERT INTO people (project_id, distinct_id, email, properties)

@@ -13,7 +13,6 @@ from aggregates.workflow.aggregate import Workflow
 from commands.confirm import acknowledge, batch_definition, bought_job, claims_for, merged, size
 from commands.context import Accepted, Context
 
-
 EXPLAINED_AT_ONCE = 100
 """Most excluded people in one answer."""
 

@@ -62,7 +62,8 @@ class Claims(Protocol):
 class Unit(Protocol):
     """One transaction with everything that a command may touch."""
 
-    claims: Claims
+    @property
+    def claims(self) -> Claims: ...
 
     def context(self, meta: Meta) -> Context: ...
 
@@ -70,7 +71,7 @@ class Unit(Protocol):
 class Bus:
     """Takes a command and who asks; answers what was accepted, or raises DomainError."""
 
-    def __init__(self, unit_of_work: Callable[[], AbstractContextManager[Unit]]) -> None:
+    def __init__(self, unit_of_work: Callable[[], AbstractContextManager[Unit, Any]]) -> None:
         self._unit_of_work = unit_of_work
 
     def dispatch(self, command: Any, meta: Meta) -> Accepted:

@@ -131,7 +131,16 @@ def _is_count(count: Any) -> None:
     if isinstance(count, bool) or not isinstance(count, int) or not 0 <= count <= COUNT_LIMIT:
         raise invalid(
             "request.invalid",
-            [Problem("/acknowledged_affected_count", "field.invalid", "The count that a human confirmed.", None, "integer", 1234)],
+            [
+                Problem(
+                    "/acknowledged_affected_count",
+                    "field.invalid",
+                    "The count that a human confirmed.",
+                    None,
+                    "integer",
+                    1234,
+                )
+            ],
         )
 
 

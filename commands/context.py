@@ -62,7 +62,14 @@ class People(Protocol):
         """People who match and are excluded: `{person_id, distinct_id, reason}`."""
 
     def import_people(
-        self, project_id: UUID, stream: BinaryIO, *, format: str, mapping: Mapping[str, str], dry_run: bool, now: datetime
+        self,
+        project_id: UUID,
+        stream: BinaryIO,
+        *,
+        format: str,
+        mapping: Mapping[str, str],
+        dry_run: bool,
+        now: datetime,
     ) -> Mapping[str, Any]: ...
 
     def create_cohort(self, project_id: UUID, id: UUID, **fields: Any) -> Mapping[str, Any]: ...

@@ -57,7 +57,9 @@ def _problems(command: CreateKey, ctx: Context) -> list[Problem]:
     problems = []
     if not 0 < len(command.name) <= NAME_LIMIT or not command.name.isprintable():
         problems.append(
-            Problem("/name", "field.invalid", f"A name is 1 to {NAME_LIMIT} printable characters.", None, "string", "ci")
+            Problem(
+                "/name", "field.invalid", f"A name is 1 to {NAME_LIMIT} printable characters.", None, "string", "ci"
+            )
         )
     unknown = [scope for scope in command.scopes if scope not in SCOPES]
     if unknown or not command.scopes:
@@ -74,8 +76,8 @@ def _problems(command: CreateKey, ctx: Context) -> list[Problem]:
         limit = getattr(command, name)
         if limit is not None and not 1 <= limit <= 10**9:
             problems.append(Problem(f"/{name}", "field.invalid", "A positive number.", None, "integer", 1000))
-    if command.expires_at is not None and (
-        command.expires_at.tzinfo is None or command.expires_at <= ctx.meta.now
-    ):
-        problems.append(Problem("/expires_at", "field.invalid", "An instant in the future with its offset.", None, "date-time"))
+    if command.expires_at is not None and (command.expires_at.tzinfo is None or command.expires_at <= ctx.meta.now):
+        problems.append(
+            Problem("/expires_at", "field.invalid", "An instant in the future with its offset.", None, "date-time")
+        )
     return problems

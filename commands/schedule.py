@@ -59,9 +59,7 @@ class DetachSchedule:
 
 def attach(command: AttachSchedule, ctx: Context) -> Accepted:
     workflow = ctx.store.load(Workflow, command.workflow_id, ctx.meta)
-    recurrence, problems = Recurrence.parse(
-        command.rrule, command.starts_at, command.timezone, now=ctx.meta.now
-    )
+    recurrence, problems = Recurrence.parse(command.rrule, command.starts_at, command.timezone, now=ctx.meta.now)
     if recurrence is None:
         raise invalid("schedule.invalid", problems)
     schedule_id = bought_job(ctx, command.confirm_token)

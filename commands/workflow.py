@@ -174,10 +174,23 @@ def _text_problems(name: Any, description: Any) -> list[Problem]:
     problems = []
     if not isinstance(name, str) or not name.strip() or len(name) > NAME_LIMIT or not name.isprintable():
         problems.append(
-            Problem("/name", "field.invalid", f"A name is 1 to {NAME_LIMIT} printable characters.", None, "string", "Spring launch")
+            Problem(
+                "/name",
+                "field.invalid",
+                f"A name is 1 to {NAME_LIMIT} printable characters.",
+                None,
+                "string",
+                "Spring launch",
+            )
         )
     if not isinstance(description, str) or len(description) > DESCRIPTION_LIMIT or "\0" in description:
         problems.append(
-            Problem("/description", "field.invalid", f"A description has at most {DESCRIPTION_LIMIT} characters.", None, "string")
+            Problem(
+                "/description",
+                "field.invalid",
+                f"A description has at most {DESCRIPTION_LIMIT} characters.",
+                None,
+                "string",
+            )
         )
     return problems

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -135,6 +134,7 @@ def _check_secret(system: System) -> None:
         raise DomainError("secret.mismatch")
 
 
-def _seeds(material: bytes) -> Sequence[int]:
+def _seeds(material: bytes) -> tuple[int, int]:
     """Two signed 64-bit seeds for the fingerprint's hashes."""
-    return tuple(int.from_bytes(material[i : i + 8], "big", signed=True) for i in (0, 8))
+    first, second = (int.from_bytes(material[start : start + 8], "big", signed=True) for start in (0, 8))
+    return first, second

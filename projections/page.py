@@ -60,9 +60,7 @@ class Reader:
         return Page(rows, cursor, position)
 
 
-def paged(
-    statement: Select[S], time: ColumnElement[Any], id: ColumnElement[Any], after: str | None
-) -> Select[S]:
+def paged(statement: Select[S], time: ColumnElement[Any], id: ColumnElement[Any], after: str | None) -> Select[S]:
     """Newest first, beginning after a cursor."""
     if after is not None:
         instant, last = decode_cursor(after, (datetime.fromisoformat, UUID))
@@ -83,7 +81,11 @@ def decode_cursor(text: str, parsers: Sequence[Callable[[Any], Any]]) -> list[An
     except (ValueError, TypeError, AttributeError, OverflowError, binascii.Error, RecursionError) as error:
         raise invalid(
             "request.invalid",
-            [Problem("/after", "cursor.invalid", "Not a cursor of ours; send `next_cursor` as it came.", None, "cursor")],
+            [
+                Problem(
+                    "/after", "cursor.invalid", "Not a cursor of ours; send `next_cursor` as it came.", None, "cursor"
+                )
+            ],
         ) from error
 
 

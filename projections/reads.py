@@ -31,9 +31,7 @@ VIEWS: tuple[type[View], ...] = (WorkflowsView, SchedulesView, BatchJobsView)
 class Reads:
     """The reading side of the product, grouped by what is read."""
 
-    def __init__(
-        self, engine: Engine, authorize: Callable[[Principal, str], None], policy: Mapping[str, Any]
-    ) -> None:
+    def __init__(self, engine: Engine, authorize: Callable[[Principal, str], None], policy: Mapping[str, Any]) -> None:
         self._engine = engine
         self._authorize = authorize
         self._policy = policy

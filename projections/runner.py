@@ -12,7 +12,7 @@ import threading
 from collections.abc import Callable, Sequence
 
 import psycopg
-from sqlalchemy import Connection, Engine, Row, select, text, update
+from sqlalchemy import Connection, Engine, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 
 from aggregates.base import decode
@@ -130,12 +130,19 @@ def step(engine: Engine, follower: Follower, limit: int = BATCH) -> int:
 def read_log(connection: Connection, *, after: int, limit: int) -> list[Recorded]:
     """Events after a position, in order."""
     rows = connection.execute(
-        select(log.c.notification_id, log.c.project_id, log.c.originator_id, log.c.originator_version, log.c.topic, log.c.state)
+        select(
+            log.c.notification_id,
+            log.c.project_id,
+            log.c.originator_id,
+            log.c.originator_version,
+            log.c.topic,
+            log.c.state,
+        )
         .where(log.c.notification_id > after)
         .order_by(log.c.notification_id)
         .limit(limit)
     )
-    return [_recorded(row) for row in rows]
+    return [Recorded(position, project_id, decode(*stored)) for position, project_id, *stored in rows]
 
 
 def rebuild(engine: Engine, view: View) -> int:
@@ -176,11 +183,6 @@ def _swap(engine: Engine, view: View, shadow: View, position: int) -> int:
             .values(position=position, updated_at=text("now()"), stopped=None)
         )
     return folded
-
-
-def _recorded(row: Row[tuple[object, ...]]) -> Recorded:
-    event = decode(row.originator_id, row.originator_version, row.topic, row.state)
-    return Recorded(row.notification_id, row.project_id, event)
 
 
 def _is_outage(error: BaseException) -> bool:

@@ -53,7 +53,9 @@ class RunReads(Reader):
         """The runs of one job by ascending person id."""
         self.authorize(principal, "runs.list")
         if not 1 <= limit <= MOST:
-            raise invalid("request.invalid", [Problem("/limit", "field.invalid", f"A page has 1 to {MOST} rows.", limit)])
+            raise invalid(
+                "request.invalid", [Problem("/limit", "field.invalid", f"A page has 1 to {MOST} rows.", limit)]
+            )
         if status is not None and status not in STATUSES:
             raise invalid("request.invalid", [Problem("/status", "field.invalid", "No such status.", None, STATUSES)])
         last = decode_cursor(after, (bigint,))[0] if after else 0
@@ -116,9 +118,7 @@ def audit(engine: Engine, job_id: UUID) -> dict[str, int]:
 def _own(connection: Connection, principal: Principal, job_id: UUID) -> None:
     heads = tables.stream_heads.c
     row = connection.execute(
-        select(heads.id).where(
-            heads.id == job_id, heads.kind == "batch_job", heads.project_id == principal.project_id
-        )
+        select(heads.id).where(heads.id == job_id, heads.kind == "batch_job", heads.project_id == principal.project_id)
     ).first()
     if row is None:
         raise DomainError("batch_job.not_found")

@@ -74,7 +74,9 @@ class ScheduleReads(Reader):
             statement = statement.where(table.c.workflow_id == as_id(workflow_id, "workflow.not_found"))
         if status is not None:
             statement = statement.where(table.c.status == status)
-        return self.page(paged(statement, table.c.created_at, table.c.id, after), limit, ("created_at", "id"), "schedules")
+        return self.page(
+            paged(statement, table.c.created_at, table.c.id, after), limit, ("created_at", "id"), "schedules"
+        )
 
     def get(self, principal: Principal, schedule_id: object) -> dict[str, Any]:
         self.authorize(principal, "schedules.get")

@@ -89,7 +89,9 @@ class WorkflowReads(Reader):
         )
         if status is not None:
             statement = statement.where(table.c.status == status)
-        return self.page(paged(statement, table.c.created_at, table.c.id, after), limit, ("created_at", "id"), "workflows")
+        return self.page(
+            paged(statement, table.c.created_at, table.c.id, after), limit, ("created_at", "id"), "workflows"
+        )
 
     def get(self, principal: Principal, workflow_id: object) -> dict[str, Any]:
         """One workflow with its content and its schedules."""
@@ -113,7 +115,8 @@ class WorkflowReads(Reader):
             del data["project_id"]
             data |= data.pop("content")
             data["schedules"] = [
-                {name: value for name, value in schedule._mapping.items() if name != "project_id"} for schedule in attached
+                {name: value for name, value in schedule._mapping.items() if name != "project_id"}
+                for schedule in attached
             ]
             return data
 

@@ -117,9 +117,7 @@ class Fanout:
         ledger.count(connection, job.id, chunk.number, change, "sending" if outside else "done")
         return self._sender.lease(connection, job.id, chunk.number) if outside else None
 
-    def _enter(
-        self, connection: Connection, job: WorkingJob, walk: Walk, ids: Sequence[int]
-    ) -> list[ledger.Entry]:
+    def _enter(self, connection: Connection, job: WorkingJob, walk: Walk, ids: Sequence[int]) -> list[ledger.Entry]:
         """Everybody of a fresh chunk at the first step, but for those who left since the audience was frozen."""
         gone = ledger.unreachable(connection, ids)
         here = [id for id in ids if id not in gone] if gone else list(ids)
@@ -168,5 +166,3 @@ def standing(connection: Connection, job: WorkingJob, ids: Sequence[int]) -> lis
     for row in ledger.in_progress(connection, job.id, ids):
         groups.setdefault(row.at_step, []).append(row.person_id)
     return [Group(step, found) for step, found in groups.items()]
-
-

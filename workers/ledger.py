@@ -9,7 +9,9 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, Row, text
+from sqlalchemy import Connection, Row, text, update
+
+from projections.tables import chunks
 
 COUNTERS = ("delivered", "skipped", "failed", "exited", "waiting", "in_progress")
 
@@ -97,10 +99,9 @@ def tally(entries: Iterable[Entry]) -> dict[str, int]:
 
 def count(connection: Connection, job_id: UUID, number: int, change: dict[str, int], state: str) -> None:
     """Add to a chunk's counters and set its state."""
-    columns = ", ".join(f"{name} = {name} + :{name}" for name in COUNTERS)
+    columns = {name: chunks.c[name] + more for name, more in change.items() if more}
     connection.execute(
-        text(f"UPDATE chunks SET {columns}, state = :state WHERE job_id = :job_id AND number = :number"),
-        {**change, "state": state, "job_id": job_id, "number": number},
+        update(chunks).where(chunks.c.job_id == job_id, chunks.c.number == number).values(**columns, state=state)
     )
 
 

@@ -28,7 +28,8 @@ PROGRESS_SHARE = 0.01
 # Moves the instant on if it is time, so that all workers together keep the pace.
 _DUE = text(
     "UPDATE jobs_at_work SET progress_at = now() WHERE id = :id "
-    "AND now() - progress_at > greatest(CAST(:least AS interval), CAST(:share AS float8) * (now() - enrolled_at)) RETURNING 1"
+    "AND now() - progress_at > greatest(CAST(:least AS interval), CAST(:share AS float8) * (now() - enrolled_at)) "
+    "RETURNING 1"
 )
 _LOCK = text("SELECT pg_advisory_xact_lock(hashtextextended(:id, -2))")
 _TRY_LOCK = text("SELECT pg_try_advisory_xact_lock(hashtextextended(:id, -2))")
@@ -41,7 +42,8 @@ _CANCEL_CHUNKS = text(
 _STILL_SENDING = text("SELECT 1 FROM chunks WHERE job_id = :id AND state = 'sending' AND leased_until >= now() LIMIT 1")
 _STOP_SENDING = text("UPDATE chunks SET state = 'done' WHERE job_id = :id AND state = 'sending'")
 _SKIP_OPEN = text(
-    "WITH stopped AS (UPDATE runs r SET status = 'skipped', reason = 'job_cancelled', wake_at = NULL, updated_at = :now "
+    "WITH stopped AS (UPDATE runs r "
+    "SET status = 'skipped', reason = 'job_cancelled', wake_at = NULL, updated_at = :now "
     "FROM runs before WHERE r.job_id = :id AND r.status IN ('waiting', 'in_progress') "
     "AND before.job_id = r.job_id AND before.person_id = r.person_id RETURNING before.status AS was) "
     "INSERT INTO chunks (job_id, number, person_ids, size, state, skipped, waiting, in_progress) "

@@ -22,7 +22,7 @@ from projections.runs import run_id
 from workers import ledger
 from workers.delivery import Deliveries, Outcome, Outgoing
 from workers.jobs import WorkingJob
-from workers.walk import Group, Walk, World, render
+from workers.walk import Group, Walk, render
 
 LEASE_SECONDS = 60
 """How long a silent sender keeps its chunk. Must exceed the time that one sub-batch may take."""
@@ -46,9 +46,7 @@ _RELEASE = text(
     "UPDATE chunks SET leased_until = now() - interval '1 second' "
     "WHERE job_id = :job_id AND number = :number AND fence = :fence"
 )
-_STILL_MINE = text(
-    "SELECT 1 FROM chunks WHERE job_id = :job_id AND number = :number AND fence = :fence FOR UPDATE"
-)
+_STILL_MINE = text("SELECT 1 FROM chunks WHERE job_id = :job_id AND number = :number AND fence = :fence FOR UPDATE")
 # `was` tells what the row said before: 'started' means that an attempt was made whose outcome nobody knows.
 _ATTEMPT = text(
     "WITH tried AS (SELECT * FROM unnest(CAST(:ids AS uuid[]), CAST(:people AS bigint[]), CAST(:steps AS text[])) "
@@ -61,8 +59,8 @@ _ATTEMPT = text(
 )
 _OUTCOME = text(
     "UPDATE effects AS e SET state = o.state, provider_id = o.provider_id, error = o.error, finished_at = :now "
-    "FROM unnest(CAST(:ids AS uuid[]), CAST(:states AS text[]), CAST(:provider_ids AS text[]), CAST(:errors AS text[])) "
-    "AS o (id, state, provider_id, error) WHERE e.id = o.id"
+    "FROM unnest(CAST(:ids AS uuid[]), CAST(:states AS text[]), "
+    "CAST(:provider_ids AS text[]), CAST(:errors AS text[])) AS o (id, state, provider_id, error) WHERE e.id = o.id"
 )
 
 
@@ -246,5 +244,3 @@ def _pause(attempts: int, retry_after: float | None) -> float:
     """Seconds until the next try: what the receiver asks for, else longer each time, never all at once."""
     planned = jitter(RETRY_SECONDS[min(attempts, len(RETRY_SECONDS)) - 1])
     return max(planned, retry_after or 0.0)
-
-

@@ -6,7 +6,7 @@ and one statement a step. People stop at an effect outside (in progress), at a w
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
@@ -77,115 +77,90 @@ class Group:
 
 
 class Walk:
-    """Walks groups until everybody has stopped."""
+    """Walks groups of people until everybody has stopped."""
 
     def __init__(self, route: Route, world: World, now: datetime) -> None:
         self._route = route
         self._world = world
         self._now = now
+        self._open: list[Group] = []
+        self._entries: list[Entry] = []
 
     def run(self, groups: Sequence[Group]) -> list[Entry]:
         """Where everybody came to; each person is in exactly one entry."""
-        entries: list[Entry] = []
-        open_groups = [group for group in groups if group.ids]
-        while open_groups:
-            group = open_groups.pop()
+        self._open = [group for group in groups if group.ids]
+        self._entries = []
+        while self._open:
+            group = self._open.pop()
             if group.step is None:
-                entries.append(group.ended("delivered"))
+                self._entries.append(group.ended("delivered"))
             else:
-                self._step(group, group.step, open_groups.append, entries.append)
-        return entries
+                self._take(group, group.step)
+        return self._entries
 
-    def _step(
-        self, group: Group, step: str, onward: Callable[[Group], None], stop: Callable[[Entry], None]
-    ) -> None:
+    def _take(self, group: Group, step: str) -> None:
         plan = self._route.plan(step, self._now)
         match plan:
             case Advance(port):
-                onward(group.at(self._target(step, port), group.ids, {"step": step, "outcome": "passed"}))
+                self._onward(group, port, {"step": step, "outcome": "passed"})
             case Finish(reason):
-                stop(group.at(None, group.ids, {"step": step, "outcome": "exited"}).ended("exited", reason=reason))
+                note = {"step": step, "outcome": "exited"}
+                self._entries.append(group.at(None, group.ids, note).ended("exited", reason=reason))
             case Park(until, port):
                 note = {"step": step, "outcome": "waited", "until": until.isoformat()}
-                target = self._target(step, port)
-                stop(group.at(target, group.ids, note).ended("waiting", at_step=target, wake_at=until))
-            case Branch(arms, otherwise):
-                self._branch(group, step, arms, otherwise, onward)
+                target = self._route.definition.target(step, port)
+                parked = group.at(target, group.ids, note)
+                self._entries.append(parked.ended("waiting", at_step=target, wake_at=until))
+            case Branch():
+                self._branch(group, step, plan)
             case Record(payload, port):
-                self._record(group, step, payload, port, onward, stop)
+                self._record(group, payload, port, {"step": step, "outcome": "captured"})
             case Deliver(channel, request) if self._route.captures:
-                self._record(group, step, request, plan.port, onward, stop, channel=channel)
+                note = {"step": step, "outcome": "captured", "channel": channel}
+                self._record(group, request, plan.port, note)
             case Deliver():
-                stop(group.ended("in_progress", at_step=step))
+                self._entries.append(group.ended("in_progress", at_step=step))
 
-    def _branch(
-        self,
-        group: Group,
-        step: str,
-        arms: Sequence[tuple[str, Audience]],
-        otherwise: str,
-        onward: Callable[[Group], None],
-    ) -> None:
+    def _onward(self, group: Group, port: str, note: dict[str, Any], ids: list[int] | None = None) -> None:
+        """Some of these people, or all, leave their step by a port."""
+        target = self._route.definition.target(note["step"], port)
+        self._open.append(group.at(target, group.ids if ids is None else ids, note))
+
+    def _branch(self, group: Group, step: str, plan: Branch) -> None:
+        """Everybody takes the first arm that matches."""
         rest = group.ids
-        for port, audience in arms:
+        for port, audience in plan.arms:
             matched = self._world.matching(audience, rest) if rest else set()
             taken = [id for id in rest if id in matched]
             rest = [id for id in rest if id not in matched]
             if taken:
-                onward(group.at(self._target(step, port), taken, {"step": step, "outcome": "branched", "port": port}))
+                self._onward(group, port, {"step": step, "outcome": "branched", "port": port}, taken)
         if rest:
-            note = {"step": step, "outcome": "branched", "port": otherwise}
-            onward(group.at(self._target(step, otherwise), rest, note))
+            self._onward(group, plan.otherwise, {"step": step, "outcome": "branched", "port": plan.otherwise}, rest)
 
-    def _record(
-        self,
-        group: Group,
-        step: str,
-        payload: Document,
-        port: str,
-        onward: Callable[[Group], None],
-        stop: Callable[[Entry], None],
-        channel: str | None = None,
-    ) -> None:
+    def _record(self, group: Group, payload: Document, port: str, note: dict[str, Any]) -> None:
         """Keep in the ledger what would have been sent: once for all when it is the same for all."""
-        note: dict[str, Any] = {"step": step, "outcome": "captured"}
-        if channel:
-            note["channel"] = channel
-        target = self._target(step, port)
         if payload.constant:
-            onward(group.at(target, group.ids, {**note, "output": payload.render({})}))
+            self._onward(group, port, {**note, "output": payload.render({})})
             return
         rendered, broken = render(self._route, self._world.people(group.ids), payload)
         own = {id: [*group.own.get(id, []), {**note, "output": output}] for id, output in rendered.items()}
         ids = [id for id in group.ids if id in own]
         if ids:
-            onward(Group(target, ids, group.trace, own))
+            self._open.append(Group(self._route.definition.target(note["step"], port), ids, group.trace, own))
         if broken:
-            self._broken(group, step, broken, port, onward, stop)
+            self._broken(group, note["step"], broken, port)
 
-    def _broken(
-        self,
-        group: Group,
-        step: str,
-        ids: list[int],
-        port: str,
-        onward: Callable[[Group], None],
-        stop: Callable[[Entry], None],
-    ) -> None:
+    def _broken(self, group: Group, step: str, ids: list[int], port: str) -> None:
         """People for whom a template could not be rendered: the step says whether they go on."""
         note = {"step": step, "outcome": "failed", "reason": "template.failed"}
         if self._route.definition.step(step).on_error == "continue":
-            onward(group.at(self._target(step, port), ids, note))
+            self._onward(group, port, note, ids)
         else:
-            stop(group.at(None, ids, note).ended("failed", reason="template.failed"))
-
-    def _target(self, step: str, port: str) -> str | None:
-        return self._route.definition.target(step, port)
+            self._entries.append(group.at(None, ids, note).ended("failed", reason="template.failed"))
 
 
-def render(
-    route: Route, people: dict[int, dict[str, Any]], document: Document
-) -> tuple[dict[int, Any], list[int]]:
+def render(route: Route, people: dict[int, dict[str, Any]], document: Document) -> tuple[dict[int, Any], list[int]]:
     """A document for each person, and those for whom it could not be rendered."""
     rendered: dict[int, Any] = {}
     broken: list[int] = []

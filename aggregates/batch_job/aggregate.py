@@ -124,7 +124,7 @@ class BatchJob(Aggregate):
         self._require("held", "queued", "running", "paused", move="cancel")
         self.emit(BatchJobCancelRequested, meta, reason=reason)
         if self.enrolled is None:
-            self.emit(BatchJobCancelled, meta, counts={name: 0 for name in COUNTS})
+            self.emit(BatchJobCancelled, meta, counts=dict.fromkeys(COUNTS, 0))
 
     def finish_cancel(self, counts: Mapping[str, int], *, meta: Meta) -> None:
         """No further send starts from here on; those not reached are counted as skipped."""

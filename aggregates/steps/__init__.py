@@ -46,9 +46,10 @@ def _built_in() -> Iterator[type[StepType[Any]]]:
     for module_info in pkgutil.iter_modules(__path__):
         module = import_module(f"{__name__}.{module_info.name}")
         for member in vars(module).values():
-            if isinstance(member, type) and issubclass(member, StepType) and member.__module__ == module.__name__:
-                if member is not StepType:
-                    yield member
+            # A module also sees what it imports; only what it defines is its own.
+            own = isinstance(member, type) and member.__module__ == module.__name__
+            if own and issubclass(member, StepType) and member is not StepType:
+                yield member
 
 
 def _third_party() -> Iterator[type[StepType[Any]]]:

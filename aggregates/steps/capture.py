@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime
+from functools import cached_property
 from typing import Any, Self
 
 from pydantic import Field, JsonValue, model_validator
@@ -17,6 +18,15 @@ class CaptureConfig(Config):
     channel: str | None = Field(None, max_length=100, description="What it stands for, such as sms or push.")
     message: str | None = Field(None, description="A Liquid template.")
     payload: dict[str, JsonValue] | None = Field(None, description="An object whose texts are Liquid templates.")
+
+    @cached_property
+    def document(self) -> Document:
+        """What is recorded for each person. The channel is a label, never a template."""
+        tree: dict[str, Any] = {} if self.channel is None else {"channel": self.channel}
+        for name, content in (("message", self.message), ("payload", self.payload)):
+            if content is not None:
+                tree[name] = Document.of(content).tree
+        return Document(tree)
 
     @model_validator(mode="after")
     def _one_content(self) -> Self:
@@ -44,9 +54,4 @@ class Capture(StepType[CaptureConfig]):
             yield Source(pointer, text)
 
     def plan(self, config: CaptureConfig, now: datetime) -> Plan:
-        content: dict[str, Any] = {"channel": config.channel, "message": config.message, "payload": config.payload}
-        # The channel is a label, never a template, so it is laid around the document.
-        tree = Document.of(
-            {name: value for name, value in content.items() if value is not None and name != "channel"}
-        ).tree
-        return Record(Document({**({"channel": config.channel} if config.channel else {}), **tree}))
+        return Record(config.document)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import datetime
+from functools import cached_property
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, ConfigDict, Field
@@ -42,6 +43,23 @@ class EmailConfig(Config):
     on_unknown: OnUnknown = "retry"
     max_attempts: int = Field(5, ge=1, le=10)
 
+    @property
+    def sources(self) -> Iterator[Source]:
+        yield Source("/to", self.to, "line")
+        yield Source("/subject", self.subject, "line")
+        yield Source("/text", self.text)
+        if self.html is not None:
+            yield Source("/html", self.html, "html")
+
+    @cached_property
+    def request(self) -> Document:
+        """What is rendered for each person; only its `Template` leaves are."""
+        tree: dict[str, Any] = {"on_unknown": self.on_unknown, "max_attempts": self.max_attempts}
+        tree |= {source.pointer.removeprefix("/"): Template.of(source.text, source.place) for source in self.sources}
+        if self.sender is not None:
+            tree["from"] = self.sender
+        return Document(tree)
+
 
 class Email(StepType[EmailConfig]):
     kind = "email"
@@ -54,18 +72,7 @@ class Email(StepType[EmailConfig]):
     sends_email = True
 
     def templates(self, config: EmailConfig) -> Iterable[Source]:
-        yield Source("/to", config.to, "line")
-        yield Source("/subject", config.subject, "line")
-        yield Source("/text", config.text)
-        if config.html is not None:
-            yield Source("/html", config.html, "html")
+        return config.sources
 
     def plan(self, config: EmailConfig, now: datetime) -> Plan:
-        tree: dict[str, Any] = {
-            source.pointer.removeprefix("/"): Template.of(source.text, source.place)
-            for source in self.templates(config)
-        }
-        if config.sender is not None:
-            tree["from"] = config.sender
-        tree |= {"on_unknown": config.on_unknown, "max_attempts": config.max_attempts}
-        return Deliver("email", Document(tree), config.on_unknown, config.max_attempts)
+        return Deliver("email", config.request, config.on_unknown, config.max_attempts)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from datetime import datetime
+from functools import cached_property
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, JsonValue
@@ -53,6 +54,21 @@ class WebhookConfig(Config):
     on_unknown: OnUnknown = "retry"
     max_attempts: int = Field(5, ge=1, le=10)
 
+    @cached_property
+    def request(self) -> Document:
+        """What is rendered for each person; only its `Template` leaves are."""
+        tree: dict[str, Any] = {
+            "method": self.method,
+            "url": Template.of(self.url, "url"),
+            "headers": {name: Template.of(value, "line") for name, value in self.headers.items()},
+            "timeout_seconds": self.timeout_seconds,
+            "on_unknown": self.on_unknown,
+            "max_attempts": self.max_attempts,
+        }
+        if self.body is not None:
+            tree["body"] = Document.of(self.body).tree
+        return Document(tree)
+
 
 class Webhook(StepType[WebhookConfig]):
     kind = "webhook"
@@ -91,15 +107,4 @@ class Webhook(StepType[WebhookConfig]):
             yield Problem("/body", "webhook.body_refused", "A GET request has no body.", "GET", "POST, PUT or PATCH")
 
     def plan(self, config: WebhookConfig, now: datetime) -> Plan:
-        tree: dict[str, Any] = {
-            "method": config.method,
-            "url": Template.of(config.url, "url"),
-            "headers": {name: Template.of(value, "line") for name, value in config.headers.items()},
-            "timeout_seconds": config.timeout_seconds,
-            "on_unknown": config.on_unknown,
-            "max_attempts": config.max_attempts,
-        }
-        if config.body is not None:
-            tree["body"] = Document.of(config.body).tree
-        # `method` and `on_unknown` are literals: only `Template` leaves are rendered.
-        return Deliver("webhook", Document(tree), config.on_unknown, config.max_attempts)
+        return Deliver("webhook", config.request, config.on_unknown, config.max_attempts)

@@ -48,9 +48,7 @@ class Workflow(Aggregate):
         `made_against` is the version that the editor saw; None trusts the caller to have the latest.
         """
         if made_against is not None and made_against != self.content_version:
-            raise DomainError(
-                "workflow.stale", details={"made_against": made_against, "version": self.content_version}
-            )
+            raise DomainError("workflow.stale", details={"made_against": made_against, "version": self.content_version})
         if self.status == "archived":
             raise DomainError("workflow.archived")
         if self.status != "draft":

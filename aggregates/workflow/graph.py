@@ -34,6 +34,7 @@ def graph_problems(
     if None not in steps and None not in edges:
         yield from _unreachable(links, known, sent_ids[0])
     yield from _endless(links, known, read)
+    yield from _repeated_effects(links, known, read)
 
 
 def _edge_problems(
@@ -102,6 +103,14 @@ def _endless(links: Links, known: Mapping[str, int], read: Mapping[str, Step]) -
             yield Problem(
                 at("/steps", known[id]), "graph.endless", message, got, "a delay in the circle", {"type": "delay"}
             )
+
+
+def _repeated_effects(links: Links, known: Mapping[str, int], read: Mapping[str, Step]) -> Iterator[Problem]:
+    """An effect has one key per person and step, so a step with an effect outside is passed at most once."""
+    for id, step in read.items():
+        if step.type.external and id in _reachable(links, id):
+            message = "A step with an effect outside cannot stand in a circle: it happens once per person."
+            yield Problem(at("/steps", known[id]), "graph.effect_repeated", message, echo(id), "no way back to it")
 
 
 def _reachable(links: Links, start: str) -> set[str]:

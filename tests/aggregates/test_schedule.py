@@ -49,11 +49,12 @@ def test_pausing_a_paused_schedule_records_nothing() -> None:
 @pytest.mark.parametrize("move", ["pause", "resume"])
 def test_a_detached_schedule_stays_detached(move: str) -> None:
     schedule = given(attached(), lambda s: s.detach(note="", meta=meta()))
+    moves = {
+        "pause": lambda: schedule.pause(note="x", meta=meta()),
+        "resume": lambda: schedule.resume(acknowledged(), meta=meta()),
+    }
     with pytest.raises(DomainError) as refusal:
-        if move == "pause":
-            schedule.pause(note="x", meta=meta())
-        else:
-            schedule.resume(acknowledged(), meta=meta())
+        moves[move]()
     assert refusal.value.code == "schedule.ended"
     schedule.detach(note="again", meta=meta())
     assert topics(schedule) == []

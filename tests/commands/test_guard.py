@@ -72,9 +72,7 @@ def test_a_missing_scope_comes_first(case: Case, scope: str) -> None:
 
 
 def test_an_unknown_workflow_and_a_foreign_one_are_refused_alike(case: Case) -> None:
-    foreign = Principal(
-        project_id=case.product.other_project(), id="agent", scopes=case.agent.scopes, source="mcp"
-    )
+    foreign = Principal(project_id=case.product.other_project(), id="agent", scopes=case.agent.scopes, source="mcp")
     assert case.refused(foreign) == "workflow.not_found"
     case.workflow_id = uuid5(case.workflow_id, "unknown")
     assert case.refused() == "workflow.not_found"

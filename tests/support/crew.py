@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from engine.settings import child_environment
 
 MODULES = {"worker": "workers", "projector": "workers", "scheduler": "workers", "server": "mcp_adapter"}
 
@@ -17,7 +18,7 @@ class Crew:
     """Processes that a test starts, freezes and kills; `close` leaves none."""
 
     def __init__(self, environment: dict[str, str]) -> None:
-        self._environment = {**os.environ, **environment}
+        self._environment = child_environment(**environment)
         self.members: list[subprocess.Popen[bytes]] = []
 
     def start(self, role: str) -> subprocess.Popen[bytes]:

@@ -18,7 +18,9 @@ FOREIGN = UUID(int=2)
 
 def add_people(conn: Connection, *rows: dict[str, Any], project: UUID = PROJECT) -> list[int]:
     """Insert people; each row may lack everything. Their ids, ascending."""
-    taken = conn.execute(people.select().with_only_columns(people.c.id).order_by(people.c.id.desc()).limit(1)).scalar() or 0
+    taken = (
+        conn.execute(people.select().with_only_columns(people.c.id).order_by(people.c.id.desc()).limit(1)).scalar() or 0
+    )
     full = [
         {
             "project_id": project,

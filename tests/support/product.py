@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -15,6 +15,7 @@ from commands.batch_job import RunBatch, SizeAudience
 from commands.grants import SCOPES
 from commands.workflow import CreateWorkflow, EnableWorkflow
 from engine.bootstrap import System, build, ensure_project
+from engine.clock import SystemClock
 from engine.ids import new_id
 from engine.settings import load_settings
 from projections.reads import VIEWS
@@ -40,10 +41,11 @@ class MovableClock:
     """The present, and later when a test says so."""
 
     def __init__(self) -> None:
+        self._clock = SystemClock()
         self._ahead = timedelta()
 
     def now(self) -> datetime:
-        return datetime.now(UTC) + self._ahead
+        return self._clock.now() + self._ahead
 
     def monotonic(self) -> float:
         return self.now().timestamp()
@@ -72,9 +74,7 @@ class Product:
 
     def ask(self, command: Any, principal: Principal | None = None, **meta: Any) -> Json:
         """A command's answer, with the views brought up to date."""
-        answer = self.system.bus.dispatch(
-            command, self.system.meta(principal or self.principal(), via="test", **meta)
-        )
+        answer = self.system.bus.dispatch(command, self.system.meta(principal or self.principal(), via="test", **meta))
         self._runner.catch_up()
         return {**answer.data, **answer.once, "position": answer.position}
 

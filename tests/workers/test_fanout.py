@@ -40,7 +40,9 @@ def test_everybody_is_reached_exactly_once(product: Product, workshop: Workshop,
     assert (job["status"], outcomes(job)) == ("completed", {"delivered": count})
     runs = product.runs(job_id)
     assert [run["person_id"] for run in runs] == ids
-    assert all(run["steps"] == [{"step": "note", "outcome": "captured", "output": {"message": "Hello"}}] for run in runs)
+    assert all(
+        run["steps"] == [{"step": "note", "outcome": "captured", "output": {"message": "Hello"}}] for run in runs
+    )
     assert audit(product.system.engine, job_id)["delivered"] == count
 
 
@@ -214,7 +216,7 @@ def test_progress_is_cumulative_and_balanced_in_every_event(product: Product, wo
         product.execute("UPDATE jobs_at_work SET progress_at = progress_at - interval '1 second'")
         return real(*arguments)
 
-    workshop.fanout._next_chunk = slowly  # type: ignore[method-assign]
+    workshop.fanout._next_chunk = slowly  # type: ignore[method-assign, assignment]
     workshop.advance(job_id)
     rows = product.execute(
         "SELECT convert_from(state, 'UTF8')::jsonb -> 'counts' FROM log "

@@ -20,7 +20,10 @@ class Endpoint:
 
     def __init__(self) -> None:
         self.answer: Callable[[Received], Answer] = lambda _: Answer()
-        self.receiver = HttpReceiver(respond=lambda received: self.answer(received))
+        self.receiver = HttpReceiver(respond=self._respond)
+
+    def _respond(self, received: Received) -> Answer:
+        return self.answer(received)
 
     @property
     def book(self) -> Any:
@@ -43,7 +46,12 @@ def sink() -> Iterator[SmtpReceiver]:
 @pytest.fixture
 def product(database_url: str, tmp_path: Path, sink: SmtpReceiver) -> Iterator[Product]:
     built = Product(
-        database_url, tmp_path, outbound_allow=("127.0.0.0/8",), send_mode="live", smtp_url=f"smtp://127.0.0.1:{sink.port}", email_from="us@example.com"
+        database_url,
+        tmp_path,
+        outbound_allow=("127.0.0.0/8",),
+        send_mode="live",
+        smtp_url=f"smtp://127.0.0.1:{sink.port}",
+        email_from="us@example.com",
     )
     yield built
     built.close()
@@ -71,9 +79,7 @@ def test_everybody_is_called_once_with_the_key_of_the_run_and_step(
     assert product.execute("SELECT state, count(*) FROM effects GROUP BY state") == [("succeeded", 60)]
 
 
-def test_capture_mode_keeps_every_effect_inside(
-    database_url: str, tmp_path: Path, endpoint: Endpoint
-) -> None:
+def test_capture_mode_keeps_every_effect_inside(database_url: str, tmp_path: Path, endpoint: Endpoint) -> None:
     product = Product(database_url, tmp_path, outbound_allow=("127.0.0.0/8",))
     workshop = Workshop(product)
     product.add_people(3)
@@ -156,7 +162,7 @@ def crash_before_the_outcome(product: Product, workshop: Workshop, step: dict[st
         raise SystemExit
 
     real = workshop.sender._record
-    workshop.sender._record = die  # type: ignore[method-assign]
+    workshop.sender._record = die  # type: ignore[method-assign, assignment]
     with pytest.raises(SystemExit):
         workshop.advance(job_id)
     workshop.sender._record = real  # type: ignore[method-assign]
@@ -176,9 +182,7 @@ def test_after_a_crash_the_effect_is_repeated_with_the_same_key(
     assert (endpoint.book.total, endpoint.book.distinct) == (6, 3)
 
 
-def test_after_a_crash_a_step_on_hold_is_not_repeated(
-    product: Product, workshop: Workshop, endpoint: Endpoint
-) -> None:
+def test_after_a_crash_a_step_on_hold_is_not_repeated(product: Product, workshop: Workshop, endpoint: Endpoint) -> None:
     product.add_people(3)
     job_id = crash_before_the_outcome(product, workshop, webhook(endpoint, on_unknown="hold"))
     job = workshop.advance(job_id)
@@ -188,9 +192,7 @@ def test_after_a_crash_a_step_on_hold_is_not_repeated(
     assert product.execute("SELECT DISTINCT state FROM effects") == [("unknown",)]
 
 
-def test_a_worker_that_lost_its_lease_writes_nothing(
-    product: Product, workshop: Workshop, endpoint: Endpoint
-) -> None:
+def test_a_worker_that_lost_its_lease_writes_nothing(product: Product, workshop: Workshop, endpoint: Endpoint) -> None:
     product.add_people(3)
     job_id = product.run(product.workflow(steps=[webhook(endpoint)]))
 

@@ -1,0 +1,152 @@
+"""People: the recipients of a project. Plain state, so that personal data stays out of the log."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Connection, Text, func, literal, literal_column, or_, select, update
+from sqlalchemy.dialects.postgresql import Insert, insert
+
+from aggregates.base import Principal
+from aggregates.errors import DomainError
+from projections.conditions import address, normalised
+from projections.page import Page, Reader, bigint, decode_cursor
+from projections.person_rules import PersonInput
+from projections.tables import people
+
+SHOWN = (
+    people.c.id,
+    people.c.distinct_id,
+    people.c.email,
+    people.c.properties,
+    people.c.opted_out_at,
+    people.c.created_at,
+    people.c.updated_at,
+)
+
+
+@dataclass(frozen=True)
+class Person:
+    """A recipient, as stored."""
+
+    id: int
+    distinct_id: str
+    email: str | None
+    properties: dict[str, Any]
+    opted_out_at: datetime | None
+    created_at: datetime
+    updated_at: datetime
+
+
+def upsert(conn: Connection, project_id: UUID, person: PersonInput, now: datetime) -> tuple[Person, bool]:
+    """The person with this distinct_id, made or brought up to date; and whether it was made.
+
+    Properties are merged by name, an absent address stays, and nobody is ever opted in again by this.
+    """
+    row = {
+        "project_id": project_id,
+        "distinct_id": person.distinct_id,
+        "email": person.email,
+        "properties": dict(person.properties),
+        "opted_out_at": person.opted_out_at,
+        "created_at": now,
+        "updated_at": now,
+    }
+    statement = merged(insert(people).values(row), now, only_changes=False)
+    written = conn.execute(statement.returning(*SHOWN, literal_column("people.xmax = 0").label("made"))).one()
+    return _person(written), bool(written.made)
+
+
+def get(conn: Connection, project_id: UUID, person_id: object) -> Person:
+    """The person, or `person.not_found`, alike for unknown and foreign ids."""
+    row = conn.execute(
+        select(*SHOWN).where(people.c.project_id == project_id, people.c.id == _as_id(person_id))
+    ).one_or_none()
+    if row is None:
+        raise DomainError("person.not_found")
+    return _person(row)
+
+
+def opt_out(conn: Connection, project_id: UUID, person_id: object, now: datetime) -> Person:
+    """Exclude a person from every audience; the first time counts."""
+    return _set_opted_out(conn, project_id, person_id, now, func.coalesce(people.c.opted_out_at, now))
+
+
+def opt_in(conn: Connection, project_id: UUID, person_id: object, now: datetime) -> Person:
+    """The only way back from an opt-out."""
+    return _set_opted_out(conn, project_id, person_id, now, None)
+
+
+def merged(statement: Insert, now: datetime, *, only_changes: bool) -> Insert:
+    """The same insert as an upsert by distinct_id; with `only_changes` a person who stays the same is not written."""
+    told = statement.excluded
+    email = func.coalesce(told.email, people.c.email)
+    properties = people.c.properties.op("||")(told.properties)
+    opted_out_at = func.coalesce(people.c.opted_out_at, told.opted_out_at)
+    changed = or_(
+        email.is_distinct_from(people.c.email),
+        properties.is_distinct_from(people.c.properties),
+        opted_out_at.is_distinct_from(people.c.opted_out_at),
+    )
+    return statement.on_conflict_do_update(
+        index_elements=[people.c.project_id, people.c.distinct_id],
+        set_={"email": email, "properties": properties, "opted_out_at": opted_out_at, "updated_at": now},
+        where=changed if only_changes else None,
+    )
+
+
+class PeopleReads(Reader):
+    """People of the principal's project."""
+
+    def list(
+        self,
+        principal: Principal,
+        *,
+        distinct_id: str | None = None,
+        email: str | None = None,
+        limit: int = 20,
+        after: str | None = None,
+    ) -> Page:
+        """By id, oldest first; `email` finds an address however it is capitalised."""
+        self.authorize(principal, "people.list")
+        statement = select(*SHOWN).where(people.c.project_id == principal.project_id)
+        if distinct_id is not None:
+            statement = statement.where(people.c.distinct_id == distinct_id)
+        if email is not None:
+            statement = statement.where(address(people) == normalised(literal(email, Text)))
+        if after is not None:
+            statement = statement.where(people.c.id > decode_cursor(after, (bigint,))[0])
+        return self.page(statement.order_by(people.c.id), limit, ("id",), None)
+
+    def get(self, principal: Principal, person_id: object) -> dict[str, Any]:
+        self.authorize(principal, "people.get")
+        with self.engine.connect() as connection:
+            return vars(get(connection, principal.project_id, person_id)).copy()
+
+
+def _set_opted_out(conn: Connection, project_id: UUID, person_id: object, now: datetime, value: Any) -> Person:
+    row = conn.execute(
+        update(people)
+        .where(people.c.project_id == project_id, people.c.id == _as_id(person_id))
+        .values(opted_out_at=value, updated_at=now)
+        .returning(*SHOWN)
+    ).one_or_none()
+    if row is None:
+        raise DomainError("person.not_found")
+    return _person(row)
+
+
+def _person(row: Sequence[Any]) -> Person:
+    return Person(*row[: len(SHOWN)])
+
+
+def _as_id(value: object) -> int:
+    """An id as a number; a malformed one is as unknown as any other."""
+    text = str(value)
+    if not text.isascii() or not text.isdigit() or len(text) > 18:
+        raise DomainError("person.not_found")
+    return int(text)
