@@ -1,0 +1,69 @@
+# Everything runs from .venv, which the first target to need it makes. Needs make, and a Python of 3.11 or newer.
+
+VENV := .venv
+PYTHON := $(VENV)/bin/python
+INSTALLED := $(VENV)/.installed
+CANDIDATES := python3 python3.14 python3.13 python3.12 python3.11
+USABLE := import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))
+
+# An environment that was copied along with the tree belongs to the other tree, and one whose Python is gone to none:
+# make it anew.
+ifneq ($(shell cat $(INSTALLED) 2>/dev/null) $(wildcard $(PYTHON)),$(CURDIR) $(PYTHON))
+FOREIGN := force
+endif
+
+.PHONY: help demo up test check format lock bench clean force
+.DELETE_ON_ERROR:
+
+help: ## Say what there is.
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 18
+
+demo: $(INSTALLED) ## Run the whole story on this machine: sizing, confirming, running, reading back.
+	@$(VENV)/bin/tidegate demo
+
+up: $(INSTALLED) ## Start everything and keep it running: PostgreSQL, Valkey, server, workers, scheduler.
+	@$(VENV)/bin/tidegate up
+
+test: $(INSTALLED) ## Run the tests, on a real PostgreSQL and a real Valkey. ARGS are for pytest.
+	@$(PYTHON) -m pytest $(ARGS)
+
+check: $(INSTALLED) ## Format, lint, types, architecture.
+	@$(PYTHON) -m ruff format --check --quiet . || { echo 'Not formatted: run `make format`.'; exit 1; }
+	@$(PYTHON) -m ruff check --quiet .
+	@$(PYTHON) -m mypy
+	@$(VENV)/bin/lint-imports --no-logo
+
+format: $(INSTALLED) ## Format, and fix what can be fixed.
+	@$(PYTHON) -m ruff format .
+	@$(PYTHON) -m ruff check --fix .
+
+bench: $(INSTALLED) ## Measure, beside the raw limit. ARGS are for the benchmark.
+	@$(PYTHON) -m benchmarks $(ARGS)
+
+lock: $(INSTALLED) ## Resolve the dependencies again, with hashes. UPGRADE=1 takes the newest.
+	@$(PYTHON) -m venv $(VENV)/lock
+	@$(VENV)/lock/bin/python -m pip install --quiet --disable-pip-version-check uv
+	@$(VENV)/lock/bin/uv pip compile --quiet --universal --python-version 3.11 --all-extras --generate-hashes \
+		--no-annotate --no-header $(if $(UPGRADE),--upgrade) pyproject.toml --output-file requirements.lock
+	@rm -rf $(VENV)/lock
+
+clean: ## Remove what was made here, except the data directory.
+	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(INSTALLED): requirements.lock pyproject.toml $(FOREIGN)
+	@set -e; \
+	for candidate in $(CANDIDATES); do \
+		if $$candidate -c '$(USABLE)' >/dev/null 2>&1; then found=$$candidate; break; fi; \
+	done; \
+	if [ -z "$${found:-}" ]; then \
+		echo 'Tidegate needs Python 3.11 or newer, with its venv module.' >&2; \
+		echo 'On Debian or Ubuntu: apt install python3-venv. Elsewhere: install Python from python.org.' >&2; \
+		exit 1; \
+	fi; \
+	if [ -n "$(FOREIGN)" ]; then rm -rf $(VENV); fi; \
+	if [ ! -x $(PYTHON) ]; then echo 'Preparing .venv; this happens once and takes about a minute.'; $$found -m venv $(VENV); fi; \
+	export PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_INPUT=1; \
+	$(PYTHON) -m pip install --quiet --require-hashes -r requirements.lock; \
+	$(PYTHON) -m pip install --quiet --no-deps --no-build-isolation --editable .; \
+	printf '%s\n' '$(CURDIR)' > $(INSTALLED)
