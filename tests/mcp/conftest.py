@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import threading
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager, closing
+from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 from uuid import UUID
 
-import anyio
-import httpx2
 import pytest
 import uvicorn
-from mcp import Client, MCPError
-from mcp.client.streamable_http import streamable_http_client
-from mcp.types import CallToolResult
 from sqlalchemy import func, insert, select
 
 from commands.grants import SCOPES
@@ -28,6 +22,7 @@ from mcp_adapter.serve import create, listening
 from projections import tables
 from projections.reads import VIEWS
 from projections.runner import Runner
+from tests.support.agents import Agent
 from tests.support.wait import until
 
 T = TypeVar("T")
@@ -46,64 +41,6 @@ CONTENT: dict[str, Any] = {
     "edges": [],
     "variables": [{"key": "offer", "type": "string", "default": "ten"}],
 }
-
-
-@dataclass(frozen=True)
-class Agent:
-    """Somebody with a key and a client."""
-
-    url: str
-    key: str
-    mode: str = "auto"
-
-    @asynccontextmanager
-    async def connected(self) -> AsyncIterator[Client]:
-        headers = {"Authorization": f"Bearer {self.key}"}
-        async with (
-            httpx2.AsyncClient(headers=headers, timeout=60, trust_env=False) as http,
-            Client(streamable_http_client(self.url, http_client=http), mode=self.mode) as client,
-        ):
-            yield client
-
-    def within(self, body: Callable[[Client], Awaitable[T]]) -> T:
-        """Do several things on one connection."""
-
-        async def run() -> T | MCPError:
-            async with self.connected() as client:
-                try:
-                    return await body(client)
-                except MCPError as error:  # raised inside, it would come out as a group
-                    return error
-
-        outcome = anyio.run(run)
-        if isinstance(outcome, MCPError):
-            raise outcome
-        return outcome
-
-    def call(self, tool: str, **arguments: Any) -> dict[str, Any]:
-        """The facts of a success; a refusal fails the test."""
-        result = self.within(lambda client: client.call_tool(tool, arguments))
-        return facts(result)
-
-    def refusal(self, tool: str, **arguments: Any) -> dict[str, Any]:
-        """The problem of a refusal; a success fails the test."""
-        result = self.within(lambda client: client.call_tool(tool, arguments))
-        return problem(result)
-
-
-def facts(result: CallToolResult) -> dict[str, Any]:
-    data = json.loads(result.content[0].text)  # type: ignore[union-attr]
-    assert not result.is_error, data
-    assert result.structured_content == data
-    return dict(data)
-
-
-def problem(result: CallToolResult) -> dict[str, Any]:
-    data = json.loads(result.content[0].text)  # type: ignore[union-attr]
-    assert result.is_error, data
-    assert set(data) == {"code", "message", "details", "errors", "next"}
-    assert data["next"]
-    return dict(data)
 
 
 @dataclass(frozen=True)

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import threading
 from typing import Any
 
+import anyio
 import httpx2
 import pytest
+from mcp import Client
 
-from tests.mcp.conftest import CONTENT, Agent, World
+from tests.mcp.conftest import CONTENT, World
+from tests.support.agents import Agent, facts
+from workers.delivery import Deliveries
+from workers.fanout import DatabaseWorld, Fanout
+from workers.sending import Sender
 
 PEOPLE = 7
 
@@ -26,6 +33,10 @@ def size(agent: Agent, workflow_id: str, **arguments: Any) -> str:
     sized = agent.call("workflows-blast-radius", workflow_id=workflow_id, **arguments)
     assert (sized["affected"], sized["total"], sized["everyone"]) == (PEOPLE, PEOPLE + 2, False)
     return str(sized["confirm_token"])
+
+
+def size_of_all(agent: Agent, workflow_id: str) -> str:
+    return str(agent.call("workflows-blast-radius", workflow_id=workflow_id)["confirm_token"])
 
 
 def run(workflow_id: str, token: str | None, count: int = PEOPLE, **more: Any) -> dict[str, Any]:
@@ -168,6 +179,48 @@ def test_a_queued_job_can_be_cancelled_for_good(agent: Agent, workflow_id: str) 
 def test_a_wait_ends_when_its_time_is_over(agent: Agent, workflow_id: str) -> None:
     job = agent.call("workflows-run-batch", **run(workflow_id, size(agent, workflow_id)))["batch_job_id"]
     assert agent.call("batch-jobs-get", batch_job_id=job, wait_seconds=1)["ended"] is False
+
+
+def test_a_wait_ends_when_the_job_has_ended(agent: Agent, world: World, workflow_id: str) -> None:
+    job = agent.call("workflows-run-batch", **run(workflow_id, size(agent, workflow_id)))["batch_job_id"]
+    deliveries = Deliveries.from_settings(world.system.settings, world.system.secrets)
+    sender = Sender(world.system, deliveries, lambda c, project: DatabaseWorld(c, world.system, project))
+    worker = threading.Thread(target=Fanout(world.system, sender, lambda *_: None).advance, args=(job,))
+
+    async def wait_while_it_works(client: Client) -> dict[str, Any]:
+        worker.start()
+        return facts(await client.call_tool("batch-jobs-get", {"batch_job_id": job, "wait_seconds": 25}))
+
+    shown = agent.within(wait_while_it_works)
+    worker.join()
+    deliveries.close()
+    assert (shown["status"], shown["ended"], shown["counts"]["delivered"]) == ("completed", True, PEOPLE)
+    assert sum(shown["counts"].values()) == shown["enrolled"] == PEOPLE
+
+
+def test_many_waits_at_once_keep_nobody_else_waiting(world: World) -> None:
+    """More waits than there are threads and connections."""
+    world.people(count=PEOPLE)
+    agent = world.agent()
+    id = agent.call("workflows-create", name="W", **CONTENT)["workflow_id"]
+    agent.call("workflows-enable", workflow_id=id)
+    job = agent.call("workflows-run-batch", **run(id, size_of_all(agent, id)))["batch_job_id"]
+
+    async def crowd(client: Client) -> list[str]:
+        order: list[str] = []
+
+        async def wait() -> None:
+            await client.call_tool("batch-jobs-get", {"batch_job_id": job, "wait_seconds": 3})
+            order.append("waited")
+
+        async with anyio.create_task_group() as group:
+            for _ in range(4 * world.system.settings.pool_size):
+                group.start_soon(wait)
+            await client.call_tool("workflows-list", {})
+            order.append("listed")
+        return order
+
+    assert agent.within(crowd)[0] == "listed"
 
 
 def test_a_key_marked_agent_needs_the_token_over_http_too(world: World) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from contextlib import closing
+from pathlib import Path
 from typing import Any
 
 import httpx2
@@ -11,10 +13,12 @@ from mcp import Client, MCPError
 from mcp.types import TextContent
 
 from commands.keys import RevokeKey
-from engine.bootstrap import system_principal
+from engine.bootstrap import build, system_principal
+from engine.settings import load_settings
 from mcp_adapter.tools import TOOLS
 from projections.runner import read_log
-from tests.mcp.conftest import CONTENT, Agent, World, facts, problem
+from tests.mcp.conftest import CONTENT, World, serving
+from tests.support.agents import Agent, facts, problem
 
 INITIALIZE = {
     "jsonrpc": "2.0",
@@ -148,6 +152,25 @@ def test_a_failure_of_ours_tells_nothing_of_our_insides(
     assert "hunter2" not in json.dumps(refused)
     assert "hunter2" in caplog.text
     assert "not known" in agent.refusal("workflows-create", name="W", **CONTENT)["message"]
+
+
+def test_a_keys_rate_counts_over_mcp_too(agent: Agent, world: World) -> None:
+    slow = Agent(agent.url, world.key(rate_per_minute=2)[1], agent.mode)
+    codes = [slow.within(lambda client: client.call_tool("workflows-list", {})).is_error for _ in range(2)]
+    assert codes == [False, False]
+    refused = slow.refusal("workflows-list")
+    assert (refused["code"], refused["details"]["rate_per_minute"]) == ("rate.limited", 2)
+
+
+def test_a_database_that_is_away_is_503_and_not_401(tmp_path: Path) -> None:
+    url = f"postgresql+psycopg://nobody@/nothing?host={tmp_path}"
+    settings = load_settings({}, directory=tmp_path, database_url=url, data_dir=tmp_path)
+    with closing(build(settings)) as system, serving(system) as address:
+        answer = httpx2.post(
+            f"{address}/mcp", json={}, headers={"Authorization": "Bearer tg_live_a_b"}, trust_env=False
+        )
+    assert (answer.status_code, answer.json()["code"]) == (503, "service.unavailable")
+    assert answer.json()["request_id"] == answer.headers["X-Request-Id"]
 
 
 def test_success_says_the_same_in_text_and_structure_and_a_refusal_only_in_text(agent: Agent) -> None:

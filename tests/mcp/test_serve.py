@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import httpx2
 import pytest
@@ -45,8 +46,9 @@ def test_the_process_announces_its_url_and_stops_when_it_is_told(
 
 
 def test_a_port_that_is_taken_is_refused_in_words() -> None:
-    with listening("127.0.0.1", 0) as taken, pytest.raises(StartupError, match="Cannot listen on"):
-        with listening("127.0.0.1", taken.getsockname()[1]):
+    with listening("127.0.0.1", 0) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(StartupError, match=f"Cannot listen on 127.0.0.1 port {port}"), listening("127.0.0.1", port):
             pass
 
 
@@ -60,6 +62,13 @@ def test_the_announcement_of_a_later_server_is_left_alone(tmp_path: Path) -> Non
 def test_a_listener_takes_connections_before_the_server_runs() -> None:
     with listening("127.0.0.1", 0) as listener, socket.create_connection(listener.getsockname()):
         pass
+
+
+def test_answers_are_not_held_back_for_acknowledgements() -> None:
+    with listening("127.0.0.1", 0) as listener, socket.create_connection(listener.getsockname()):
+        accepted, _ = listener.accept()
+        with accepted:
+            assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
 
 
 @pytest.mark.parametrize(
@@ -79,7 +88,7 @@ def test_a_listener_takes_connections_before_the_server_runs() -> None:
         ),
     ],
 )
-def test_the_address_follows_the_settings(changes: dict[str, str], url: str, hosts: set[str]) -> None:
+def test_the_address_follows_the_settings(changes: dict[str, Any], url: str, hosts: set[str]) -> None:
     address = Address.of(load_settings({}, **changes), 80)
     assert (address.url, set(address.hosts)) == (url, hosts)
 

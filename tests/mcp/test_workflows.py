@@ -6,7 +6,8 @@ from typing import Any
 
 from mcp import Client
 
-from tests.mcp.conftest import CONTENT, Agent, World, facts, problem
+from tests.mcp.conftest import CONTENT, World
+from tests.support.agents import Agent, facts, problem
 
 
 def test_a_workflow_is_read_as_it_was_written(agent: Agent) -> None:

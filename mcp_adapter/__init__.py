@@ -1,0 +1,10 @@
+"""The agents' door: Streamable HTTP at /mcp.
+
+tools      one module per toolset: what an agent can do, in a closed table
+tool       what a tool is, and what its handler receives
+schemas    JSON Schemas of arguments and answers, kept small; arguments parsed with every problem at once
+refusals   a refusal as an agent reads it
+server     lists tools and calls them
+auth       API keys, hosts and origins
+serve      both doors, HTTP and MCP, in one process
+"""

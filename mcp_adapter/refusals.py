@@ -1,0 +1,71 @@
+"""A refusal as an agent reads it. The codes are those of every door; the next step names a tool instead of a route."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from mcp import types
+
+from aggregates.errors import CODES, DomainError
+
+MOST_ERRORS = 30
+"""Errors that one refusal lists; `details.more_errors` counts the rest."""
+
+SIZE_AGAIN = (
+    "Call workflows-blast-radius, show the user the number that it answers with, stop, and wait for an explicit yes "
+    "in the user's own turn. Never retry with the new number by yourself."
+)
+
+NEXT = {
+    "request.invalid": "Correct the arguments that are named, then call again.",
+    "auth.missing": "Tell the user that this server needs an API key.",
+    "auth.invalid": "Tell the user that the API key is not valid.",
+    "scope.missing": "Tell the user which scope the key lacks. Do not look for a way around it.",
+    "rate.limited": "Wait as long as details.retry_after says (seconds), then call again.",
+    "service.unavailable": "Wait a little, then call again with the same arguments.",
+    "internal.error": "Look at how things are now, then call again with the same arguments.",
+    "workflow.not_found": "Find its workflow_id with workflows-list.",
+    "workflow.stale": "Read it with workflows-get, then make the change again on that version.",
+    "workflow.not_draft": "An active workflow cannot be changed from here. Ask the user to disable it first.",
+    "workflow.not_active": "Ask the user whether to enable it with workflows-enable.",
+    "workflow.not_batch": "Choose a workflow whose trigger_type is batch; see workflows-list.",
+    "workflow.archived": "Archived workflows cannot be used. Ask the user what to do.",
+    "batch_job.not_found": "Find its batch_job_id with workflows-list-batch-jobs.",
+    "batch_job.illegal_move": "See its status with batch-jobs-get.",
+    "batch_job.ended": "See how it ended with batch-jobs-get.",
+    "cohort.not_found": "Find its id with cohorts-list.",
+    "audience.drift": SIZE_AGAIN,
+    "audience.empty": "Nobody would be reached. Tell the user; the conditions are in workflows-get.",
+    "audience.over_limit": "Tell the user both numbers. A narrower audience is theirs to choose.",
+    "confirm.missing": SIZE_AGAIN,
+    "confirm.invalid": SIZE_AGAIN,
+    "confirm.expired": SIZE_AGAIN,
+    "confirm.changed": SIZE_AGAIN,
+    "confirm.used": SIZE_AGAIN,
+}
+
+
+def problem_of(error: DomainError) -> dict[str, Any]:
+    """Everything that is known of a refusal, as plain data."""
+    general = error.next == CODES[error.code].next
+    details = dict(error.details)
+    if len(error.problems) > MOST_ERRORS:
+        details["more_errors"] = len(error.problems) - MOST_ERRORS
+    return {
+        "code": error.code,
+        "message": error.message,
+        "details": details,
+        "errors": [problem.as_data() for problem in error.problems[:MOST_ERRORS]],
+        "next": NEXT.get(error.code, error.next) if general else error.next,
+    }
+
+
+def refused(error: DomainError) -> types.CallToolResult:
+    """The whole problem in the text, because clients show a model nothing else of an error."""
+    return types.CallToolResult(content=[text_of(problem_of(error))], is_error=True)
+
+
+def text_of(data: object) -> types.TextContent:
+    """Plain data as compact JSON."""
+    return types.TextContent(text=json.dumps(data, ensure_ascii=False, separators=(",", ":"), default=str))

@@ -1,0 +1,109 @@
+"""JSON Schemas of arguments and answers, and the parser of arguments.
+
+Every tool's schemas are in every agent's context, so they are kept small: no titles, no references, and an optional
+field is one that may be missing rather than null.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Annotated, Any, TypeVar
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
+from pydantic_core import ErrorDetails
+
+from aggregates.errors import Problem, invalid
+from aggregates.shape import at, json_problems, unknown_fields
+from aggregates.values import kind_of
+
+Schema = dict[str, Any]
+
+
+class Arguments(BaseModel):
+    """What a tool takes: closed, and without conversions."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+class Row(BaseModel):
+    """A part of an answer. It takes from a stored row what it declares."""
+
+    model_config = ConfigDict(frozen=True)
+
+
+class Answer(Row):
+    """What a tool gives. `summary` is a sentence of ours; text that somebody stored is in the other fields only."""
+
+    summary: str
+
+    def as_data(self) -> dict[str, Any]:
+        """Plain JSON; what does not apply is left out."""
+        return self.model_dump(mode="json", exclude_none=True)
+
+
+def _as_text(value: object) -> object:
+    """Ids and instants as they are written in JSON."""
+    if isinstance(value, datetime):
+        return value.isoformat()
+    return value if value is None or isinstance(value, str) else str(value)
+
+
+Text = Annotated[str, BeforeValidator(_as_text)]
+"""An id or an instant of a row, as text."""
+
+A = TypeVar("A", bound=Arguments)
+
+
+def parse(model: type[A], raw: Mapping[str, Any]) -> A:
+    """The arguments, or `request.invalid` with everything that is wrong with them; no value is sent back."""
+    problems = json_problems(dict(raw))
+    if problems:
+        raise invalid("request.invalid", problems)
+    problems = list(unknown_fields(raw, model.model_fields, ""))
+    try:
+        arguments = model.model_validate(raw)
+    except ValidationError as error:
+        faults = error.errors(include_url=False, include_context=False)
+        problems += [_problem(fault) for fault in faults if fault["type"] != "extra_forbidden"]
+        raise invalid("request.invalid", problems) from None
+    return arguments
+
+
+def _problem(fault: ErrorDetails) -> Problem:
+    pointer = at("", *fault["loc"])
+    if fault["type"] == "missing":
+        return Problem(pointer, "field.missing", "This argument is required.")
+    return Problem(pointer, "field.invalid", f"{fault['msg']}.", kind_of(fault["input"]))
+
+
+def schema_of(model: type[BaseModel]) -> Schema:
+    """The model's JSON Schema, small and without references."""
+    whole = model.model_json_schema()
+    return _small(whole, whole.get("$defs", {}))
+
+
+def _small(node: Schema, definitions: Mapping[str, Schema]) -> Schema:
+    if "$ref" in node:
+        return _small(definitions[node["$ref"].rpartition("/")[2]] | _without(node, "$ref"), definitions)
+    if "anyOf" in node:
+        # Optional fields are the only unions of ours.
+        (given,) = (branch for branch in node["anyOf"] if branch != {"type": "null"})
+        return _small(given | _without(node, "anyOf"), definitions)
+    small = _without(node, "title", "$defs")
+    if small.get("default", 0) in (None, "", [], {}):
+        del small["default"]
+    if small.get("additionalProperties") is True:
+        del small["additionalProperties"]
+    if "properties" in small:
+        small["properties"] = {name: _small(field, definitions) for name, field in small["properties"].items()}
+    for inner in ("items", "additionalProperties"):
+        if isinstance(small.get(inner), dict):
+            small[inner] = _small(small[inner], definitions)
+    return small
+
+
+def _without(node: Schema, *names: str) -> Schema:
+    # The description of a base class or of a model is for readers of the code.
+    dropped = {*names, "description"} if "properties" in node else set(names)
+    return {name: value for name, value in node.items() if name not in dropped}

@@ -1,0 +1,160 @@
+"""Both doors in one process: the HTTP API and MCP, on one port."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import socket
+import sys
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from importlib.metadata import version
+from pathlib import Path
+from types import FrameType
+
+import uvicorn
+from fastapi import FastAPI
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from aggregates.errors import DomainError
+from engine.bootstrap import System
+from engine.bootstrap import build as build_system
+from engine.errors import StartupError
+from engine.http import problems
+from engine.http.app import create_app
+from engine.logs import configure
+from engine.outage import is_outage
+from engine.settings import load_settings
+from mcp_adapter.auth import PATH, Address, KeyVerifier
+from mcp_adapter.server import build as build_server
+
+logger = logging.getLogger(__name__)
+
+BODY_LIMIT = 1024 * 1024
+"""Largest request, in bytes; the same as over HTTP."""
+
+URL_FILE = "url"
+"""Where the CLI finds a running server, in the data directory."""
+
+BACKLOG = 2048
+
+DRAIN_SECONDS = 5
+"""How long requests in progress may take after we were told to stop; streams would never end by themselves."""
+
+
+def create(system: System, *, port: int | None = None) -> FastAPI:
+    """The application of one process. `port` is the one that it really listens on, if the setting says 0."""
+    address = Address.of(system.settings, system.settings.http_port if port is None else port)
+    server = build_server(system, version=version("tidegate"))
+    agents = server.streamable_http_app(
+        streamable_http_path=PATH,
+        max_request_body_size=BODY_LIMIT,
+        transport_security=address.security,
+        auth=address.auth,
+        token_verifier=KeyVerifier(system),
+    )
+    agents.add_middleware(LastResort)
+
+    @asynccontextmanager
+    async def sessions(_app: FastAPI) -> AsyncIterator[None]:
+        async with server.session_manager.run():
+            yield
+
+    return create_app(system, mount=agents, lifespan=sessions)
+
+
+def main() -> None:
+    """Serve until SIGTERM or SIGINT."""
+    # Uvicorn raises the signal again when it has drained; then, as during the start, it only unwinds us.
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, _stop)
+    settings = load_settings()
+    configure(settings, process="server")
+    with listening(settings.http_host, settings.http_port) as listener:
+        port = listener.getsockname()[1]
+        system = build_system(settings)
+        try:
+            with announced(settings.data_dir / URL_FILE, _local_url(settings.http_host, port)):
+                uvicorn.Server(_config(create(system, port=port))).run(sockets=[listener])
+        finally:
+            system.close()
+
+
+class LastResort:
+    """ASGI middleware inside the SDK's application, which would answer a failure with a bare 500."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        started = False
+
+        async def watched(message: Message) -> None:
+            nonlocal started
+            started = True
+            await send(message)
+
+        try:
+            await self._app(scope, receive, watched)
+        except Exception as error:
+            if started or scope["type"] != "http":
+                raise
+            request_id = scope["state"]["request_id"]
+            if is_outage(error):
+                logger.warning("an MCP request met an outage: %s", type(error).__name__)
+                answer = problems.respond(DomainError("service.unavailable"), request_id)
+            else:
+                logger.exception("an MCP request failed", extra={"request_id": request_id})
+                answer = problems.internal(request_id)
+            await answer(scope, receive, send)
+
+
+@contextmanager
+def listening(host: str, port: int) -> Iterator[socket.socket]:
+    """A socket that takes connections already; port 0 takes a free one."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        listener = socket.create_server((host, port), family=family, backlog=BACKLOG)
+    except OSError as error:
+        raise StartupError(f"Cannot listen on {host} port {port}: {error.strerror or error}.") from error
+    with listener:
+        # Connections inherit it. asyncio sets it only on sockets that were made with a `proto`; without it an answer
+        # of two writes waits 40 ms for an acknowledgement.
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        yield listener
+
+
+@contextmanager
+def announced(path: Path, url: str) -> Iterator[None]:
+    """Keep the server's URL in a file while it runs; a later server's announcement is left alone."""
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    draft.write_text(f"{url}\n", encoding="ascii")
+    draft.replace(path)
+    try:
+        yield
+    finally:
+        if path.exists() and path.read_text(encoding="ascii").strip() == url:
+            path.unlink(missing_ok=True)
+
+
+def _config(app: FastAPI) -> uvicorn.Config:
+    return uvicorn.Config(
+        app,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        ws="none",
+        timeout_graceful_shutdown=DRAIN_SECONDS,
+    )
+
+
+def _local_url(host: str, port: int) -> str:
+    """How this machine reaches us; the public URL may lead through a proxy that is not there yet."""
+    reachable = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104
+    return f"http://[{reachable}]:{port}" if ":" in reachable else f"http://{reachable}:{port}"
+
+
+def _stop(_number: int, _frame: FrameType | None) -> None:
+    sys.exit(0)
