@@ -69,7 +69,9 @@ CODES: dict[str, Code] = {
     "request.unsupported": Code(Kind.INVALID, "The content type is not supported.", "See the API reference."),
     "request.unknown_route": Code(Kind.NOT_FOUND, "There is nothing at this address.", "See /docs."),
     "request.method_not_allowed": Code(Kind.INVALID, "This address does not take that method.", "See /docs."),
-    "internal.error": Code(Kind.UNAVAILABLE, "Something failed on our side; nothing was changed.", "Try again."),
+    "internal.error": Code(
+        Kind.UNAVAILABLE, "Something failed on our side.", "Look at how things are now, then repeat the request."
+    ),
     "service.unavailable": Code(Kind.UNAVAILABLE, "A part that this needs is not reachable.", "Try again shortly."),
     "position.not_reached": Code(
         Kind.UNAVAILABLE, "The views have not reached that position yet.", "Repeat the read after Retry-After."

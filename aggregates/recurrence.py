@@ -35,6 +35,9 @@ _NUMBERS = {
     "BYMONTH": (1, 12, True),
 }
 _FREQUENCIES = ("HOURLY", "DAILY", "WEEKLY", "MONTHLY", "YEARLY")
+_DAYS = dict(enumerate((31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31), start=1))
+"""The most days that each month can have."""
+
 _WEEKDAYS = frozenset({"MO", "TU", "WE", "TH", "FR", "SA", "SU"})
 _UNTIL = re.compile(r"^\d{8}T\d{6}Z?$")
 # dateutil walks from the start to the present, so the start may not be long ago.
@@ -88,7 +91,7 @@ class Recurrence:
         return None if found is None else found.replace(tzinfo=zone).astimezone(UTC)
 
     def _expanded(self, *, until: datetime) -> rfc.rrule:
-        """The rule in local wall time, cut at `until`, because dateutil searches an empty rule to the year 9999."""
+        """The rule in local wall time, cut at `until`."""
         zone = ZoneInfo(self.timezone)
         text = self.rrule
         end = re.search(r"UNTIL=(\d{8}T\d{6})Z", text)
@@ -171,6 +174,21 @@ def _part_problems(parts: dict[str, str]) -> Iterator[Problem]:
         yield _refusal("rrule.invalid", "BYDAY lists plain week days.")
     if "COUNT" in parts and "UNTIL" in parts:
         yield _refusal("rrule.invalid", "COUNT and UNTIL exclude each other.")
+    narrowed = {"BYDAY", "BYMONTHDAY", "BYMONTH", "BYHOUR"} & set(parts)
+    if narrowed and (parts.get("FREQ") == "HOURLY" or (parts.get("FREQ") == "DAILY" and "INTERVAL" in parts)):
+        yield _refusal("rrule.part_refused", f"{min(narrowed)} goes with a slower FREQ, or without INTERVAL.")
+    if _never(parts):
+        yield _refusal("rrule.no_occurrence", "No month of the rule has such a day.")
+
+
+def _never(parts: dict[str, str]) -> bool:
+    """Whether no month that the rule names has any day that it names, such as 30 February.
+
+    dateutil would look for one in every year up to 9999.
+    """
+    days, months = (re.findall(r"\d+", parts.get(name, "")) for name in ("BYMONTHDAY", "BYMONTH"))
+    named = [int(month) for month in months] or list(_DAYS)
+    return bool(days) and min(map(int, days)) > max(_DAYS.get(month, 31) for month in named)
 
 
 def _refusal(code: str, message: str) -> Problem:

@@ -183,8 +183,8 @@ class Sizing:
 
 
 def digest(data: Any) -> str:
-    """SHA-256 of the canonical JSON of plain data."""
-    text = json.dumps(data, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    """SHA-256 of the canonical JSON of plain data; ids and instants count by their text."""
+    text = json.dumps(data, sort_keys=True, separators=(",", ":"), default=str)
     return hashlib.sha256(text.encode()).hexdigest()
 
 

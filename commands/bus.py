@@ -100,4 +100,4 @@ class Bus:
 def body_digest(command: Any) -> str:
     """What makes two requests with one idempotency key the same request."""
     assert is_dataclass(command) and not isinstance(command, type)
-    return digest({name: str(value) for name, value in asdict(command).items()})
+    return digest(asdict(command))

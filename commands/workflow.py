@@ -55,18 +55,16 @@ class EnableWorkflow:
 
 @dataclass(frozen=True)
 class DisableWorkflow:
-    """Take an active workflow back to draft; running jobs are paused with the reason."""
+    """Take an active workflow back to draft; jobs that are not enrolled yet will be refused."""
 
     workflow_id: UUID
-    reason: str | None = None
 
 
 @dataclass(frozen=True)
 class ArchiveWorkflow:
-    """Archive a workflow for good measure: it refuses new jobs and its schedules stop."""
+    """Put a workflow away: it refuses new jobs, and its schedules end."""
 
     workflow_id: UUID
-    reason: str | None = None
 
 
 @dataclass(frozen=True)

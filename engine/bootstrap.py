@@ -47,7 +47,7 @@ class System:
 
     def principal_of(self, credential: str, source: Source) -> Principal:
         """Who holds an API key; raises `auth.invalid`."""
-        return self.keyring.authenticate(self.engine, credential, source=source, now=self.clock.now())
+        return self.keyring.authenticate(_asking(self.engine), credential, source=source, now=self.clock.now())
 
     def meta(self, principal: Principal, *, via: str, **facts: str | None) -> Meta:
         """What a door adds to a command: the instant, who asks, and where it came in."""
@@ -59,26 +59,34 @@ class System:
 
 def build(settings: Settings, *, clock: Clock | None = None) -> System:
     """Put the parts together over `settings.database_url`; connects to nothing yet."""
-    assert settings.database_url is not None, "services were not resolved"
-    engine = create_engine(
-        settings.database_url,
-        pool_size=settings.pool_size,
-        max_overflow=settings.pool_size,
-        pool_timeout=5,
-        pool_pre_ping=False,
-        connect_args={"application_name": "tidegate", "options": "-c timezone=UTC"},
-    )
     clock = clock or SystemClock()
     secrets = Secrets.load_or_create(settings)
-    audiences = Audiences(
-        seeds=_seeds(secrets.derive("fingerprint seeds")),
-        key=secrets.derive("fingerprint"),
-        statement_timeout_ms=settings.statement_timeout_ms,
+    parts = _parts(settings, secrets)
+    return System(
+        settings=settings,
+        engine=parts.engine,
+        clock=clock,
+        secrets=secrets,
+        recorder=parts.recorder,
+        audiences=parts.audiences,
+        keyring=parts.keyring,
+        policy=parts.policy,
+        bus=Bus(lambda: unit_of_work(parts)),
+        reads=Reads(_asking(parts.engine), authorize, parts.policy.as_data()),
+        rates=Rates(clock),
     )
-    parts = Parts(
-        engine=engine,
+
+
+def _parts(settings: Settings, secrets: Secrets) -> Parts:
+    """What every unit of work shares. Each use of the secret has a key of its own."""
+    return Parts(
+        engine=_pool(settings),
         recorder=LogRecorder(),
-        audiences=audiences,
+        audiences=Audiences(
+            seeds=_seeds(secrets.derive("fingerprint seeds")),
+            key=secrets.derive("fingerprint"),
+            statement_timeout_ms=settings.statement_timeout_ms,
+        ),
         keyring=Keyring(secrets.derive("api keys")),
         policy=Policy(
             max_audience=settings.max_audience,
@@ -88,19 +96,25 @@ def build(settings: Settings, *, clock: Clock | None = None) -> System:
         ),
         tokens=SignedTokens(secrets.derive("confirm tokens")),
     )
-    return System(
-        settings=settings,
-        engine=engine,
-        clock=clock,
-        secrets=secrets,
-        recorder=parts.recorder,
-        audiences=audiences,
-        keyring=parts.keyring,
-        policy=parts.policy,
-        bus=Bus(lambda: unit_of_work(parts)),
-        reads=Reads(engine, authorize, parts.policy.as_data()),
-        rates=Rates(clock),
+
+
+def _pool(settings: Settings) -> Engine:
+    """The process's connections: as many again for a peak, then callers wait five seconds and are told 503."""
+    assert settings.database_url is not None, "services were not resolved"
+    return create_engine(
+        settings.database_url,
+        pool_size=settings.pool_size,
+        max_overflow=settings.pool_size,
+        pool_timeout=5,
+        # What a statement was sent with is about people: it stays out of errors, and so out of the log.
+        hide_parameters=True,
+        connect_args={"application_name": "tidegate", "options": "-c timezone=UTC", "connect_timeout": 5},
     )
+
+
+def _asking(engine: Engine) -> Engine:
+    """The same connections for single statements: without BEGIN and ROLLBACK a look-up is one round trip, not three."""
+    return engine.execution_options(isolation_level="AUTOCOMMIT")
 
 
 def system_principal(project_id: UUID, *, source: Source = "system", name: str = "engine") -> Principal:

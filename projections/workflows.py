@@ -34,45 +34,17 @@ class WorkflowsView(View):
 
     def apply(self, connection: Connection, recorded: Recorded) -> None:
         event = recorded.event
-        match event:
-            case WorkflowCreated():
-                row = {
-                    "id": event.originator_id,
-                    "project_id": recorded.project_id,
-                    "name": event.name,
-                    "description": event.description,
-                    "status": "draft",
-                    "version": 1,
-                    "revision": event.originator_version,
-                    **_content(event.content),
-                    "created_at": event.timestamp,
-                    "created_by": event.meta["actor"],
-                    "updated_at": event.timestamp,
-                    "updated_by": event.meta["actor"],
-                }
-                connection.execute(insert(self.table).values(row).on_conflict_do_nothing())
-                return
-            case WorkflowEdited():
-                change: dict[str, Any] = {
-                    "name": event.name,
-                    "description": event.description,
-                    "version": event.version,
-                    **_content(event.content),
-                }
-            case WorkflowActivated() | WorkflowDisabled() | WorkflowArchived() | WorkflowRestored():
-                change = {"status": _STATUS[type(event)]}
-            case _:
-                return
-        connection.execute(
-            update(self.table)
-            .where(self.table.c.id == event.originator_id)
-            .values(
-                **change,
-                revision=event.originator_version,
-                updated_at=event.timestamp,
-                updated_by=event.meta["actor"],
+        if isinstance(event, WorkflowCreated):
+            connection.execute(insert(self.table).values(_row(recorded, event)).on_conflict_do_nothing())
+            return
+        change = _change(event)
+        if change is not None:
+            change |= {"revision": event.originator_version, "updated_at": event.timestamp}
+            connection.execute(
+                update(self.table)
+                .where(self.table.c.id == event.originator_id)
+                .values(**change, updated_by=event.meta["actor"])
             )
-        )
 
 
 class WorkflowReads(Reader):
@@ -119,6 +91,35 @@ class WorkflowReads(Reader):
                 for schedule in attached
             ]
             return data
+
+
+def _change(event: object) -> dict[str, Any] | None:
+    """What an event of a workflow changes in its row; None for events of others."""
+    match event:
+        case WorkflowEdited():
+            named = {"name": event.name, "description": event.description, "version": event.version}
+            return {**named, **_content(event.content)}
+        case WorkflowActivated() | WorkflowDisabled() | WorkflowArchived() | WorkflowRestored():
+            return {"status": _STATUS[type(event)]}
+        case _:
+            return None
+
+
+def _row(recorded: Recorded, event: WorkflowCreated) -> dict[str, Any]:
+    return {
+        "id": event.originator_id,
+        "project_id": recorded.project_id,
+        "name": event.name,
+        "description": event.description,
+        "status": "draft",
+        "version": 1,
+        "revision": event.originator_version,
+        **_content(event.content),
+        "created_at": event.timestamp,
+        "created_by": event.meta["actor"],
+        "updated_at": event.timestamp,
+        "updated_by": event.meta["actor"],
+    }
 
 
 def _content(content: dict[str, Any]) -> dict[str, Any]:

@@ -2,7 +2,10 @@
 
 broker      the bell: one message that says "look at this job"
 reactions   the log -> bells, with a position of its own
-fanout      a bell's work: enrol, lease chunks, process, settle, wind up
+fanout      a bell's work: lease chunks and process them until none is left
+enrolment   the audience resolved in one snapshot and frozen into chunks
+milestones  progress, completion, the end of a cancel: one writer a job
+jobs        a job as a worker knows it
 walk        one set of people through the steps, as far as it goes without the outside
 ledger      set-based writes of runs, effects and chunk counters
 sending     effects outside: attempt recorded, sent, outcome recorded

@@ -1,1 +1,5 @@
-"""One fan-out of one workflow version over one frozen audience: its events and its guards."""
+"""One fan-out of one workflow version over one frozen audience.
+
+events     what can happen to it
+aggregate  BatchJob: its state table and its guards
+"""

@@ -1,1 +1,5 @@
-"""When a batch workflow is to run: its events and its guards."""
+"""When a batch workflow is to run.
+
+events     what can happen to it
+aggregate  Schedule: its state table and its guards
+"""

@@ -67,6 +67,13 @@ def test_the_same_key_with_another_body_is_refused(product: Product) -> None:
     assert refusal.value.code == "idempotency.mismatch"
 
 
+def test_the_order_of_fields_does_not_make_another_body(product: Product) -> None:
+    trigger = {"filters": EVERYONE["filters"], "type": "batch"}
+    first = product.ask(create(), idempotency_key="k")
+    again = product.ask(CreateWorkflow(name="Launch", trigger=trigger, steps=[CAPTURE]), idempotency_key="k")
+    assert first == again
+
+
 def test_keys_of_other_principals_and_commands_are_other_keys(product: Product) -> None:
     first = product.ask(create(), idempotency_key="k")
     other = product.ask(create(), product.principal(id="other"), idempotency_key="k")
