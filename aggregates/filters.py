@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from aggregates.audience import EXAMPLE_CONDITION, Audience
 from aggregates.errors import Problem
 from aggregates.shape import at, unknown_fields
-from aggregates.values import EXAMPLE_CONDITION, Audience, kind_of
+from aggregates.values import kind_of
 
 BEHAVIORAL = ("events", "actions")
 """What people did: refused as a filter, because such a filter cannot be counted the same way twice."""

@@ -12,8 +12,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+from aggregates.audience import Audience
 from aggregates.errors import DomainError, Problem, invalid
-from aggregates.values import Acknowledgement, Audience, Sizing, digest
+from aggregates.values import Acknowledgement, Sizing, digest
 from aggregates.workflow.aggregate import Workflow
 from aggregates.workflow.definition import Definition
 from commands.context import Context

@@ -8,9 +8,10 @@ from datetime import datetime
 from typing import Any, BinaryIO, Protocol, TypeVar
 from uuid import UUID
 
+from aggregates.audience import Audience
 from aggregates.base import Aggregate, Meta
 from aggregates.errors import Problem
-from aggregates.values import Audience, Sizing
+from aggregates.values import Sizing
 
 A = TypeVar("A", bound=Aggregate)
 

@@ -88,7 +88,7 @@ class Settings(BaseSettings):
         500, description="How many people a worker takes at a time."
     )
     drainers: Count = Field(8, description="How many workers may work on one job at the same time.")
-    worker_processes: Count = Field(2, description="Worker processes that `tidegate up` and `tidegate worker` run.")
+    worker_processes: Count = Field(2, description="Worker processes that `tidegate up` runs.")
     worker_threads: Count = Field(4, description="Threads in each worker process.")
     sweep_seconds: Annotated[float, Field(gt=0)] = Field(
         1.0, description="How often the scheduler looks for lost work, due waits and due occurrences, in seconds."

@@ -29,6 +29,7 @@ Report = Callable[[str], None]
 STEADY_SECONDS = 5.0
 LONGEST_BACKOFF = 5.0
 READY_POLL_SECONDS = 0.01
+LOOK_UP_SECONDS = 0.2
 ATTEMPTS_BEFORE_READY = 5
 LOG_LIMIT = 10 * 1024 * 1024
 
@@ -75,7 +76,9 @@ class StopSignals:
 
     def wait(self) -> None:
         """Return when a signal has come; at once if one has come already."""
-        self._arrived.wait()
+        # The kernel may give a signal to another thread, which wakes nobody: this one has to look up now and then.
+        while not self._arrived.wait(LOOK_UP_SECONDS):
+            pass
 
     def __enter__(self) -> Self:
         for number in (signal.SIGINT, signal.SIGTERM):

@@ -14,9 +14,10 @@ from itsdangerous import BadData, URLSafeSerializer
 from sqlalchemy import Connection, Engine, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 
+from aggregates.audience import Audience
 from aggregates.base import Meta
 from aggregates.errors import DomainError, Problem
-from aggregates.values import Audience, Sizing
+from aggregates.values import Sizing
 from commands.context import Accepted, Context, Policy
 from engine import ids
 from engine.keyring import Keyring

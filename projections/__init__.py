@@ -6,7 +6,11 @@ view        what a view is: one event, its rows, its position
 runner      followers of the log: catch up, follow, rebuild beside
 workflows   schedules   batch_jobs    views, written from events
 runs        the ledger of a batch job, person by person
-people      cohorts     people_import people and sets of them
-conditions  audience    conditions to SQL; sizing, fingerprint, enrolment
+people      person_rules    recipients, and what one may be
+people_files  people_import a file of them: its rows; all of it or nothing
+cohorts     cohort_graph    named sets of people; what each leads to, and means in SQL
+conditions                  one condition about a person, as SQL
+audience    audience_sql    sizing, fingerprint, enrolment; their statements
+keys                        API keys, without their secrets
 reads       Reads: all that a door receives
 """

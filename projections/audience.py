@@ -20,8 +20,9 @@ from sqlalchemy import BigInteger, Connection, any_, bindparam, insert, literal,
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.exc import DBAPIError
 
+from aggregates.audience import Audience, CohortCondition, PersonCondition
 from aggregates.errors import DomainError, Problem, invalid
-from aggregates.values import Audience, CohortCondition, PersonCondition, Sizing
+from aggregates.values import Sizing
 from projections import audience_sql, cohort_graph
 from projections.cohort_graph import Graph
 from projections.conditions import Unanswerable, Verdict, probe
@@ -29,6 +30,9 @@ from projections.tables import cohort_members, people
 
 POINTER = "/trigger/filters/properties"
 """Where the conditions stand in a workflow's content, unless the caller says otherwise."""
+
+FREEZE_PATIENCE = 10
+"""Freezing may take so many times the statement timeout: nobody waits for it, and it writes what sizing only counts."""
 
 UNANSWERABLE_STATES = ("22", "54", "57014")
 """SQLSTATE classes that the condition is to blame for: data, program limits, statement timeout."""
@@ -108,7 +112,7 @@ class Audiences:
 
         Count and fingerprint are those of the rows that were written.
         """
-        with self._asking(conn, project_id, audience, now, pointer) as verdict:
+        with self._asking(conn, project_id, audience, now, pointer, patience=FREEZE_PATIENCE) as verdict:
             affected = audience_sql.affected(project_id, verdict, sends_email=sends_email)
             row = conn.execute(audience_sql.freeze(job_id, affected, chunk_size, self._seeds)).mappings().one()
         return Frozen(int(row["count"]), self.fingerprint(row["count"], row["sum"], row["xor"]), int(row["chunks"]))
@@ -180,13 +184,13 @@ class Audiences:
 
     @contextmanager
     def _asking(
-        self, conn: Connection, project_id: UUID, audience: Audience, now: datetime, pointer: str
+        self, conn: Connection, project_id: UUID, audience: Audience, now: datetime, pointer: str, *, patience: int = 1
     ) -> Iterator[Verdict]:
         """Evaluate under the statement timeout, in a savepoint, so that a failure costs only itself."""
         verdict = self.compile(conn, project_id, audience, now, pointer)
         try:
             with conn.begin_nested():
-                before = conn.execute(_LIMITS, {"timeout": str(self._timeout)}).mappings().one()
+                before = conn.execute(_LIMITS, {"timeout": str(self._timeout * patience)}).mappings().one()
                 yield verdict
                 conn.execute(_RESTORE, dict(before))
         except DBAPIError as error:

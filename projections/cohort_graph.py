@@ -16,8 +16,8 @@ from uuid import UUID
 from sqlalchemy import Connection, Exists, and_, false, not_, select, true
 from sqlalchemy.sql.expression import FromClause
 
+from aggregates.audience import Audience, CohortCondition, Condition
 from aggregates.errors import Problem
-from aggregates.values import Audience, CohortCondition, Condition
 from projections.conditions import Unanswerable, Verdict, holds, negate
 from projections.tables import cohort_members, cohorts
 

@@ -11,9 +11,10 @@ from uuid import UUID
 from sqlalchemy import Connection, Text, bindparam, cast, func, insert, literal, select
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
+from aggregates.audience import Audience
 from aggregates.base import Principal
 from aggregates.errors import DomainError, Problem, invalid
-from aggregates.values import NAME_LIMIT, Audience
+from aggregates.values import NAME_LIMIT
 from projections import cohort_graph
 from projections.audience import Audiences
 from projections.page import Page, Reader, as_id, paged

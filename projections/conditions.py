@@ -29,7 +29,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.sql.elements import ColumnElement
 from sqlalchemy.sql.expression import FromClause
 
-from aggregates.values import RELATIVE_DATE, PersonCondition, Scalar
+from aggregates.audience import RELATIVE_DATE, PersonCondition, Scalar
 from projections.tables import Instant
 
 COLUMNS = ("distinct_id", "email")

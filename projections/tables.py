@@ -21,7 +21,6 @@ from sqlalchemy import (
     SmallInteger,
     Table,
     Text,
-    TextClause,
     text,
 )
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB, UUID
@@ -30,10 +29,7 @@ metadata = MetaData()
 
 Instant = DateTime(timezone=True)
 Id = UUID(as_uuid=True)
-
-
-def _now() -> TextClause:
-    return text("now()")
+NOW = text("now()")
 
 
 projects = Table(
@@ -41,7 +37,7 @@ projects = Table(
     metadata,
     Column("id", Id, primary_key=True),
     Column("name", Text, nullable=False, unique=True),
-    Column("created_at", Instant, nullable=False, server_default=_now()),
+    Column("created_at", Instant, nullable=False, server_default=NOW),
 )
 
 api_keys = Table(
@@ -58,7 +54,7 @@ api_keys = Table(
     Column("expires_at", Instant),
     Column("revoked_at", Instant),
     Column("last_used_at", Instant),
-    Column("created_at", Instant, nullable=False, server_default=_now()),
+    Column("created_at", Instant, nullable=False, server_default=NOW),
 )
 
 installation = Table(
@@ -117,7 +113,7 @@ view_positions = Table(
     metadata,
     Column("name", Text, primary_key=True),
     Column("position", BigInteger, nullable=False),
-    Column("updated_at", Instant, nullable=False, server_default=_now()),
+    Column("updated_at", Instant, nullable=False, server_default=NOW),
     Column("stopped", Text),
 )
 """How far each follower of the log has come; `stopped` says why one stands still."""
@@ -202,14 +198,14 @@ people = Table(
     Column("email", Text),
     Column("properties", JSONB, nullable=False, server_default="{}"),
     Column("opted_out_at", Instant),
-    Column("created_at", Instant, nullable=False, server_default=_now()),
-    Column("updated_at", Instant, nullable=False, server_default=_now()),
+    Column("created_at", Instant, nullable=False, server_default=NOW),
+    Column("updated_at", Instant, nullable=False, server_default=NOW),
     Index("people_by_distinct_id", "project_id", "distinct_id", unique=True),
     Index("people_by_id", "project_id", "id"),
     Index("people_by_property", "properties", postgresql_using="gin", postgresql_ops={"properties": "jsonb_path_ops"}),
     Index("people_by_address", "project_id", text("lower(btrim(email))")),
 )
-"""Each index serves a query: import and look-up, lists and totals, `exact`, and finding an address and its duplicates."""
+"""Each index serves a query: import and look-up, lists and totals, `exact`, an address and its duplicates."""
 
 cohorts = Table(
     "cohorts",
@@ -220,8 +216,8 @@ cohorts = Table(
     Column("description", Text, nullable=False, server_default=""),
     Column("kind", Text, nullable=False),
     Column("conditions", JSONB, nullable=False, server_default="[]"),
-    Column("created_at", Instant, nullable=False, server_default=_now()),
-    Column("updated_at", Instant, nullable=False, server_default=_now()),
+    Column("created_at", Instant, nullable=False, server_default=NOW),
+    Column("updated_at", Instant, nullable=False, server_default=NOW),
     Index("cohorts_by_time", "project_id", "created_at", "id"),
 )
 
@@ -231,7 +227,7 @@ cohort_members = Table(
     Column("cohort_id", Id, ForeignKey("cohorts.id", ondelete="CASCADE"), primary_key=True),
     Column("person_id", BigInteger, ForeignKey("people.id", ondelete="CASCADE"), primary_key=True, index=True),
 )
-"""The index on `person_id` serves the cascade when a person is erased."""
+# The index on person_id serves the cascade when a person is erased.
 
 jobs_at_work = Table(
     "jobs_at_work",

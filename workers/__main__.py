@@ -24,6 +24,8 @@ from workers.sending import Sender
 IDLE_POLL_MILLISECONDS = 50
 """How long an idle worker sleeps before it looks for a bell."""
 
+LOOK_UP_SECONDS = 0.2
+
 
 def work(system: System, stopped: threading.Event) -> None:
     """Answer bells with a few threads until told to stop."""
@@ -40,7 +42,9 @@ def work(system: System, stopped: threading.Event) -> None:
     # No more than it can do at once: bells that one process hoards are workers that the others lack.
     worker.queue_prefetch = system.settings.worker_threads
     worker.start()
-    stopped.wait()
+    # A signal that the kernel gave to another thread wakes nobody: look up now and then.
+    while not stopped.wait(LOOK_UP_SECONDS):
+        pass
     worker.stop()
     deliveries.close()
     broker.close()

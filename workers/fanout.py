@@ -15,7 +15,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection, Row, text
 
-from aggregates.values import Audience
+from aggregates.audience import Audience
 from engine.bootstrap import System
 from engine.store import head_status
 from workers import ledger

@@ -12,10 +12,10 @@ from datetime import datetime
 from typing import Any, Protocol
 from uuid import UUID
 
+from aggregates.audience import Audience
 from aggregates.errors import DomainError
 from aggregates.steps.base import Advance, Branch, Deliver, Finish, Park, Plan, Record
 from aggregates.templates import Document
-from aggregates.values import Audience
 from aggregates.workflow.definition import Definition
 from projections.runs import run_id
 from workers.ledger import Entry

@@ -14,10 +14,10 @@ from typing import Any, Generic, Literal, NamedTuple, TypeVar
 
 from pydantic import BaseModel, ConfigDict
 
+from aggregates.audience import Audience
 from aggregates.errors import Problem
 from aggregates.liquid import Place
 from aggregates.templates import Document
-from aggregates.values import Audience
 
 NEXT = "next"
 """The port by which people leave a step that does not branch."""

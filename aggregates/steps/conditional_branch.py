@@ -7,11 +7,11 @@ from datetime import datetime
 
 from pydantic import Field, JsonValue
 
+from aggregates.audience import Audience
 from aggregates.errors import Problem
 from aggregates.filters import parse_filters
 from aggregates.shape import echo
 from aggregates.steps.base import Branch, Config, Plan, StepType
-from aggregates.values import Audience
 
 ELSE = "else"
 """The port of those for whom no condition holds."""

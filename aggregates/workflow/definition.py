@@ -7,11 +7,12 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
+from aggregates.audience import Audience
 from aggregates.errors import Problem
 from aggregates.shape import at, echo, json_problems, unknown_fields
 from aggregates.steps.base import NEXT
 from aggregates.templates import Template
-from aggregates.values import Audience, kind_of
+from aggregates.values import kind_of
 from aggregates.workflow.graph import graph_problems
 from aggregates.workflow.steps import Edge, Step, parse_edges, parse_steps
 from aggregates.workflow.triggers import BatchTrigger, ManualTrigger, Trigger, parse_trigger

@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from aggregates.audience import Audience
 from aggregates.errors import Problem
 from aggregates.filters import EXAMPLE_FILTERS, parse_filters
 from aggregates.shape import at, echo, unknown_fields
-from aggregates.values import Audience, kind_of
+from aggregates.values import kind_of
 from aggregates.workflow.variables import Variable, declared
 
 EXAMPLE_BATCH = {"type": "batch", "filters": EXAMPLE_FILTERS}

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection, insert
 
-from aggregates.values import Audience, CohortCondition, Condition, PersonCondition
+from aggregates.audience import Audience, CohortCondition, Condition, PersonCondition
 from projections.tables import cohort_members, cohorts, people
 
 NOW = datetime(2026, 3, 31, 12, 0, tzinfo=UTC)

@@ -1,0 +1,15 @@
+"""The HTTP door: parses requests into commands and reads, renders answers and refusals.
+
+app         create_app: routers, handlers, the mounted agents' door
+envelope    around every request: its id, size limits, HEAD, the last resort for failures
+route       admits a request: key, grant, parameters, body; then FastAPI takes over
+body        reads a bounded body; strict_json parses it
+caller      who asks, as the endpoints receive it
+problems    kinds of refusal to statuses, RFC 9457 documents
+schemas     what may be sent; answers and rows: what is sent back
+openapi     the document; docs: the same as a page
+uploads     a stream of any size into a temporary file
+health      live and ready
+
+One router for each resource: workflows, schedules, batch_jobs, runs, people, cohorts, keys, project.
+"""

@@ -1,0 +1,33 @@
+"""Health, for supervisors. Needs no key and tells nothing but up or down."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, Request, Response
+
+from engine.bootstrap import System
+from engine.health import broker_answers, database_answers
+from engine.http.answers import LiveAnswer, ReadyAnswer
+
+router = APIRouter(prefix="/health", tags=["health"])
+
+_WORDS = {True: "ok", False: "unreachable", None: "not configured"}
+
+
+@router.get("/live", response_model=LiveAnswer)
+async def live() -> dict[str, str]:
+    """Whether the process answers at all."""
+    return {"status": "ok"}
+
+
+@router.get("/ready", response_model=ReadyAnswer, responses={503: {"model": ReadyAnswer}})
+def ready(request: Request, response: Response) -> dict[str, str]:
+    """Whether requests can be served: the database answers. Without the broker work waits, but is accepted."""
+    system: System = request.app.state.system
+    database = database_answers(system)
+    if not database:
+        response.status_code = 503
+    return {
+        "status": "ok" if database else "unavailable",
+        "database": _WORDS[database],
+        "broker": _WORDS[broker_answers(system)],
+    }

@@ -1,0 +1,104 @@
+"""How a request is let in: the key, the grant, the parameters, the body, in this order; then FastAPI goes on."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Coroutine
+from typing import Any, get_origin
+
+from fastapi.dependencies.utils import get_flat_params
+from fastapi.params import Query
+from fastapi.routing import APIRoute
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import Response
+
+from aggregates.base import Principal
+from aggregates.errors import DomainError, Problem, invalid
+from aggregates.shape import at
+from commands.grants import COMMANDS, READS, authorize
+from engine.bootstrap import System
+from engine.http.body import parsed
+from engine.http.caller import Caller, client_of
+
+GRANT = "x-grant"
+STREAMS = "x-streams"
+
+Handler = Callable[[Request], Coroutine[Any, Any, Response]]
+
+
+def grant(name: str, *, streams: bool = False) -> dict[str, Any]:
+    """Declare which command or read a route stands for: it is asked before the body is read, and documented.
+
+    The bus and the reads ask again; they are what a door cannot get around. `streams` leaves the body to the endpoint.
+    """
+    scopes = list({**COMMANDS, **READS}[name])
+    return {"security": [{"key": scopes}], GRANT: name, STREAMS: streams}
+
+
+class StrictRoute(APIRoute):
+    """A route behind a key. It takes no parameter and no body that it does not know."""
+
+    def get_route_handler(self) -> Handler:
+        handle = super().get_route_handler()
+        facts = self.openapi_extra or {}
+        parameters = {
+            field.alias: field for field in get_flat_params(self.dependant) if isinstance(field.field_info, Query)
+        }
+        several = {name for name, field in parameters.items() if get_origin(field.field_info.annotation) is list}
+        reads_body = facts[STREAMS] or self.methods == {"GET"}
+
+        async def strict(request: Request) -> Response:
+            request.state.caller = await self._admit(request, facts[GRANT])
+            _only_known(request, set(parameters), several)
+            if not reads_body:
+                request = await parsed(request, taken=self.body_field is not None)
+            return await handle(request)
+
+        return strict
+
+    async def _admit(self, request: Request, grant: str) -> Caller:
+        system: System = request.app.state.system
+        principal = await run_in_threadpool(_principal, system, request.headers.getlist("authorization"))
+        authorize(principal, grant)
+        return Caller(
+            system=system,
+            principal=principal,
+            request_id=request.state.request_id,
+            via=f"{request.method} {self.path_format}",
+            client=client_of(request),
+        )
+
+
+def _principal(system: System, headers: list[str]) -> Principal:
+    """Who holds the one bearer key of a request, if they may ask again already."""
+    if not headers:
+        raise DomainError("auth.missing")
+    scheme, _, credential = headers[0].partition(" ")
+    credential = credential.strip()
+    if len(headers) > 1 or scheme.lower() != "bearer" or not credential.isascii() or not credential.isprintable():
+        raise DomainError("auth.invalid")
+    principal = system.principal_of(credential, "api")
+    system.rates.take(principal)
+    return principal
+
+
+def _only_known(request: Request, known: set[str], several: set[str]) -> None:
+    counts = Counter(name for name, _ in request.query_params.multi_items())
+    problems = [
+        Problem(at("", name), "parameter.unknown", "There is no such parameter here.", None, sorted(known))
+        for name in counts
+        if name not in known
+    ]
+    problems += [
+        Problem(at("", name), "parameter.repeated", "This parameter is given once.", count, 1)
+        for name, count in counts.items()
+        if count > 1 and name in known - several
+    ]
+    problems += [
+        Problem(at("", name), "parameter.invalid", "A parameter holds no NUL and is UTF-8.", None, "text")
+        for name, value in request.query_params.multi_items()
+        if name in known and ("\0" in value or "�" in value)
+    ]
+    if problems:
+        raise invalid("request.invalid", problems)

@@ -1,0 +1,154 @@
+"""What lists and look-ups send back. Rows mirror the views; ids and instants are texts."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any
+from uuid import UUID
+
+from pydantic import BaseModel, Field
+
+
+class ScheduleRow(BaseModel):
+    id: UUID
+    workflow_id: UUID
+    status: str
+    revision: int
+    rrule: str
+    starts_at: str
+    timezone: str
+    variables: dict[str, Any]
+    acknowledged_count: int
+    note: str | None
+    created_at: datetime
+    created_by: str
+    updated_at: datetime
+
+
+class WorkflowRow(BaseModel):
+    id: UUID
+    name: str
+    description: str
+    status: str
+    version: Annotated[int, Field(description="Counts contents; an edit names it.")]
+    revision: Annotated[int, Field(description="Counts every change; it is the ETag.")]
+    trigger_type: str
+    created_at: datetime
+    created_by: str
+    updated_at: datetime
+    updated_by: str
+
+
+class WorkflowAnswer(WorkflowRow):
+    trigger: dict[str, Any] | None
+    steps: list[Any]
+    edges: list[Any]
+    variables: list[Any]
+    schedules: list[ScheduleRow]
+
+
+class ExcludedRow(BaseModel):
+    person_id: int
+    distinct_id: str
+    reason: str
+
+
+class BatchJobRow(BaseModel):
+    """A job with the counts of its latest milestone: enrolled = the sum of the seven counts."""
+
+    id: UUID
+    workflow_id: UUID
+    workflow_version: int
+    schedule_id: UUID | None
+    status: str
+    reason: str | None
+    revision: int
+    send_mode: str
+    variables: dict[str, Any]
+    acknowledged: int
+    enrolled: int | None
+    delivered: int
+    skipped: int
+    failed: int
+    exited: int
+    waiting: int
+    in_progress: int
+    pending: int
+    requested_by: str
+    source: str
+    requested_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+    updated_at: datetime
+
+
+class RunRow(BaseModel):
+    """One person's path. A person whose turn has not come is `pending`."""
+
+    run_id: str
+    batch_job_id: UUID
+    person_id: int
+    distinct_id: str | None
+    status: str
+    reason: str | None
+    at_step: str | None
+    wake_at: datetime | None
+    steps: list[Any]
+    updated_at: datetime | None
+
+
+class PersonRow(BaseModel):
+    id: int
+    distinct_id: str
+    email: str | None
+    properties: dict[str, Any]
+    opted_out_at: datetime | None
+    created_at: datetime
+    updated_at: datetime
+
+
+class CohortRow(BaseModel):
+    id: UUID
+    name: str
+    description: str
+    kind: str
+    created_at: datetime
+    updated_at: datetime
+
+
+class CohortAnswer(CohortRow):
+    conditions: list[Any]
+    members: Annotated[int | None, Field(description="How many a static cohort has.")]
+
+
+class KeyRow(BaseModel):
+    id: str
+    name: str
+    scopes: list[str]
+    agent: bool
+    max_audience: int | None
+    rate_per_minute: int | None
+    expires_at: datetime | None
+    revoked_at: datetime | None
+    last_used_at: datetime | None
+    created_at: datetime
+
+
+class ComponentRow(BaseModel):
+    """A step type: what an author needs to know to write such a step."""
+
+    type: str
+    name: str
+    category: str
+    description: str
+    external: Annotated[bool, Field(description="Whether it has an effect outside.")]
+    waits: bool
+    config_schema: Annotated[dict[str, Any], Field(description="JSON Schema of the step's config.")]
+    example: dict[str, Any]
+
+
+class ViewRow(BaseModel):
+    name: str
+    position: int
+    updated_at: datetime
+    stopped: str | None

@@ -1,0 +1,138 @@
+"""Workflows: define, enable, size, run."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Header, Query, Response
+
+from commands.batch_job import EXPLAINED_AT_ONCE, ExplainAudience, RunBatch, SizeAudience
+from commands.workflow import (
+    ArchiveWorkflow,
+    CreateWorkflow,
+    DisableWorkflow,
+    EditWorkflow,
+    EnableWorkflow,
+    RestoreWorkflow,
+)
+from engine.http.answers import BatchJobAccepted, ExcludedAnswer, PageAnswer, SizingAnswer, WorkflowAccepted
+from engine.http.caller import After, Commanding, Here, Limit, PathId, Position, id_of
+from engine.http.route import StrictRoute, grant
+from engine.http.rows import WorkflowAnswer, WorkflowRow
+from engine.http.schemas import CreateWorkflowBody, EditWorkflowBody, NoFields, ReasonBody, RunBatchBody, SizeBody
+from projections.page import Page
+
+router = APIRouter(prefix="/api/v1/workflows", tags=["workflows"], route_class=StrictRoute)
+
+IfMatch = Annotated[
+    str | None,
+    Header(pattern=r'^(\*|"[0-9]{1,9}")$', description="ETag of the workflow that was read; another one is a 409."),
+]
+
+
+@router.get("", response_model=PageAnswer[WorkflowRow], openapi_extra=grant("workflows.list"))
+def list_workflows(
+    caller: Here,
+    status: Literal["draft", "active", "archived"] | None = None,
+    limit: Limit = 20,
+    after: After = None,
+    min_position: Position = 0,
+) -> Page:
+    """The newest first; without content."""
+    return caller.reads_at(min_position).workflows.list(caller.principal, status=status, limit=limit, after=after)
+
+
+@router.post("", status_code=201, response_model=WorkflowAccepted, openapi_extra=grant("CreateWorkflow"))
+def create_workflow(caller: Commanding, body: CreateWorkflowBody, response: Response) -> dict[str, Any]:
+    """Create a draft. Nobody is contacted by a draft."""
+    answer = caller.answer(CreateWorkflow(**body.model_dump()), response)
+    response.headers["Location"] = f"{router.prefix}/{answer['workflow_id']}"
+    return _tagged(answer, response)
+
+
+@router.get("/{workflow_id}", response_model=WorkflowAnswer, openapi_extra=grant("workflows.get"))
+def get_workflow(caller: Here, workflow_id: PathId, response: Response, min_position: Position = 0) -> dict[str, Any]:
+    """One workflow with its content and its schedules."""
+    return _tagged(caller.reads_at(min_position).workflows.get(caller.principal, workflow_id), response)
+
+
+@router.patch("/{workflow_id}", response_model=WorkflowAccepted, openapi_extra=grant("EditWorkflow"))
+def edit_workflow(
+    caller: Commanding, workflow_id: PathId, body: EditWorkflowBody, response: Response, if_match: IfMatch = None
+) -> dict[str, Any]:
+    """Change a draft. The version (and the ETag, if sent) that the edit was made against must still be the latest."""
+    command = EditWorkflow(workflow_id=id_of(workflow_id), revision=_revision(if_match), **body.model_dump())
+    return _tagged(caller.answer(command, response), response)
+
+
+@router.post("/{workflow_id}/activate", response_model=WorkflowAccepted, openapi_extra=grant("EnableWorkflow"))
+def activate_workflow(
+    caller: Commanding, workflow_id: PathId, response: Response, body: NoFields | None = None
+) -> dict[str, Any]:
+    """Make a draft active; its stored content is validated again, in full."""
+    return _tagged(caller.answer(EnableWorkflow(id_of(workflow_id)), response), response)
+
+
+@router.post("/{workflow_id}/disable", response_model=WorkflowAccepted, openapi_extra=grant("DisableWorkflow"))
+def disable_workflow(
+    caller: Commanding, workflow_id: PathId, response: Response, body: ReasonBody | None = None
+) -> dict[str, Any]:
+    """Take an active workflow back to draft; its running jobs are paused."""
+    reason = body.reason if body else None
+    return _tagged(caller.answer(DisableWorkflow(id_of(workflow_id)), response, reason=reason), response)
+
+
+@router.post("/{workflow_id}/archive", response_model=WorkflowAccepted, openapi_extra=grant("ArchiveWorkflow"))
+def archive_workflow(
+    caller: Commanding, workflow_id: PathId, response: Response, body: ReasonBody | None = None
+) -> dict[str, Any]:
+    """Archive a workflow; it refuses new jobs and its schedules stop."""
+    reason = body.reason if body else None
+    return _tagged(caller.answer(ArchiveWorkflow(id_of(workflow_id)), response, reason=reason), response)
+
+
+@router.post("/{workflow_id}/restore", response_model=WorkflowAccepted, openapi_extra=grant("RestoreWorkflow"))
+def restore_workflow(
+    caller: Commanding, workflow_id: PathId, response: Response, body: NoFields | None = None
+) -> dict[str, Any]:
+    """Bring an archived workflow back as a draft."""
+    return _tagged(caller.answer(RestoreWorkflow(id_of(workflow_id)), response), response)
+
+
+@router.post("/{workflow_id}/blast-radius", response_model=SizingAnswer, openapi_extra=grant("SizeAudience"))
+def size_audience(caller: Here, workflow_id: PathId, body: SizeBody | None = None) -> Any:
+    """Count whom the workflow would reach now. Contacts nobody. The token in the answer buys one batch job."""
+    return caller.dispatch(SizeAudience(id_of(workflow_id), body.variables if body else {})).data
+
+
+@router.get(
+    "/{workflow_id}/blast-radius/excluded", response_model=ExcludedAnswer, openapi_extra=grant("ExplainAudience")
+)
+def explain_audience(
+    caller: Here, workflow_id: PathId, limit: Annotated[int, Query(ge=1, le=EXPLAINED_AT_ONCE)] = 10
+) -> Any:
+    """Some people who match and would not be reached, a few for each reason."""
+    return caller.dispatch(ExplainAudience(id_of(workflow_id), limit)).data
+
+
+@router.post(
+    "/{workflow_id}/run-batch", status_code=202, response_model=BatchJobAccepted, openapi_extra=grant("RunBatch")
+)
+def run_batch(caller: Commanding, workflow_id: PathId, body: RunBatchBody, response: Response) -> dict[str, Any]:
+    """Run the workflow once for exactly the acknowledged people. Real people are contacted.
+
+    The answer comes at once; `Location` is the job.
+    """
+    answer = caller.answer(RunBatch(id_of(workflow_id), **body.model_dump()), response)
+    response.headers["Location"] = f"/api/v1/batch-jobs/{answer['batch_job_id']}"
+    return answer
+
+
+def _tagged(answer: dict[str, Any], response: Response) -> dict[str, Any]:
+    response.headers["ETag"] = f'"{answer["revision"]}"'
+    return answer
+
+
+def _revision(if_match: str | None) -> int | None:
+    """The revision that an edit was made against; None for any."""
+    return None if if_match is None or if_match == "*" else int(if_match.strip('"'))

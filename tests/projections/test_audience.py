@@ -1,0 +1,351 @@
+"""Sizing, freezing, explaining and matching agree about who an audience is."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+import pytest
+from sqlalchemy import Connection, insert, select, text
+
+from aggregates.errors import DomainError
+from projections.audience import Audiences
+from projections.audience_sql import mask, mask_email
+from projections.tables import chunks, cohort_members, people
+from tests.support.people import FOREIGN, NOW, PROJECT, add_cohort, add_people, audience, has, within
+
+EVERYONE = audience()
+PRO = audience(has("plan", "exact", ["pro"]))
+JOB = UUID(int=77)
+
+
+@pytest.fixture
+def crowd(connection: Connection) -> list[int]:
+    """Eight people of ours, of whom five can be reached, three by email; and one of another project."""
+    add_people(connection, {"email": "first@example.com", "properties": {"plan": "pro"}}, project=FOREIGN)
+    return add_people(
+        connection,
+        {"email": "anna@example.com", "properties": {"plan": "pro", "city": "Lima"}, "distinct_id": "user-1042"},
+        {"email": " ANNA@example.com", "properties": {"plan": "pro"}},
+        {"email": "ben@example.com", "properties": {"plan": "pro", "city": None}, "opted_out_at": NOW},
+        {"email": "ben@example.com", "properties": {"plan": "pro", "city": "Rome"}},
+        {"email": None, "properties": {"plan": "pro"}},
+        {"email": "  ", "properties": {"plan": "pro"}, "opted_out_at": NOW},
+        {"email": "cleo@example.com", "properties": {"plan": "pro"}},
+        {"email": "dora@example.com", "properties": {"plan": "free"}},
+    )
+
+
+def size(conn: Connection, audiences: Audiences, who: Any, *, sends_email: bool = False, **options: Any) -> Any:
+    return audiences.size(conn, PROJECT, who, sends_email=sends_email, now=NOW, **options)
+
+
+def freeze(conn: Connection, audiences: Audiences, who: Any, *, sends_email: bool = False, chunk_size: int = 2) -> Any:
+    return audiences.freeze(conn, JOB, PROJECT, who, sends_email=sends_email, chunk_size=chunk_size, now=NOW)
+
+
+def test_sizing_counts_who_matches_and_who_is_excluded(
+    connection: Connection, audiences: Audiences, crowd: list[int]
+) -> None:
+    sizing = size(connection, audiences, PRO)
+    assert (sizing.matched, sizing.affected, sizing.total) == (7, 5, 8)
+    assert sizing.excluded == {"opted_out": 2}
+    assert not sizing.everyone
+
+
+def test_sizing_of_an_email_workflow_counts_missing_and_double_addresses(
+    connection: Connection, audiences: Audiences, crowd: list[int]
+) -> None:
+    sizing = size(connection, audiences, PRO, sends_email=True)
+    assert sizing.excluded == {"opted_out": 2, "no_address": 1, "duplicate_address": 1}
+    assert sizing.matched == sizing.affected + sum(sizing.excluded.values()) == 7
+
+
+def test_an_address_of_somebody_who_opted_out_excludes_nobody_else(
+    connection: Connection, audiences: Audiences, crowd: list[int]
+) -> None:
+    freeze(connection, audiences, PRO, sends_email=True, chunk_size=100)
+    assert connection.scalar(select(chunks.c.person_ids)) == [crowd[0], crowd[3], crowd[6]]
+
+
+def test_no_conditions_are_everyone_of_the_project(
+    connection: Connection, audiences: Audiences, crowd: list[int]
+) -> None:
+    sizing = size(connection, audiences, EVERYONE)
+    assert sizing.everyone
+    assert sizing.matched == sizing.total == 8
+
+
+def test_an_empty_audience_is_counted_too(connection: Connection, audiences: Audiences, crowd: list[int]) -> None:
+    sizing = size(
+        connection, audiences, audience(has("plan", "exact", "none")), sends_email=True, sample=3, needs=["x"]
+    )
+    assert (sizing.matched, sizing.affected, sizing.sample, sizing.missing_variables) == (0, 0, [], {"x": 0})
+    assert freeze(connection, audiences, audience(has("plan", "exact", "none"))).chunks == 0
+
+
+def test_the_total_is_left_out_when_it_is_not_asked_for(
+    connection: Connection, audiences: Audiences, crowd: list[int]
+) -> None:
+    assert size(connection, audiences, PRO, with_total=False).total is None
+
+
+@pytest.mark.parametrize(("sends_email", "lacking"), [(False, 3), (True, 1)])
+def test_sizing_counts_the_affected_people_who_lack_a_needed_property(
+    connection: Connection, audiences: Audiences, crowd: list[int], sends_email: bool, lacking: int
+) -> None:
+    needs = ["city", "plan", "email", "distinct_id", "nobody has'it"]
+    missing = size(connection, audiences, PRO, sends_email=sends_email, needs=needs).missing_variables
+    reached = 3 if sends_email else 5
+    without_email = 0 if sends_email else 1
+    assert missing == {"city": lacking, "plan": 0, "email": without_email, "distinct_id": 0, "nobody has'it": reached}
+
+
+def test_the_sample_is_masked_and_of_affected_people(
+    connection: Connection, audiences: Audiences, crowd: list[int]
+) -> None:
+    sample = size(connection, audiences, PRO, sends_email=True, sample=2).sample
+    assert [person["id"] for person in sample] == [crowd[0], crowd[3]]
+    assert sample[0] == {"id": crowd[0], "distinct_id": "us…42", "email": "a…@e….com"}
+
+
+def test_masking_shows_little_of_short_texts() -> None:
+    assert (mask("u1"), mask("abcdefg"), mask_email(None), mask_email("a@b.c")) == ("u…", "ab…fg", None, "a…@b….c")
+
+
+@pytest.mark.parametrize("sends_email", [False, True])
+def test_freezing_writes_the_people_who_were_sized(
+    connection: Connection, audiences: Audiences, crowd: list[int], sends_email: bool
+) -> None:
+    sizing = size(connection, audiences, PRO, sends_email=sends_email, sample=2, needs=["city"])
+    frozen = freeze(connection, audiences, PRO, sends_email=sends_email)
+    assert (frozen.count, frozen.fingerprint) == (sizing.affected, sizing.fingerprint)
+    rows = connection.execute(select(chunks).order_by(chunks.c.number)).all()
+    assert [row.number for row in rows] == list(range(frozen.chunks))
+    assert [row.size for row in rows] == [len(row.person_ids) for row in rows]
+    ids = [id for row in rows for id in row.person_ids]
+    assert ids == sorted(ids)
+    assert len(set(ids)) == frozen.count
+
+
+def test_the_fingerprint_tells_people_apart_and_not_how_they_were_found(
+    connection: Connection, audiences: Audiences, crowd: list[int]
+) -> None:
+    def of(*names: str) -> str:
+        return str(size(connection, audiences, audience(has("distinct_id", "exact", list(names)))).fingerprint)
+
+    names = list(connection.scalars(select(people.c.distinct_id).where(people.c.id.in_(crowd))))
+    assert of(names[0], names[1]) == of(names[1], names[0])
+    assert of(names[0], names[1]) != of(names[0], names[3])
+    other = Audiences(seeds=(42, -77), key=b"x" * 32)
+    assert size(connection, other, PRO).fingerprint != size(connection, audiences, PRO).fingerprint
+
+
+def test_people_of_another_project_are_never_reached(
+    connection: Connection, audiences: Audiences, crowd: list[int]
+) -> None:
+    theirs = connection.scalars(select(people.c.id).where(people.c.project_id == FOREIGN)).all()
+    cohort = add_cohort(connection, 1, "static", members=tuple(theirs))
+    assert size(connection, audiences, audience(within(cohort))).matched == 0
+    assert audiences.matching(connection, PROJECT, EVERYONE, list(theirs), now=NOW) == set()
+    assert audiences.explain(connection, PROJECT, PRO, sends_email=True, person_ids=theirs, now=NOW) == []
+
+
+def test_explaining_gives_some_of_each_reason(connection: Connection, audiences: Audiences, crowd: list[int]) -> None:
+    found = audiences.explain(connection, PROJECT, PRO, sends_email=True, limit=3, now=NOW)
+    assert sorted(found) == [(crowd[1], "duplicate_address"), (crowd[2], "opted_out"), (crowd[4], "no_address")]
+    found = audiences.explain(connection, PROJECT, PRO, sends_email=False, limit=10, now=NOW)
+    assert found == [(crowd[2], "opted_out"), (crowd[5], "opted_out")]
+
+
+def test_explaining_named_people_leaves_out_those_who_are_reached(
+    connection: Connection, audiences: Audiences, crowd: list[int]
+) -> None:
+    named = [*crowd, 999_999, -1, 2**70]
+    assert audiences.explain(connection, PROJECT, PRO, sends_email=True, person_ids=named, now=NOW) == [
+        (crowd[1], "duplicate_address"),
+        (crowd[2], "opted_out"),
+        (crowd[4], "no_address"),
+        (crowd[5], "opted_out"),
+        (crowd[7], "not_matched"),
+    ]
+    assert audiences.explain(connection, PROJECT, PRO, sends_email=False, person_ids=crowd[:2], now=NOW) == []
+
+
+def test_matching_asks_about_named_people_only(connection: Connection, audiences: Audiences, crowd: list[int]) -> None:
+    assert audiences.matching(connection, PROJECT, PRO, [crowd[0], crowd[7]], now=NOW) == {crowd[0]}
+    assert audiences.matching(connection, PROJECT, PRO, [], now=NOW) == set()
+
+
+@pytest.mark.parametrize("pattern", ["(?<name>a)", "a{256}", r"[[:nothing:]]"])
+def test_a_regex_that_postgresql_does_not_read_is_named(
+    connection: Connection, audiences: Audiences, crowd: list[int], pattern: str
+) -> None:
+    who = audience(has("plan", "is_set"), has("plan", "regex", "^p"), has("plan", "not_regex", pattern))
+    assert [problem.pointer for problem in audiences.problems(connection, PROJECT, who, "/at")] == ["/at/2"]
+    with pytest.raises(DomainError) as refusal:
+        size(connection, audiences, who)
+    assert refusal.value.code == "audience.unanswerable"
+    assert [problem.pointer for problem in refusal.value.problems] == ["/trigger/filters/properties/2"]
+    assert size(connection, audiences, PRO).matched == 7  # the transaction goes on
+
+
+def test_a_bad_regex_inside_a_cohort_is_named_by_the_condition_that_leads_there(
+    connection: Connection, audiences: Audiences, crowd: list[int]
+) -> None:
+    cohort = add_cohort(connection, 1, "dynamic", has("plan", "regex", "a{256}"))
+    with pytest.raises(DomainError) as refusal:
+        size(connection, audiences, audience(has("plan", "is_set"), within(cohort)))
+    assert [problem.pointer for problem in refusal.value.problems] == ["/trigger/filters/properties/1"]
+
+
+def test_what_cannot_be_compiled_is_named(connection: Connection, audiences: Audiences) -> None:
+    with pytest.raises(DomainError) as refusal:
+        size(connection, audiences, audience(has("a", "is_set"), has("seen", "is_date_after", "-9999y")))
+    assert (refusal.value.code, refusal.value.problems[0].pointer) == (
+        "audience.unanswerable",
+        "/trigger/filters/properties/1",
+    )
+
+
+def test_a_query_that_takes_too_long_is_a_refusal(connection: Connection, crowd: list[int]) -> None:
+    connection.execute(
+        insert(people).from_select(
+            ["project_id", "distinct_id", "properties"],
+            select(
+                text("'00000000-0000-0000-0000-000000000001'::uuid"),
+                text("'many-' || g"),
+                text("jsonb_build_object('plan', repeat('ab', 200))"),
+            ).select_from(text("generate_series(1, 20000) g")),
+        )
+    )
+    hasty = Audiences(seeds=(1, 2), key=b"k", statement_timeout_ms=5)
+    with pytest.raises(DomainError) as refusal:
+        size(connection, hasty, audience(*[has("plan", "not_icontains", "x")] * 10))
+    assert refusal.value.code == "audience.unanswerable"
+    assert "too long" in refusal.value.problems[0].message
+
+
+def test_the_callers_settings_are_as_before(connection: Connection, audiences: Audiences, crowd: list[int]) -> None:
+    connection.execute(text("SET LOCAL statement_timeout = '7s'"))
+    connection.execute(text("SET LOCAL timezone = 'Asia/Tokyo'"))
+    size(connection, audiences, PRO)
+    with pytest.raises(DomainError):
+        size(connection, audiences, audience(has("plan", "regex", "a{256}")))
+    assert connection.scalar(text("SELECT current_setting('statement_timeout')")) == "7s"
+    assert connection.scalar(text("SELECT current_setting('timezone')")) == "Asia/Tokyo"
+
+
+def test_dates_are_utc_whatever_the_zone_of_the_session(connection: Connection, audiences: Audiences) -> None:
+    connection.execute(text("SET LOCAL timezone = 'Asia/Tokyo'"))
+    ids = add_people(connection, {"properties": {"at": "2024-01-31"}}, {"properties": {"at": "2024-01-31T23:00"}})
+    who = audience(has("at", "is_date_exact", "2024-01-31"))
+    assert audiences.matching(connection, PROJECT, who, ids, now=NOW) == set(ids)
+
+
+# -- cohorts as conditions
+
+
+def ids_of(connection: Connection, audiences: Audiences, crowd: list[int], *conditions: Any) -> list[int]:
+    found = audiences.matching(connection, PROJECT, audience(*conditions), crowd, now=NOW)
+    return [crowd.index(id) for id in sorted(found)]
+
+
+def test_static_and_dynamic_cohorts_and_their_opposites(
+    connection: Connection, audiences: Audiences, crowd: list[int]
+) -> None:
+    static = add_cohort(connection, 1, "static", members=(crowd[0], crowd[7]))
+    free = add_cohort(connection, 2, "dynamic", has("plan", "exact", "free"))
+    nested = add_cohort(connection, 3, "dynamic", within(static), within(free, "not_in"))
+    assert ids_of(connection, audiences, crowd, within(static)) == [0, 7]
+    assert ids_of(connection, audiences, crowd, within(static, "not_in")) == [1, 2, 3, 4, 5, 6]
+    assert ids_of(connection, audiences, crowd, within(free)) == [7]
+    assert ids_of(connection, audiences, crowd, within(free, "not_in")) == [0, 1, 2, 3, 4, 5, 6]
+    assert ids_of(connection, audiences, crowd, within(nested)) == [0]
+    assert ids_of(connection, audiences, crowd, within(nested, "not_in"), has("city", "is_not_set")) == [
+        1,
+        2,
+        4,
+        5,
+        6,
+        7,
+    ]
+
+
+def test_a_cohort_that_leads_back_to_itself_ends(
+    connection: Connection, audiences: Audiences, crowd: list[int]
+) -> None:
+    one = add_cohort(connection, 1, "dynamic", within(UUID(int=2), "not_in"))
+    two = add_cohort(connection, 2, "dynamic", has("plan", "exact", "free"), within(one, "not_in"))
+    assert audiences.problems(connection, PROJECT, audience(within(one), within(two))) == []
+    assert ids_of(connection, audiences, crowd, within(two)) == []
+    assert ids_of(connection, audiences, crowd, within(one)) == [0, 1, 2, 3, 4, 5, 6]
+
+
+def test_behavioral_cohorts_are_refused_at_any_depth(
+    connection: Connection, audiences: Audiences, crowd: list[int]
+) -> None:
+    behavioral = add_cohort(connection, 100, "behavioral")
+    before = behavioral
+    for number in range(1, 60):
+        before = add_cohort(connection, number, "dynamic", within(before, "not_in"), within(UUID(int=59)))
+    who = audience(has("plan", "is_set"), within(before, "not_in"), within(behavioral))
+    problems = audiences.problems(connection, PROJECT, who, "/at")
+    assert [(problem.pointer, problem.code) for problem in problems] == [
+        ("/at/1/value", "cohort.behavioral"),
+        ("/at/2/value", "cohort.behavioral"),
+    ]
+    assert problems[0].got == {"id": str(behavioral), "name": "cohort 100", "through": str(before)}
+    for ask in (
+        lambda: size(connection, audiences, who),
+        lambda: freeze(connection, audiences, who),
+        lambda: audiences.matching(connection, PROJECT, who, crowd, now=NOW),
+        lambda: audiences.explain(connection, PROJECT, who, sends_email=False, now=NOW),
+    ):
+        with pytest.raises(DomainError) as refusal:
+            ask()
+        assert refusal.value.code == "audience.invalid"
+
+
+def test_a_static_cohort_is_exempt_whatever_it_came_from(
+    connection: Connection, audiences: Audiences, crowd: list[int]
+) -> None:
+    behavioral = add_cohort(connection, 1, "behavioral")
+    static = add_cohort(connection, 2, "static", within(behavioral), members=(crowd[0],))
+    assert audiences.problems(connection, PROJECT, audience(within(static))) == []
+    assert ids_of(connection, audiences, crowd, within(static)) == [0]
+
+
+def test_unknown_and_foreign_cohorts_answer_alike(
+    connection: Connection, audiences: Audiences, crowd: list[int]
+) -> None:
+    foreign = add_cohort(connection, 1, "static", members=(crowd[0],), project=FOREIGN)
+    nested = add_cohort(connection, 2, "dynamic", within(UUID(int=404)))
+    who = audience(within(foreign), within(UUID(int=405)), within(nested))
+    problems = audiences.problems(connection, PROJECT, who)
+    assert {(problem.code, problem.message) for problem in problems} == {("cohort.unknown", "There is no such cohort.")}
+    assert [problem.got["id"] for problem in problems] == [str(UUID(int=n)) for n in (1, 405, 404)]
+
+
+def test_a_cohort_whose_conditions_cannot_be_read_is_refused_and_not_widened(
+    connection: Connection, audiences: Audiences, crowd: list[int]
+) -> None:
+    broken = add_cohort(connection, 1, "dynamic", has("plan", "unheard_of", "x"), has("city", "is_set"))
+    problems = audiences.problems(connection, PROJECT, audience(within(broken)))
+    assert [problem.code for problem in problems] == ["cohort.unreadable"]
+
+
+def test_cohorts_that_multiply_are_refused(connection: Connection, audiences: Audiences) -> None:
+    before = add_cohort(connection, 1, "dynamic", has("a", "is_set"))
+    for number in range(2, 25):
+        before = add_cohort(connection, number, "dynamic", within(before), within(before, "not_in"))
+    with pytest.raises(DomainError) as refusal:
+        size(connection, audiences, audience(within(before)))
+    assert refusal.value.code == "audience.unanswerable"
+    assert refusal.value.problems[0].pointer == "/trigger/filters/properties/0"
+
+
+def test_members_go_with_the_person(connection: Connection, crowd: list[int]) -> None:
+    add_cohort(connection, 1, "static", members=(crowd[0], crowd[1]))
+    connection.execute(people.delete().where(people.c.id == crowd[0]))
+    assert connection.scalars(select(cohort_members.c.person_id)).all() == [crowd[1]]
