@@ -125,7 +125,7 @@ class Audience:
         """The audience of a list of conditions, and every problem in it (then the audience is partial)."""
         found = _Findings(pointer)
         if not isinstance(raw, list):
-            found.add("", "audience.not_a_list", "Conditions are a list.", raw, "array", [EXAMPLE_CONDITION])
+            found.add("", "audience.not_a_list", "Conditions are a list.", raw, "array", example=[EXAMPLE_CONDITION])
             return cls(), found.problems
         if len(raw) > CONDITION_LIMIT:
             found.add("", "audience.too_many", "Too many conditions.", raw, f"at most {CONDITION_LIMIT}")
@@ -145,13 +145,13 @@ class _Findings:
         self.pointer = pointer
         self.problems: list[Problem] = []
 
-    def add(self, field: str, code: str, message: str, value: Any, expected: Any, example: Any = None) -> None:
+    def add(self, field: str, code: str, message: str, value: Any, expected: Any, *, example: Any = None) -> None:
         self.problems.append(Problem(self.pointer + field, code, message, kind_of(value), expected, example))
 
 
 def _condition(raw: Any, found: _Findings) -> Condition | None:
     if not isinstance(raw, dict):
-        found.add("", "condition.not_an_object", "A condition is an object.", raw, "object", EXAMPLE_CONDITION)
+        found.add("", "condition.not_an_object", "A condition is an object.", raw, "object", example=EXAMPLE_CONDITION)
         return None
     for name in sorted(set(map(str, raw)) - set(FIELDS)):
         found.add(f"/{name[:50]}", "field.unknown", "A condition has no such field.", raw[name], list(FIELDS))
@@ -162,7 +162,9 @@ def _condition(raw: Any, found: _Findings) -> Condition | None:
             return _cohort_condition(raw, found)
         case other:
             message = "A condition is about a person's property or a cohort; what people did belongs into a cohort."
-            found.add("/type", "condition.type_unknown", message, other, ["person", "cohort"], EXAMPLE_CONDITION)
+            found.add(
+                "/type", "condition.type_unknown", message, other, ["person", "cohort"], example=EXAMPLE_CONDITION
+            )
             return None
 
 
@@ -170,10 +172,12 @@ def _person_condition(raw: Mapping[str, Any], found: _Findings) -> PersonConditi
     key, operator, value = raw.get("key"), raw.get("operator"), raw.get("value")
     if not isinstance(key, str) or not 0 < len(key) <= NAME_LIMIT or "\0" in key:
         message = f"A key is a text of 1 to {NAME_LIMIT} characters."
-        found.add("/key", "condition.key_invalid", message, key, "string", "plan")
+        found.add("/key", "condition.key_invalid", message, key, "string", example="plan")
     if not isinstance(operator, str) or operator not in PERSON_OPERATORS:
         expected = sorted(PERSON_OPERATORS)
-        found.add("/operator", "condition.operator_unknown", "There is no such operator.", operator, expected, "exact")
+        found.add(
+            "/operator", "condition.operator_unknown", "There is no such operator.", operator, expected, example="exact"
+        )
         return None
     parsed = _operand(operator, value, found)
     if found.problems:
@@ -186,7 +190,7 @@ def _operand(operator: str, value: Any, found: _Findings) -> Any:
     """The value as a condition keeps it; it is worth something only if nothing was found."""
 
     def bad(message: str, expected: Any, example: Any) -> None:
-        found.add("/value", "condition.value_invalid", message, value, expected, example)
+        found.add("/value", "condition.value_invalid", message, value, expected, example=example)
 
     if operator in PRESENCE_OPERATORS:
         if value is not None and not isinstance(value, (str, bool)):
@@ -215,10 +219,10 @@ def _operand(operator: str, value: Any, found: _Findings) -> Any:
 def _cohort_condition(raw: Mapping[str, Any], found: _Findings) -> CohortCondition | None:
     operator, value = raw.get("operator"), raw.get("value")
     if raw.get("key", "id") != "id":
-        found.add("/key", "condition.key_invalid", "A cohort is named by its id.", raw["key"], "id", "id")
+        found.add("/key", "condition.key_invalid", "A cohort is named by its id.", raw["key"], "id", example="id")
     if not isinstance(operator, str) or operator not in COHORT_OPERATORS:
         message, expected = "A cohort condition says in or not_in.", sorted(COHORT_OPERATORS)
-        found.add("/operator", "condition.operator_unknown", message, operator, expected, "in")
+        found.add("/operator", "condition.operator_unknown", message, operator, expected, example="in")
     try:
         cohort_id = UUID(value) if isinstance(value, str) else None
     except ValueError:

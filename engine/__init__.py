@@ -2,11 +2,14 @@
 
 settings  clock  ids     the only readers of environment, time and chance
 secrets                  the installation's secret and the keys derived from it
-store                    the event store, which knows the `eventsourcing` library
+store  unit              the event store, which knows the `eventsourcing` library; one transaction and its ports
+keyring  rates           API keys, and how many requests each may make
 embedded                 PostgreSQL and Valkey as child processes
   identity, runtime_dir, leftovers, probes    as whom, where the sockets are, what was left, whether it answers
 supervise  launch        children that are kept alive and never outlive us
-errors                   StartupError
+errors  outage  health   StartupError; whether an error means that the database is away; whether servers answer
+logs                     structured log lines
+migrate  migrations      the schema: up to date or not, and its history
 bootstrap                the one place where parts meet
-http  cli  migrations    doors of HTTP and of the shell, the schema's history
+http  cli  demo          doors of HTTP and of the shell; receivers that stand in for the world outside
 """

@@ -1,0 +1,18 @@
+"""The command line: `tidegate`, noun then verb.
+
+app         the tree of commands, and what becomes of an error
+exits       exit codes, mapped once from kinds and statuses
+output      tables on a terminal, TSV in a pipe, JSON on request; words on stderr
+lists       the options of every list; inputs: JSON from options and files
+client      the HTTP client of a running server, found by settings or through the data directory
+admin       the way of some commands to the database: servers found or started, the system built
+tree        the supervised processes of one installation; signals: their orderly end
+
+One module for each group of commands: batch, watch, workflows, people, cohorts, views, projects, keys, config,
+processes, up, doctor, demo (and demo_books, its end). They are imported when they are called for, so that `--help`
+stays quick.
+"""
+
+from engine.cli.app import main
+
+__all__ = ["main"]

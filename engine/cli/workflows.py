@@ -1,0 +1,140 @@
+"""`tidegate workflows`: create, edit, enable, size."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+from cyclopts import App, Parameter
+
+from engine.cli.client import Api, connect
+from engine.cli.inputs import json_file, json_object
+from engine.cli.lists import After, Every, Limit
+from engine.cli.output import Column, Json, Output
+
+app = App(name="workflows", help="Create, enable and size workflows.")
+
+CONTENT = ("name", "description", "trigger", "steps", "edges", "variables")
+COLUMNS = (
+    Column("workflow", "id"),
+    Column("name", "name"),
+    Column("status", "status"),
+    Column("version", "version", right=True),
+    Column("trigger", "trigger_type"),
+    Column("updated", "updated_at"),
+)
+ANSWER = (
+    Column("workflow", "workflow_id"),
+    Column("status", "status"),
+    Column("version", "version"),
+    Column("revision", "revision"),
+)
+
+
+@app.command(name="list")
+def list_(
+    *, status: str | None = None, limit: Limit = 20, after: After = None, every: Every = False, json: Json = False
+) -> None:
+    """List workflows, the newest first."""
+    Output(json).page(connect().pages("/workflows", limit=limit, after=after, every=every, status=status), COLUMNS)
+
+
+@app.command
+def show(workflow: str, *, json: Json = False) -> None:
+    """Show one workflow with its content and its schedules."""
+    Output(json).record(connect().get(f"/workflows/{workflow}"))
+
+
+@app.command
+def create(file: Path, *, json: Json = False) -> None:
+    """Create a draft from a JSON file. Nobody is contacted by a draft.
+
+    Parameters
+    ----------
+    file
+        A JSON object with name, trigger, steps, edges, variables: see examples/workflow.json.
+    """
+    content = json_file(file)
+    answer = connect().post("/workflows", content)
+    _answered(Output(json), answer, then=f"tidegate workflows enable {answer['workflow_id']}")
+
+
+@app.command
+def update(workflow: str, file: Path, *, version: int | None = None, json: Json = False) -> None:
+    """Replace the parts of a draft that the file has.
+
+    Parameters
+    ----------
+    version
+        The version that the edit was made against; a stale one is refused. Unset: the version of this moment.
+    """
+    content = json_file(file)
+    api = connect()
+    made_against = version if version is not None else api.get(f"/workflows/{workflow}")["version"]
+    _answered(Output(json), api.patch(f"/workflows/{workflow}", {"version": made_against, **content}))
+
+
+@app.command
+def enable(workflow: str, *, json: Json = False) -> None:
+    """Make a draft active; its content is validated once more, in full."""
+    answer = connect().post(f"/workflows/{workflow}/activate")
+    _answered(Output(json), answer, then=f"tidegate workflows size {workflow}")
+
+
+@app.command
+def disable(workflow: str, *, reason: str | None = None, json: Json = False) -> None:
+    """Take an active workflow back to draft; its running jobs are paused."""
+    _answered(Output(json), connect().post(f"/workflows/{workflow}/disable", _reason(reason)))
+
+
+@app.command
+def archive(workflow: str, *, reason: str | None = None, json: Json = False) -> None:
+    """Archive a workflow; it refuses new jobs and its schedules stop."""
+    _answered(Output(json), connect().post(f"/workflows/{workflow}/archive", _reason(reason)))
+
+
+@app.command
+def size(
+    workflow: str,
+    *,
+    variables: Annotated[str | None, Parameter(help="A JSON object.")] = None,
+    json: Json = False,
+) -> None:
+    """Count whom the workflow would reach now, and who is left out and why. Contacts nobody."""
+    out, values = Output(json), json_object(variables, "--variables")
+    sizing = sized(connect(), workflow, values)
+    show_sizing(out, sizing)
+    if out.terminal:
+        out.say(f"next: tidegate batch run {workflow} --confirm {sizing['affected']} --token {sizing['confirm_token']}")
+
+
+def sized(api: Api, workflow: str, variables: dict[str, Any]) -> dict[str, Any]:
+    """The sizing of a workflow as the server gives it."""
+    return api.post(f"/workflows/{workflow}/blast-radius", {"variables": variables})
+
+
+def show_sizing(out: Output, sizing: dict[str, Any]) -> None:
+    """The counts first; each exclusion and each missing field on a line of its own."""
+    excluded = (Column(f"excluded: {reason}", _constant(n)) for reason, n in sizing["excluded"].items())
+    missing = (Column(f"lack {name}", _constant(n)) for name, n in sizing["missing_variables"].items())
+    names = ("total", "matched", "affected", "limit", "everyone", "send_mode", "workflow_version", "expires_at")
+    plain = {name: Column(name.replace("_", " "), name) for name in names}
+    shown = [plain["total"], plain["matched"], *excluded, plain["affected"], plain["limit"], *missing]
+    shown += [plain[name] for name in ("everyone", "send_mode", "workflow_version", "expires_at")]
+    out.record(sizing, [*shown, Column("confirm token", "confirm_token", eye=False)])
+
+
+def _constant(value: Any) -> Any:
+    return lambda _row: value
+
+
+def _reason(reason: str | None) -> dict[str, Any] | None:
+    return {"reason": reason} if reason else None
+
+
+def _answered(out: Output, answer: dict[str, Any], then: str = "") -> None:
+    out.record(answer, ANSWER)
+    for finding in answer.get("findings") or ():
+        out.say(f"  {finding['pointer']}  {finding['code']}: {finding['message']}")
+    if then and out.terminal:
+        out.say(f"next: {then}")

@@ -1,0 +1,155 @@
+"""The command line in this process, against a real server in a thread and a real database."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import pytest
+import uvicorn
+
+from aggregates.batch_job.aggregate import COUNTS, BatchJob
+from engine.bootstrap import System
+from engine.cli.app import run
+from engine.settings import child_environment
+from engine.store import Store
+from mcp_adapter.serve import create, listening
+from projections.reads import VIEWS
+from projections.runner import Runner
+from tests.support.product import Product
+from tests.support.wait import until
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@dataclass(frozen=True)
+class Said:
+    """What a command left behind."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.out)
+
+    @property
+    def rows(self) -> list[list[str]]:
+        """What was printed in a pipe, as cells."""
+        return [line.split("\t") for line in self.out.splitlines()]
+
+
+Tidegate = Callable[..., Said]
+
+
+@pytest.fixture
+def tidegate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Tidegate:
+    """Runs a command line in a directory of its own; its output is a pipe."""
+    monkeypatch.chdir(tmp_path)
+
+    def call(*arguments: str) -> Said:
+        capfd.readouterr()
+        code = run(arguments)
+        out, err = capfd.readouterr()
+        return Said(code, out, err)
+
+    return call
+
+
+@pytest.fixture
+def product(database_url: str, tmp_path: Path) -> Iterator[Product]:
+    made = Product(database_url, tmp_path / "product")
+    with closing(made), _following(made.system):
+        yield made
+
+
+@pytest.fixture
+def server(product: Product, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """The URL of a server over the product; the environment names it and its owner key."""
+    with _serving(product.system) as url:
+        monkeypatch.setenv("TIDEGATE_URL", url)
+        monkeypatch.setenv("TIDEGATE_API_KEY", str(product.owner_key))
+        yield url
+
+
+def end_job(product: Product, job_id: str, **counts: int) -> None:
+    """Let a job come to its end with these counts, as its workers would say it."""
+    system = product.system
+    with system.engine.begin() as connection:
+        store = Store(connection, system.recorder)
+        meta = system.meta(product.principal(), via="test")
+        job = store.load(BatchJob, UUID(job_id), meta)
+        job.enrol(enrolled=job.acknowledged_count, chunks=1, fingerprint=job.fingerprint, meta=meta)
+        job.complete(dict.fromkeys(COUNTS, 0) | counts, meta=meta)
+        store.save(job)
+    product.catch_up()
+
+
+def on_terminal(*arguments: str, env: Mapping[str, str], typed: str = "") -> tuple[int, str]:
+    """The exit code of a command line on a terminal of its own, and all that the terminal shows."""
+    ours, theirs = pty.openpty()
+    argv = [sys.executable, "-m", "engine.cli", *arguments]
+    environment = child_environment(**env, COLUMNS="100", TERM="xterm")
+    process = subprocess.Popen(argv, cwd=ROOT, env=environment, stdin=theirs, stdout=theirs, stderr=theirs)
+    os.close(theirs)
+    try:
+        os.write(ours, typed.encode())
+        shown = _until_closed(ours)
+        return process.wait(timeout=30), shown
+    finally:
+        process.kill()
+        process.wait()
+        os.close(ours)
+
+
+def _until_closed(terminal: int) -> str:
+    shown = b""
+    while True:
+        try:
+            block = os.read(terminal, 4096)
+        except OSError:  # what Linux says when nobody is at the other end any more
+            block = b""
+        if not block:
+            return shown.decode(errors="replace")
+        shown += block
+
+
+@contextmanager
+def _following(system: System) -> Iterator[None]:
+    """Views that follow the log while the block runs."""
+    stopped = threading.Event()
+    runner = Runner(system.engine, [view() for view in VIEWS])
+    follower = threading.Thread(target=runner.follow, args=(stopped.is_set,))
+    follower.start()
+    try:
+        yield
+    finally:
+        stopped.set()
+        follower.join()
+
+
+@contextmanager
+def _serving(system: System) -> Iterator[str]:
+    with listening("127.0.0.1", 0) as listener:
+        port = listener.getsockname()[1]
+        config = uvicorn.Config(create(system, port=port), log_config=None, ws="none", timeout_graceful_shutdown=1)
+        server = uvicorn.Server(config)
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
+        thread.start()
+        try:
+            until(lambda: server.started)
+            yield f"http://127.0.0.1:{port}"
+        finally:
+            server.should_exit = True
+            thread.join()

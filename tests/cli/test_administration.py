@@ -1,0 +1,111 @@
+"""Commands that touch the database themselves: keys, projects, settings, migration, doctor, views."""
+
+from __future__ import annotations
+
+import stat
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import Tidegate
+from tests.support.databases import Databases
+from tests.support.product import Product
+
+
+@pytest.fixture
+def at_home(product: Product, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The settings of the product, as the console of its machine has them."""
+    monkeypatch.setenv("TIDEGATE_DATABASE_URL", str(product.system.settings.database_url))
+    monkeypatch.setenv("TIDEGATE_DATA_DIR", str(product.system.settings.data_dir))
+
+
+@pytest.mark.usefixtures("at_home")
+def test_a_key_is_shown_once_and_opens_the_door_until_it_is_revoked(tidegate: Tidegate, product: Product) -> None:
+    made = tidegate("keys", "create", "ci", "--scope", "workflow:read", "--scope", "run:read", "--json")
+    assert made.code == 0, made
+    principal = product.system.principal_of(made.json["key"], "api")
+    assert principal.scopes == {"workflow:read", "run:read"}
+    listed = tidegate("keys", "list")
+    assert made.json["key_id"] in listed.out
+    assert made.json["key"] not in listed.out
+    assert tidegate("keys", "revoke", made.json["key_id"]).code == 0
+    assert tidegate("keys", "revoke", "unknown").code == 3
+
+
+@pytest.mark.usefixtures("at_home")
+def test_an_agents_key_has_every_scope_but_approval(tidegate: Tidegate, product: Product) -> None:
+    made = tidegate("keys", "create", "helper", "--scope", "all", "--agent", "--json").json
+    principal = product.system.principal_of(made["key"], "api")
+    assert principal.agent
+    assert "batch:approve" not in principal.scopes
+
+
+@pytest.mark.usefixtures("at_home")
+def test_a_project_is_made_once_and_has_keys_of_its_own(tidegate: Tidegate) -> None:
+    made = tidegate("projects", "create", "acme", "--json").json
+    assert made["key"].startswith("tg_live_")
+    assert tidegate("projects", "create", "acme", "--json").json == {**made, "key": None}
+    assert [row[1] for row in tidegate("projects", "list").rows] == ["acme", "default"]
+    assert [row[1] for row in tidegate("keys", "list", "--project", "acme").rows] == ["owner"]
+    assert tidegate("keys", "list", "--project", "nobody").code == 3
+
+
+@pytest.mark.usefixtures("at_home")
+def test_a_view_is_built_again_from_the_log(tidegate: Tidegate, product: Product) -> None:
+    product.workflow()
+    product.execute("DELETE FROM workflows")
+    assert tidegate("views", "rebuild", "workflows").code == 0
+    assert product.execute("SELECT count(*) FROM workflows")[0][0] == 1
+    assert tidegate("views", "rebuild", "people").code == 2
+
+
+def test_a_fresh_database_is_migrated_and_gets_an_owner_key(
+    tidegate: Tidegate, databases: Databases, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = databases.create_empty()
+    monkeypatch.setenv("TIDEGATE_DATABASE_URL", url)
+    before = {row[0]: row[1] for row in tidegate("doctor").rows}
+    assert before["schema"] == "fail"
+    made = tidegate("migrate", "--json")
+    assert made.code == 0, made
+    kept = tmp_path / ".tidegate" / "owner-key"
+    assert kept.read_text().strip() == made.json["owner_key"]
+    assert stat.S_IMODE(kept.stat().st_mode) == 0o600
+    assert tidegate("migrate", "--json").json["owner_key"] is None
+    assert {row[0]: row[1] for row in tidegate("doctor").rows}["schema"] == "ok"
+    databases.drop(url)
+
+
+@pytest.mark.usefixtures("at_home", "server")
+def test_the_doctor_looks_at_everything_and_fails_when_something_does(
+    tidegate: Tidegate, monkeypatch: pytest.MonkeyPatch, redis_url: str
+) -> None:
+    monkeypatch.setenv("TIDEGATE_REDIS_URL", redis_url)
+    well = tidegate("doctor", "--json")
+    assert {finding["state"] for finding in well.json["findings"]} == {"ok"}, well.json
+    assert well.code == 0
+    monkeypatch.setenv("TIDEGATE_REDIS_URL", "redis://127.0.0.1:9/0")
+    ill = tidegate("doctor")
+    assert ill.code == 1
+    assert [row[0] for row in ill.rows if row[1] == "fail"] == ["redis"]
+
+
+def test_a_database_that_does_not_answer_is_told_without_its_password(
+    tidegate: Tidegate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TIDEGATE_DATABASE_URL", "postgresql+psycopg://me:hush@127.0.0.1:9/none")
+    said = tidegate("keys", "list")
+    assert said.code == 1
+    assert "does not answer" in said.err
+    assert "hush" not in said.err
+
+
+def test_settings_tell_value_and_origin_and_keep_secrets(tidegate: Tidegate, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TIDEGATE_MAX_AUDIENCE", "7")
+    monkeypatch.setenv("TIDEGATE_API_KEY", "tg_live_secret_text")
+    said = tidegate("config", "show")
+    rows = {row[0]: row for row in said.rows}
+    assert rows["TIDEGATE_MAX_AUDIENCE"][1:3] == ["7", "TIDEGATE_MAX_AUDIENCE"]
+    assert rows["TIDEGATE_CHUNK_SIZE"][2] == "default"
+    assert "tg_live_secret_text" not in said.out
+    assert len(tidegate("config", "show", "--json").json["data"]) == len(rows)
