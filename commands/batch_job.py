@@ -55,7 +55,7 @@ def size_audience(command: SizeAudience, ctx: Context) -> Accepted:
     workflow = ctx.store.load(Workflow, command.workflow_id, ctx.meta)
     definition, audience = batch_definition(workflow)
     variables = merged(definition, command.variables)
-    sizing = size(ctx, definition, audience)
+    sizing = size(ctx, definition, audience, shown=True)
     claims = claims_for(ctx, workflow, audience, variables, sizing)
     data = {
         "workflow_id": str(workflow.id),

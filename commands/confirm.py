@@ -49,14 +49,17 @@ def merged(definition: Definition, variables: Mapping[str, Any]) -> dict[str, An
     return result
 
 
-def size(ctx: Context, definition: Definition, audience: Audience) -> Sizing:
-    """Ask the one sizing query, after the conditions have been checked against the cohorts of today."""
+def size(ctx: Context, definition: Definition, audience: Audience, *, shown: bool) -> Sizing:
+    """Ask the one sizing query, after the conditions have been checked against the cohorts of today.
+
+    `shown` asks for what only a reader needs: the project's total, a sample, what people lack.
+    """
     project = ctx.meta.principal.project_id
     problems = ctx.people.audience_problems(project, audience, "/trigger/filters/properties")
     if problems:
         raise invalid("audience.invalid", problems)
     return ctx.people.size(
-        project, audience, sends_email=definition.sends_email, needs=definition.needs, now=ctx.meta.now
+        project, audience, sends_email=definition.sends_email, needs=definition.needs, shown=shown, now=ctx.meta.now
     )
 
 
@@ -90,7 +93,7 @@ def acknowledge(
         raise DomainError("workflow.not_active", details={"status": workflow.status})
     merged_variables = merged(definition, variables)
     _is_count(count)
-    sizing = size(ctx, definition, audience)
+    sizing = size(ctx, definition, audience, shown=False)
     claims = ctx.tokens.open(token) if token else None
     bound = _bound(ctx, workflow, audience, merged_variables)
     ours = claims is not None and all(claims.get(name) == value for name, value in bound.items())

@@ -54,8 +54,16 @@ class People(Protocol):
     def audience_problems(self, project_id: UUID, audience: Audience, pointer: str) -> list[Problem]: ...
 
     def size(
-        self, project_id: UUID, audience: Audience, *, sends_email: bool, needs: Sequence[str], now: datetime
-    ) -> Sizing: ...
+        self,
+        project_id: UUID,
+        audience: Audience,
+        *,
+        sends_email: bool,
+        needs: Sequence[str],
+        shown: bool,
+        now: datetime,
+    ) -> Sizing:
+        """Counts and fingerprint of one snapshot; only if `shown` also the total, a sample and what people lack."""
 
     def explain(
         self, project_id: UUID, audience: Audience, *, sends_email: bool, limit: int, now: datetime

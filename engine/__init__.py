@@ -7,7 +7,7 @@ keyring  rates           API keys, and how many requests each may make
 embedded                 PostgreSQL and Valkey as child processes
   identity, runtime_dir, leftovers, probes    as whom, where the sockets are, what was left, whether it answers
 supervise  launch        children that are kept alive and never outlive us
-errors  outage  health   StartupError; whether an error means that the database is away; whether servers answer
+errors  health           StartupError; whether the servers answer
 logs                     structured log lines
 migrate  migrations      the schema: up to date or not, and its history
 bootstrap                the one place where parts meet

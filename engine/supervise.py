@@ -8,6 +8,7 @@ a leader is already dead is the rest of its group ended.
 
 from __future__ import annotations
 
+import math
 import os
 import shutil
 import signal
@@ -18,6 +19,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from types import FrameType
 from typing import Any, Literal, Self
 
 from engine.clock import Clock, SystemClock
@@ -70,20 +72,31 @@ class StopSignals:
     Enter it before anything is started: a signal that comes during the start is then answered after it.
     """
 
+    # A handler runs between two instructions of the main thread, which may just then hold the lock of whatever the
+    # handler would set. So it sets a plain attribute, and whoever waits looks up now and then.
     def __init__(self) -> None:
-        self._arrived = threading.Event()
+        self._arrived = False
+        self._never = threading.Event()
         self._previous: dict[signal.Signals, Any] = {}
 
-    def wait(self) -> None:
-        """Return when a signal has come; at once if one has come already."""
-        # The kernel may give a signal to another thread, which wakes nobody: this one has to look up now and then.
-        while not self._arrived.wait(LOOK_UP_SECONDS):
-            pass
+    def is_set(self) -> bool:
+        """Whether a signal has come."""
+        return self._arrived
+
+    def wait(self, seconds: float = math.inf) -> bool:
+        """Return when a signal has come, at once if one has come already, or after some time; whether one has."""
+        while not self._arrived and seconds > 0:
+            self._never.wait(min(seconds, LOOK_UP_SECONDS))
+            seconds -= LOOK_UP_SECONDS
+        return self._arrived
 
     def __enter__(self) -> Self:
         for number in (signal.SIGINT, signal.SIGTERM):
-            self._previous[number] = signal.signal(number, lambda *_: self._arrived.set())
+            self._previous[number] = signal.signal(number, self._note)
         return self
+
+    def _note(self, _number: int, _frame: FrameType | None) -> None:
+        self._arrived = True
 
     def __exit__(self, *_exc: object) -> None:
         for number, handler in self._previous.items():

@@ -26,6 +26,9 @@ from projections import cohorts, people, people_import
 from projections.audience import Audiences
 from projections.tables import idempotency_keys
 
+SAMPLE = 3
+"""People in a sizing's masked sample."""
+
 TOKEN_LIMIT = 4_096
 """Longest confirm token that is looked at, in characters."""
 
@@ -141,10 +144,24 @@ class PeoplePort:
         return self._audiences.problems(self._connection, project_id, audience, pointer)
 
     def size(
-        self, project_id: UUID, audience: Audience, *, sends_email: bool, needs: Sequence[str], now: datetime
+        self,
+        project_id: UUID,
+        audience: Audience,
+        *,
+        sends_email: bool,
+        needs: Sequence[str],
+        shown: bool,
+        now: datetime,
     ) -> Sizing:
         return self._audiences.size(
-            self._connection, project_id, audience, sends_email=sends_email, needs=needs, sample=3, now=now
+            self._connection,
+            project_id,
+            audience,
+            sends_email=sends_email,
+            needs=needs if shown else (),
+            sample=SAMPLE if shown else 0,
+            with_total=shown,
+            now=now,
         )
 
     def explain(
@@ -178,7 +195,7 @@ class PeoplePort:
         return report.as_data()
 
     def create_cohort(self, project_id: UUID, id: UUID, **fields: Any) -> Mapping[str, Any]:
-        return cohorts.create(self._connection, project_id, id, **fields)
+        return cohorts.create(self._connection, project_id, id, audiences=self._audiences, **fields)
 
 
 class KeysPort:

@@ -24,10 +24,10 @@ from engine.errors import StartupError
 from engine.http import problems
 from engine.http.app import create_app
 from engine.logs import configure
-from engine.outage import is_outage
 from engine.settings import load_settings
 from mcp_adapter.auth import PATH, Address, KeyVerifier
 from mcp_adapter.server import build as build_server
+from projections.outage import is_outage
 
 logger = logging.getLogger(__name__)
 

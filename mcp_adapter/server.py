@@ -17,12 +17,12 @@ from aggregates.errors import DomainError
 from commands.grants import authorize
 from engine.bootstrap import System
 from engine.ids import new_id
-from engine.outage import is_outage
 from mcp_adapter.auth import present_principal
 from mcp_adapter.refusals import refused, text_of
 from mcp_adapter.schemas import Answer, parse
 from mcp_adapter.tool import Call, Tool
 from mcp_adapter.tools import TOOLS, TOOLSETS
+from projections.outage import is_outage
 
 logger = logging.getLogger(__name__)
 

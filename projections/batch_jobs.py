@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Connection, case, select, update
+from sqlalchemy import Connection, case, update
 from sqlalchemy.dialects.postgresql import insert
 
 from aggregates.base import Principal
@@ -19,9 +19,8 @@ from aggregates.batch_job.events import (
     BatchJobRequested,
     BatchJobResumed,
 )
-from aggregates.errors import DomainError
 from projections import tables
-from projections.page import Page, Reader, as_id, paged
+from projections.page import Page, Reader, as_id
 from projections.view import Recorded, View
 
 
@@ -85,33 +84,20 @@ class BatchJobReads(Reader):
     ) -> Page:
         """Newest first."""
         self.authorize(principal, "batch_jobs.list")
-        table = tables.batch_jobs
-        statement = select(*_shown()).where(table.c.project_id == principal.project_id)
-        if workflow_id is not None:
-            statement = statement.where(table.c.workflow_id == as_id(workflow_id, "workflow.not_found"))
-        if status is not None:
-            statement = statement.where(table.c.status == status)
-        return self.page(
-            paged(statement, table.c.requested_at, table.c.id, after), limit, ("requested_at", "id"), "batch_jobs"
+        workflow = None if workflow_id is None else as_id(workflow_id, "workflow.not_found")
+        return self.newest(
+            principal,
+            tables.batch_jobs,
+            "requested_at",
+            limit=limit,
+            after=after,
+            workflow_id=workflow,
+            status=status,
         )
 
     def get(self, principal: Principal, batch_job_id: object) -> dict[str, Any]:
         self.authorize(principal, "batch_jobs.get")
-        table = tables.batch_jobs
-        with self.engine.connect() as connection:
-            row = connection.execute(
-                select(*_shown()).where(
-                    table.c.id == as_id(batch_job_id, "batch_job.not_found"),
-                    table.c.project_id == principal.project_id,
-                )
-            ).first()
-        if row is None:
-            raise DomainError("batch_job.not_found")
-        return dict(row._mapping)
-
-
-def _shown() -> tuple[Any, ...]:
-    return tuple(column for column in tables.batch_jobs.c if column.name != "project_id")
+        return self.one(principal, tables.batch_jobs, batch_job_id, "batch_job.not_found")
 
 
 def _row(recorded: Recorded, event: BatchJobRequested) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Any, TypeVar
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Engine, Select, literal, select, tuple_
+from sqlalchemy import ColumnElement, Engine, Select, Table, literal, select, tuple_
 
 from aggregates.base import Principal
 from aggregates.errors import DomainError, Problem, invalid
@@ -39,6 +39,30 @@ class Reader:
         self.engine = engine
         self.authorize = authorize
 
+    def newest(
+        self,
+        principal: Principal,
+        table: Table,
+        time: str,
+        *,
+        limit: int,
+        after: str | None,
+        without: Sequence[str] = (),
+        **equal: object,
+    ) -> Page:
+        """Rows of a view, newest first by its column `time`; filters that are None do not filter."""
+        filters = [table.c[name] == value for name, value in equal.items() if value is not None]
+        statement = mine(principal, table, without).where(*filters)
+        return self.page(paged(statement, table.c[time], table.c.id, after), limit, (time, "id"), table.name)
+
+    def one(self, principal: Principal, table: Table, id: object, code: str) -> dict[str, Any]:
+        """One row by its id; an unknown one and a foreign one are refused alike, with `code`."""
+        with self.engine.connect() as connection:
+            row = connection.execute(mine(principal, table).where(table.c.id == as_id(id, code))).first()
+        if row is None:
+            raise DomainError(code)
+        return dict(row._mapping)
+
     def page(self, statement: Select[Any], limit: int, keys: Sequence[str], view: str | None) -> Page:
         """Run a keyset statement for one row more than asked, to know whether there is a next page."""
         if not 1 <= limit <= MOST:
@@ -58,6 +82,12 @@ class Reader:
         rows = rows[:limit]
         cursor = encode_cursor([rows[-1][key] for key in keys]) if more else None
         return Page(rows, cursor, position)
+
+
+def mine(principal: Principal, table: Table, without: Sequence[str] = ()) -> Select[Any]:
+    """The rows of the principal's project, without the project's id and some other columns."""
+    hidden = {"project_id", *without}
+    return select(*(c for c in table.c if c.name not in hidden)).where(table.c.project_id == principal.project_id)
 
 
 def paged(statement: Select[S], time: ColumnElement[Any], id: ColumnElement[Any], after: str | None) -> Select[S]:

@@ -11,13 +11,13 @@ import logging
 import threading
 from collections.abc import Callable, Sequence
 
-import psycopg
 from sqlalchemy import Connection, Engine, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 
 from aggregates.base import decode
+from projections.outage import is_outage
 from projections.tables import log, view_positions
-from projections.view import Follower, Recorded, View
+from projections.view import Follower, Recorded, Unreachable, View
 
 logger = logging.getLogger(__name__)
 
@@ -58,9 +58,9 @@ class Runner:
             try:
                 self._follow(stopped)
             except Exception as error:
-                if not _is_outage(error):
+                if not _may_pass(error):
                     raise
-                logger.warning("the database is not reachable; the followers wait for it")
+                logger.warning("a server is not reachable; the followers wait for it: %s", type(error).__name__)
                 self._idle.wait(POLL_SECONDS)
 
     def _follow(self, stopped: Callable[[], bool]) -> None:
@@ -83,7 +83,7 @@ class Runner:
             try:
                 count = step(self._engine, follower, limit)
             except Exception as error:
-                if _is_outage(error):
+                if _may_pass(error):
                     raise
                 if limit == 1:
                     self._stop(follower, error)
@@ -185,6 +185,6 @@ def _swap(engine: Engine, view: View, shadow: View, position: int) -> int:
     return folded
 
 
-def _is_outage(error: BaseException) -> bool:
-    cause = getattr(error, "orig", error)
-    return isinstance(cause, (psycopg.OperationalError, psycopg.InterfaceError))
+def _may_pass(error: BaseException) -> bool:
+    """Whether the same events may be taken later, without anybody's doing."""
+    return isinstance(error, Unreachable) or is_outage(error)

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, update
 from sqlalchemy.dialects.postgresql import insert
 
 from aggregates.base import Principal
-from aggregates.errors import DomainError
 from aggregates.schedule.events import ScheduleAttached, ScheduleDetached, SchedulePaused, ScheduleResumed
 from projections import tables
-from projections.page import Page, Reader, as_id, paged
+from projections.page import Page, Reader, as_id
 from projections.view import Recorded, View
 
 
@@ -66,27 +65,11 @@ class ScheduleReads(Reader):
     ) -> Page:
         """Newest first."""
         self.authorize(principal, "schedules.list")
-        table = tables.schedules
-        statement = select(*(c for c in table.c if c.name != "project_id")).where(
-            table.c.project_id == principal.project_id
-        )
-        if workflow_id is not None:
-            statement = statement.where(table.c.workflow_id == as_id(workflow_id, "workflow.not_found"))
-        if status is not None:
-            statement = statement.where(table.c.status == status)
-        return self.page(
-            paged(statement, table.c.created_at, table.c.id, after), limit, ("created_at", "id"), "schedules"
+        workflow = None if workflow_id is None else as_id(workflow_id, "workflow.not_found")
+        return self.newest(
+            principal, tables.schedules, "created_at", limit=limit, after=after, workflow_id=workflow, status=status
         )
 
     def get(self, principal: Principal, schedule_id: object) -> dict[str, Any]:
         self.authorize(principal, "schedules.get")
-        table = tables.schedules
-        with self.engine.connect() as connection:
-            row = connection.execute(
-                select(*(c for c in table.c if c.name != "project_id")).where(
-                    table.c.id == as_id(schedule_id, "schedule.not_found"), table.c.project_id == principal.project_id
-                )
-            ).first()
-        if row is None:
-            raise DomainError("schedule.not_found")
-        return dict(row._mapping)
+        return self.one(principal, tables.schedules, schedule_id, "schedule.not_found")

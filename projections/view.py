@@ -25,6 +25,10 @@ class Recorded:
     event: Event
 
 
+class Unreachable(Exception):
+    """Something that a follower needs is away for now; it takes the same events again later."""
+
+
 class Follower(Protocol):
     """Something that follows the log with a position of its own."""
 

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, update
 from sqlalchemy.dialects.postgresql import insert
 
 from aggregates.base import Principal
-from aggregates.errors import DomainError
 from aggregates.workflow.events import (
     WorkflowActivated,
     WorkflowArchived,
@@ -18,7 +17,7 @@ from aggregates.workflow.events import (
     WorkflowRestored,
 )
 from projections import tables
-from projections.page import Page, Reader, as_id, paged
+from projections.page import Page, Reader, mine
 from projections.view import Recorded, View
 
 _STATUS = {
@@ -27,6 +26,10 @@ _STATUS = {
     WorkflowArchived: "archived",
     WorkflowRestored: "draft",
 }
+
+
+SHOWN_SCHEDULES = 100
+"""Most schedules shown with a workflow."""
 
 
 class WorkflowsView(View):
@@ -55,42 +58,25 @@ class WorkflowReads(Reader):
     ) -> Page:
         """Newest first; metadata only, without content."""
         self.authorize(principal, "workflows.list")
-        table = tables.workflows
-        statement = select(*(c for c in table.c if c.name not in {"content", "project_id"})).where(
-            table.c.project_id == principal.project_id
-        )
-        if status is not None:
-            statement = statement.where(table.c.status == status)
-        return self.page(
-            paged(statement, table.c.created_at, table.c.id, after), limit, ("created_at", "id"), "workflows"
+        return self.newest(
+            principal, tables.workflows, "created_at", limit=limit, after=after, without=["content"], status=status
         )
 
     def get(self, principal: Principal, workflow_id: object) -> dict[str, Any]:
         """One workflow with its content and its schedules."""
         self.authorize(principal, "workflows.get")
-        table, schedules = tables.workflows, tables.schedules
+        data = self.one(principal, tables.workflows, workflow_id, "workflow.not_found")
+        schedules = tables.schedules
+        attached = (
+            mine(principal, schedules)
+            .where(schedules.c.workflow_id == data["id"], schedules.c.status != "detached")
+            .order_by(schedules.c.created_at)
+            .limit(SHOWN_SCHEDULES)
+        )
         with self.engine.connect() as connection:
-            row = connection.execute(
-                select(table).where(
-                    table.c.id == as_id(workflow_id, "workflow.not_found"), table.c.project_id == principal.project_id
-                )
-            ).first()
-            if row is None:
-                raise DomainError("workflow.not_found")
-            attached = connection.execute(
-                select(schedules)
-                .where(schedules.c.workflow_id == row.id, schedules.c.status != "detached")
-                .order_by(schedules.c.created_at)
-                .limit(100)
-            )
-            data = dict(row._mapping)
-            del data["project_id"]
-            data |= data.pop("content")
-            data["schedules"] = [
-                {name: value for name, value in schedule._mapping.items() if name != "project_id"}
-                for schedule in attached
-            ]
-            return data
+            data["schedules"] = [dict(row._mapping) for row in connection.execute(attached)]
+        content = data.pop("content")
+        return {**data, **content}
 
 
 def _change(event: object) -> dict[str, Any] | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 import sys
 import threading
 from collections.abc import Callable
@@ -12,6 +11,7 @@ from dramatiq import Worker
 from engine.bootstrap import System, build
 from engine.logs import configure
 from engine.settings import load_settings
+from engine.supervise import StopSignals
 from projections.reads import VIEWS
 from projections.runner import Runner
 from workers.broker import Bells, connect, declare
@@ -24,10 +24,11 @@ from workers.sending import Sender
 IDLE_POLL_MILLISECONDS = 50
 """How long an idle worker sleeps before it looks for a bell."""
 
-LOOK_UP_SECONDS = 0.2
+STOP_MILLISECONDS = 15_000
+"""How long what is under way may take to end. What does not end is taken up by another worker."""
 
 
-def work(system: System, stopped: threading.Event) -> None:
+def work(system: System, stopped: StopSignals) -> None:
     """Answer bells with a few threads until told to stop."""
     broker = connect(_redis(system))
     bells = Bells(broker)
@@ -42,20 +43,18 @@ def work(system: System, stopped: threading.Event) -> None:
     # No more than it can do at once: bells that one process hoards are workers that the others lack.
     worker.queue_prefetch = system.settings.worker_threads
     worker.start()
-    # A signal that the kernel gave to another thread wakes nobody: look up now and then.
-    while not stopped.wait(LOOK_UP_SECONDS):
-        pass
-    worker.stop()
+    stopped.wait()
+    worker.stop(timeout=STOP_MILLISECONDS)
     deliveries.close()
     broker.close()
 
 
-def project(system: System, stopped: threading.Event) -> None:
+def project(system: System, stopped: StopSignals) -> None:
     """Keep the views at the end of the log."""
     Runner(system.engine, [view() for view in VIEWS]).follow(stopped.is_set)
 
 
-def schedule(system: System, stopped: threading.Event) -> None:
+def schedule(system: System, stopped: StopSignals) -> None:
     """Turn the log into bells, wake parked runs, sweep."""
     broker = connect(_redis(system))
     bells = Bells(broker)
@@ -67,7 +66,7 @@ def schedule(system: System, stopped: threading.Event) -> None:
     broker.close()
 
 
-ROLES: dict[str, Callable[[System, threading.Event], None]] = {
+ROLES: dict[str, Callable[[System, StopSignals], None]] = {
     "worker": work,
     "projector": project,
     "scheduler": schedule,
@@ -77,14 +76,12 @@ ROLES: dict[str, Callable[[System, threading.Event], None]] = {
 def main(role: str) -> None:
     settings = load_settings()
     configure(settings, process=role)
-    stopped = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stopped.set())
-    system = build(settings)
-    try:
-        ROLES[role](system, stopped)
-    finally:
-        system.close()
+    with StopSignals() as stopped:
+        system = build(settings)
+        try:
+            ROLES[role](system, stopped)
+        finally:
+            system.close()
 
 
 def _redis(system: System) -> str:

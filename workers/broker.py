@@ -11,6 +11,9 @@ from uuid import UUID
 
 import dramatiq
 from dramatiq.brokers.redis import RedisBroker
+from redis.exceptions import RedisError
+
+from projections.view import Unreachable
 
 QUEUE = "jobs"
 ACTOR = "advance"
@@ -46,9 +49,12 @@ class Bells:
         broker.declare_queue(QUEUE)
 
     def ring(self, job_id: UUID, times: int = 1) -> None:
-        """Ask for some workers to look at a job."""
+        """Ask for some workers to look at a job. Raises Unreachable when the broker is away."""
         for _ in range(times):
             message: dramatiq.Message[None] = dramatiq.Message(
                 queue_name=QUEUE, actor_name=ACTOR, args=(str(job_id),), kwargs={}, options={}
             )
-            self._broker.enqueue(message)
+            try:
+                self._broker.enqueue(message)
+            except RedisError as error:
+                raise Unreachable from error

@@ -6,13 +6,13 @@ Both are one statement over many rows and may run in any number of processes at 
 from __future__ import annotations
 
 import logging
-import threading
 from collections.abc import Callable
 from uuid import UUID
 
 from sqlalchemy import Connection, text
 
 from engine.bootstrap import System
+from engine.supervise import StopSignals
 from workers.broker import Bells
 
 logger = logging.getLogger(__name__)
@@ -54,7 +54,7 @@ class Scheduler:
         self._system = system
         self._bells = bells
 
-    def run(self, stopped: threading.Event) -> None:
+    def run(self, stopped: StopSignals) -> None:
         """One tick each `sweep_seconds`; a tick that fails is logged and the next one tries again."""
         while not stopped.is_set():
             for work in (self.wake, self.sweep):

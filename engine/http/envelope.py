@@ -13,7 +13,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from aggregates.errors import DomainError
 from engine.http import problems
 from engine.ids import new_id
-from engine.outage import is_outage
+from projections.outage import is_outage
 
 logger = logging.getLogger(__name__)
 

@@ -49,6 +49,11 @@ def family(process: subprocess.Popen[str]) -> list[int]:
     return [child.pid for child in psutil.Process(process.pid).children(recursive=True)]
 
 
+def said(pids: list[int]) -> str:
+    """What these processes are, for the message of a failure."""
+    return ", ".join(f"{pid} {' '.join(psutil.Process(pid).cmdline()[-3:])}" for pid in pids)
+
+
 def test_up_answers_serves_the_command_line_beside_it_and_leaves_nothing(tidegate: Tidegate, tmp_path: Path) -> None:
     with up(tmp_path / ".tidegate") as process:
         told = greeting(process)
@@ -76,7 +81,7 @@ def test_a_killed_up_takes_everything_with_it_and_starts_again(tmp_path: Path) -
         children = family(process)
         process.kill()
         process.wait()
-        until(lambda: not any(alive(pid) for pid in children), seconds=30)
+        until(lambda: not any(map(alive, children)), seconds=30, what=f"the end of {said(children)}")
     with up(tmp_path / ".tidegate") as process:
         assert "owner key" not in greeting(process)
         assert Api(_url(tmp_path), _key(tmp_path)).get("/policy")["send_mode"] == "capture"
