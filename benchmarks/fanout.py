@@ -43,4 +43,4 @@ def _warm(running: Stack) -> None:
 
 
 if __name__ == "__main__":
-    main([int(word.replace(",", "")) for word in sys.argv[1:]] or [5_000, 100_000])
+    main([int(word.replace(",", "")) for word in sys.argv[1:]] or list(TARGETS))

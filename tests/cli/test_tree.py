@@ -79,9 +79,10 @@ def test_a_killed_up_takes_everything_with_it_and_starts_again(tmp_path: Path) -
     with up(tmp_path / ".tidegate") as process:
         greeting(process)
         children = family(process)
+        names = said(children)
         process.kill()
         process.wait()
-        until(lambda: not any(map(alive, children)), seconds=30, what=f"the end of {said(children)}")
+        until(lambda: not any(map(alive, children)), seconds=30, what=f"the end of {names}")
     with up(tmp_path / ".tidegate") as process:
         assert "owner key" not in greeting(process)
         assert Api(_url(tmp_path), _key(tmp_path)).get("/policy")["send_mode"] == "capture"
