@@ -143,7 +143,7 @@ def _content(trigger: Any, steps: Any, edges: Any, variables: Any) -> dict[str, 
 
 
 def _checked(ctx: Context, name: Any, description: Any, content: dict[str, Any]) -> list[Problem]:
-    """Everything wrong with a save. Strict for every source but `web`, whose drafts may be unfinished (R1, R14)."""
+    """Everything wrong with a save. Strict for every source but `web`, whose drafts may be unfinished."""
     definition, findings = Definition.parse(content, strict=ctx.meta.principal.source != "web")
     findings = [*findings, *_cohort_problems(ctx, definition)]
     problems = [*_text_problems(name, description), *_errors(findings)]

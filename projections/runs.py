@@ -66,15 +66,16 @@ class RunReads(Reader):
         data = [_data(batch_job_id, row) for row in rows[:limit]]
         return Page(data, encode_cursor([data[-1]["person_id"]]) if more else None, None)
 
-    def get(self, principal: Principal, run_id: str) -> dict[str, Any]:
+    def get(self, principal: Principal, id: str) -> dict[str, Any]:
         """One run; ids are `<batch job id>.<person id>`."""
         self.authorize(principal, "runs.get")
-        job, _, person = run_id.partition(".")
+        job, _, person = id.partition(".")
         try:
             job_id, person_id = UUID(job), int(person)
         except ValueError as error:
             raise DomainError("run.not_found") from error
-        if not 0 <= person_id < 2**63:
+        # An id has one spelling only.
+        if not 0 <= person_id < 2**63 or id != run_id(job_id, person_id):
             raise DomainError("run.not_found")
         with self.engine.connect() as connection:
             try:

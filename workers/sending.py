@@ -30,8 +30,9 @@ LEASE_SECONDS = 60
 FLUSH = 25
 """Effects between two records of outcomes: at most so many are repeated after a crash."""
 
-RETRY_SECONDS = (5, 30, 120, 600, 1800)
-"""How long a person is parked after the first, second, ... attempt that may be repeated."""
+FIRST_PAUSE_SECONDS = 5
+LONGEST_PAUSE_SECONDS = 1_800
+"""How long a person is parked before another try: three times as long with each one that was made."""
 
 _LEASE = text(
     "UPDATE chunks SET fence = fence + 1, leased_until = now() + make_interval(secs => :seconds) "
@@ -58,9 +59,11 @@ _ATTEMPT = text(
     "RETURNING e.id, e.attempts, (SELECT b.state FROM before b WHERE b.id = e.id) AS was"
 )
 _OUTCOME = text(
-    "UPDATE effects AS e SET state = o.state, provider_id = o.provider_id, error = o.error, finished_at = :now "
-    "FROM unnest(CAST(:ids AS uuid[]), CAST(:states AS text[]), "
-    "CAST(:provider_ids AS text[]), CAST(:errors AS text[])) AS o (id, state, provider_id, error) WHERE e.id = o.id"
+    "UPDATE effects AS e SET state = o.state, provider_id = o.provider_id, error = o.error, "
+    "attempts = e.attempts + o.more, finished_at = :now "
+    "FROM unnest(CAST(:ids AS uuid[]), CAST(:states AS text[]), CAST(:more AS smallint[]), "
+    "CAST(:provider_ids AS text[]), CAST(:errors AS text[])) AS o (id, state, more, provider_id, error) "
+    "WHERE e.id = o.id"
 )
 
 
@@ -174,6 +177,7 @@ class Sender:
                 {
                     "ids": [outcome.effect_id for outcome in found],
                     "states": [outcome.state for outcome in found],
+                    "more": [_more_tries(outcome) for outcome in found],
                     "provider_ids": [outcome.provider_id for outcome in found],
                     "errors": [outcome.error for outcome in found],
                     "now": now,
@@ -201,12 +205,13 @@ class Sender:
         onward: list[Group] = []
         for effect in effects:
             outcome, plan = outcomes[effect.id], self._plan(job, effect.step_id)
-            note = {"step": effect.step_id, "outcome": outcome.state, "attempts": effect.attempts}
+            attempts = effect.attempts + _more_tries(outcome)
+            note = {"step": effect.step_id, "outcome": outcome.state, "attempts": attempts}
             if outcome.error:
                 note["reason"] = outcome.error
             group = Group(effect.step_id, [effect.person_id], [note])
-            if outcome.state == "retry" and effect.attempts < plan.max_attempts:
-                wake_at = now + timedelta(seconds=_pause(effect.attempts, outcome.retry_after))
+            if outcome.state == "retry" and attempts < plan.max_attempts:
+                wake_at = now + timedelta(seconds=_pause(attempts, outcome.retry_after))
                 entries.append(group.ended("waiting", at_step=effect.step_id, wake_at=wake_at, reason=outcome.error))
             elif outcome.state == "skipped":
                 entries.append(group.ended("skipped", reason=outcome.error))
@@ -242,5 +247,10 @@ def _joined(groups: Sequence[Group]) -> list[Group]:
 
 def _pause(attempts: int, retry_after: float | None) -> float:
     """Seconds until the next try: what the receiver asks for, else longer each time, never all at once."""
-    planned = jitter(RETRY_SECONDS[min(attempts, len(RETRY_SECONDS)) - 1])
-    return max(planned, retry_after or 0.0)
+    planned = min(FIRST_PAUSE_SECONDS * 3 ** (attempts - 1), LONGEST_PAUSE_SECONDS)
+    return max(jitter(planned), retry_after or 0.0)
+
+
+def _more_tries(outcome: Outcome) -> int:
+    """Tries beyond the one that was recorded before it was made."""
+    return max(outcome.tries - 1, 0)

@@ -91,7 +91,7 @@ def _story(out: Output, tree: Running, receivers: Receivers, people: Path) -> bo
     agree = show_books(out, api, Story(forecast, sizing, job, receivers))
 
     _title(out, 8, "Who was left out, and why")
-    explain(out, api, tree.settings, workflow_id)
+    explain(out, api, workflow_id)
     return agree
 
 

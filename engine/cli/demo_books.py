@@ -7,14 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from aggregates.audience import Audience
-from engine.bootstrap import build
-from engine.cli.admin import project_id
 from engine.cli.client import Api
 from engine.cli.output import Column, Output
 from engine.demo.books import Check, Expected, Ledger, balance
 from engine.demo.receivers import HttpReceiver, SmtpReceiver
-from engine.settings import Settings
 
 COLUMNS = (Column("", "state"), Column("what", "what"), Column("numbers", "numbers"))
 
@@ -48,20 +44,10 @@ def show_books(out: Output, api: Api, story: Story) -> bool:
     return not wrong and job["status"] == "completed"
 
 
-def explain(out: Output, api: Api, settings: Settings, workflow_id: str) -> None:
+def explain(out: Output, api: Api, workflow_id: str) -> None:
     """Three people who match and were not reached, each with the reason."""
-    conditions = api.get(f"/workflows/{workflow_id}")["trigger"]["filters"]["properties"]
-    audience, _ = Audience.parse(conditions)
-    system = build(settings)
-    try:
-        with system.engine.connect() as connection:
-            found = system.audiences.explain(
-                connection, project_id(system), audience, sends_email=True, now=system.clock.now(), limit=3
-            )
-    finally:
-        system.close()
-    for person_id, reason in found:
-        out.say(f"  {api.get(f'/people/{person_id}')['distinct_id']}: {reason.replace('_', ' ')}")
+    for person in api.get(f"/workflows/{workflow_id}/blast-radius/excluded", limit=3)["excluded"]:
+        out.say(f"  {person['distinct_id']}: {person['reason'].replace('_', ' ')}")
 
 
 def _row(check: Check) -> dict[str, str]:

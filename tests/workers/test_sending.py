@@ -140,18 +140,21 @@ def test_an_endpoint_that_is_down_is_tried_later_with_the_same_key(
     job = workshop.advance(job_id)
     assert (job["status"], counted(job)) == ("completed", {"delivered": 3})
     assert endpoint.book.ids == keys
-    assert {run["steps"][-1]["attempts"] for run in product.runs(job_id)} == {2}
+    # Three quick tries, then one more after the pause.
+    assert {run["steps"][-1]["attempts"] for run in product.runs(job_id)} == {4}
+    assert endpoint.book.total == 12
 
 
 def test_attempts_come_to_an_end(product: Product, workshop: Workshop, endpoint: Endpoint) -> None:
     product.add_people(1)
     endpoint.answer = lambda _: Answer(503)
-    job_id = product.run(product.workflow(steps=[webhook(endpoint, max_attempts=2)]))
+    job_id = product.run(product.workflow(steps=[webhook(endpoint, max_attempts=4)]))
     workshop.advance(job_id)
     product.clock.advance(minutes=1)
     workshop.scheduler.wake()
     job = workshop.advance(job_id)
     assert (job["status"], counted(job)) == ("completed_with_failures", {"failed": 1})
+    assert endpoint.book.total == 4
 
 
 def crash_before_the_outcome(product: Product, workshop: Workshop, step: dict[str, Any]) -> Any:

@@ -87,8 +87,8 @@ def pause_before_next(
     """
     if result.state != "retry" or (result.ambiguous and outgoing.holds):
         return None
-    # One attempt of the ledger stands for all quick tries, so a step that asks for few gets few.
-    if tries >= min(QUICK_TRIES, int(outgoing.request.get("max_attempts", QUICK_TRIES))):
+    left_to_it = int(outgoing.request.get("max_attempts", QUICK_TRIES)) - outgoing.attempt + 1
+    if tries >= min(QUICK_TRIES, left_to_it):
         return None
     pause = chance(min(PAUSE_LIMIT_SECONDS, PAUSE_SECONDS * 2.0**tries))
     pause = max(pause, result.retry_after or 0.0)
