@@ -171,6 +171,9 @@ CODES: dict[str, Code] = {
         Kind.INVALID, "Some rows were rejected; nothing was imported.", "Correct the rows that are named."
     ),
     "cohort.invalid": Code(Kind.INVALID, "The cohort is not valid.", "Correct the fields that are named."),
+    "key.not_for_agents": Code(
+        Kind.DENIED, "An agent cannot make or revoke keys.", "Ask a person of the project to do it."
+    ),
     "key.invalid": Code(Kind.INVALID, "The key cannot be made like this.", "Correct the fields that are named."),
 }
 

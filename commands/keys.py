@@ -31,6 +31,7 @@ class RevokeKey:
 
 
 def create(command: CreateKey, ctx: Context) -> Accepted:
+    _no_agent(ctx)
     problems = _problems(command, ctx)
     if problems:
         raise invalid("key.invalid", problems)
@@ -48,9 +49,16 @@ def create(command: CreateKey, ctx: Context) -> Accepted:
 
 
 def revoke(command: RevokeKey, ctx: Context) -> Accepted:
+    _no_agent(ctx)
     if not ctx.keys.revoke(ctx.meta.principal.project_id, command.key_id, ctx.meta.now):
         raise DomainError("key.not_found")
     return Accepted(command.key_id, {"key_id": command.key_id, "revoked": True})
+
+
+def _no_agent(ctx: Context) -> None:
+    """An agent with a key of another kind could answer its own questions, whatever scopes it has."""
+    if ctx.meta.principal.guarded:
+        raise DomainError("key.not_for_agents")
 
 
 def _problems(command: CreateKey, ctx: Context) -> list[Problem]:
@@ -70,6 +78,11 @@ def _problems(command: CreateKey, ctx: Context) -> list[Problem]:
     beyond = [scope for scope in command.scopes if scope in SCOPES and scope not in ctx.meta.principal.scopes]
     if beyond:
         problems.append(Problem("/scopes", "scope.beyond", "You cannot give scopes that you lack.", beyond))
+    cap = ctx.meta.principal.max_audience
+    if cap is not None and (command.max_audience is None or command.max_audience > cap):
+        problems.append(
+            Problem("/max_audience", "limit.beyond", "You cannot give more than your own limit.", None, cap)
+        )
     if command.agent and "batch:approve" in command.scopes:
         problems.append(Problem("/scopes", "scope.agent", "A key marked agent can never approve.", "batch:approve"))
     for name in ("max_audience", "rate_per_minute"):

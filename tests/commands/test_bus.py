@@ -8,6 +8,7 @@ from uuid import UUID
 
 import pytest
 
+from aggregates.base import Source
 from aggregates.errors import DomainError
 from commands.batch_job import RunBatch
 from commands.bus import HANDLERS
@@ -155,6 +156,26 @@ def test_a_key_hands_on_no_more_than_its_maker_has(product: Product) -> None:
         assert code in {problem.code for problem in refusal.value.problems}
     with pytest.raises(DomainError):
         product.ask(CreateKey("bot", ("batch:approve",), agent=True))
+    capped = product.principal(max_audience=10)
+    for limit in (None, 11):
+        with pytest.raises(DomainError) as refusal:
+            product.ask(CreateKey("ci", ("workflow:read",), max_audience=limit), capped)
+        assert [problem.pointer for problem in refusal.value.problems] == ["/max_audience"]
+    product.ask(CreateKey("ci", ("workflow:read",), max_audience=10), capped)
+
+
+@pytest.mark.parametrize(("source", "agent"), [("mcp", False), ("api", True)])
+def test_an_agent_cannot_make_itself_another_key(product: Product, source: Source, agent: bool) -> None:
+    maker = product.principal(source=source, agent=agent)
+    commands = (
+        CreateKey("other", ("workflow:run",)),
+        CreateKey("other", ("workflow:run",), agent=True),
+        RevokeKey("x"),
+    )
+    for command in commands:
+        with pytest.raises(DomainError) as refusal:
+            product.ask(command, maker)
+        assert refusal.value.code == "key.not_for_agents"
 
 
 def test_the_plain_key_is_stored_nowhere(product: Product) -> None:
