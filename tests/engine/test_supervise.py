@@ -44,6 +44,16 @@ with StopSignals() as stop, Supervisor() as supervisor:
     stop.wait()
 """
 
+PATIENT = """
+import sys
+from engine.supervise import StopSignals
+with StopSignals() as stop:
+    print("ready", flush=True)
+    while not stop.wait(0.001):
+        pass
+    sys.stdin.read()
+"""
+
 
 def exists(path: Path) -> Callable[[int], bool]:
     return lambda _pid: path.exists()
@@ -62,6 +72,16 @@ def test_a_child_that_dies_is_started_again() -> None:
         first = running(supervisor, "sleeper")
         os.kill(first, signal.SIGKILL)
         assert until(lambda: supervisor.pid("sleeper") not in (None, first))
+
+
+def test_signals_on_top_of_signals_cannot_lock_up_the_one_who_waits() -> None:
+    for _ in range(3):
+        with python(PATIENT) as process:
+            assert line_from(process) == "ready"
+            for number in (signal.SIGTERM, signal.SIGINT) * 200:
+                process.send_signal(number)
+            process.communicate(timeout=30)
+            assert process.returncode == 0
 
 
 def test_what_a_dead_child_leaves_in_its_group_is_ended(tmp_path: Path) -> None:
