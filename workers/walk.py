@@ -130,7 +130,11 @@ class Walk:
         """Everybody takes the first arm that matches."""
         rest = group.ids
         for port, audience in plan.arms:
-            matched = self._world.matching(audience, rest) if rest else set()
+            try:
+                matched = self._world.matching(audience, rest) if rest else set()
+            except DomainError as refusal:
+                self._broken(group, step, rest, plan.otherwise, refusal.code)
+                return
             taken = [id for id in rest if id in matched]
             rest = [id for id in rest if id not in matched]
             if taken:
@@ -149,15 +153,15 @@ class Walk:
         if ids:
             self._open.append(Group(self._route.definition.target(note["step"], port), ids, group.trace, own))
         if broken:
-            self._broken(group, note["step"], broken, port)
+            self._broken(group, note["step"], broken, port, "template.failed")
 
-    def _broken(self, group: Group, step: str, ids: list[int], port: str) -> None:
-        """People for whom a template could not be rendered: the step says whether they go on."""
-        note = {"step": step, "outcome": "failed", "reason": "template.failed"}
+    def _broken(self, group: Group, step: str, ids: list[int], port: str, reason: str) -> None:
+        """People for whom a step could not be taken: the step says whether they go on."""
+        note = {"step": step, "outcome": "failed", "reason": reason}
         if self._route.definition.step(step).on_error == "continue":
             self._onward(group, port, note, ids)
         else:
-            self._entries.append(group.at(None, ids, note).ended("failed", reason="template.failed"))
+            self._entries.append(group.at(None, ids, note).ended("failed", reason=reason))
 
 
 def render(route: Route, people: dict[int, dict[str, Any]], document: Document) -> tuple[dict[int, Any], list[int]]:

@@ -9,6 +9,7 @@ from uuid import UUID
 import pytest
 
 from commands.batch_job import CancelBatchJob
+from commands.people import CreateCohort
 from commands.workflow import ArchiveWorkflow, DisableWorkflow
 from projections.runs import audit
 from tests.support.product import CAPTURE, Product, batch, person
@@ -79,6 +80,23 @@ def test_branches_split_people_as_the_audience_compiler_does(product: Product, w
         {"step": "a", "outcome": "captured", "output": {"message": "Pro 3"}},
     ]
     assert {run["reason"] for run in runs if run["status"] == "exited"} == {"not_pro"}
+
+
+@pytest.mark.parametrize(("on_error", "status"), [("fail", "failed"), ("continue", "exited")])
+def test_a_branch_that_can_no_longer_be_decided_fails_its_people_and_not_the_job(
+    product: Product, workshop: Workshop, on_error: str, status: str
+) -> None:
+    product.add_people(4)
+    cohort_id = product.ask(CreateCohort("pro", "dynamic", conditions=[person("plan", "exact", "pro")]))["cohort_id"]
+    steps, edges = branching()
+    member = {"type": "cohort", "key": "id", "operator": "in", "value": cohort_id}
+    steps[0]["config"]["conditions"][0]["filters"]["properties"] = [member]
+    steps[0]["on_error"] = on_error
+    job_id = product.run(product.workflow(steps=steps, edges=edges))
+    product.execute("UPDATE cohorts SET kind = 'behavioral'")
+    job = workshop.advance(job_id)
+    assert outcomes(job) == {status: 4}
+    assert {run["steps"][0]["outcome"] for run in product.runs(job_id)} == {"failed"}
 
 
 def test_whoever_opts_out_or_is_erased_after_enrolment_is_skipped_with_the_reason(
