@@ -3,6 +3,7 @@
 base        Principal, Meta, and the roots of events and aggregates
 errors      DomainError and the whole catalogue of codes
 values      Condition, Audience, Variables, Acknowledgement: parsed once, then the type is the proof
+policy      Policy and the Limits that narrow it
 recurrence  Recurrence: what a schedule repeats
 templates   Liquid texts whose needs are known before they are rendered (liquid: in which bounds)
 filters     how a trigger and a branch say whom they mean

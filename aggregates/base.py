@@ -17,12 +17,17 @@ from eventsourcing.domain import AggregateCreated, AggregateEvent, BaseAggregate
 from eventsourcing.persistence import DatetimeAsISO, JSONTranscoder, Mapper, StoredEvent, UUIDAsHex
 from eventsourcing.utils import register_topic
 
+from aggregates.policy import Limits
+
 Source = Literal["web", "api", "mcp", "cli", "scheduler", "system"]
 
 
 @dataclass(frozen=True)
 class Principal:
-    """Who acts: a key (or the system), what it may do, and through which door it came."""
+    """Who acts: a key (or the system), what it may do, and through which door it came.
+
+    `limits` narrow the policy for it: its project's, then its own.
+    """
 
     project_id: UUID
     id: str
@@ -31,8 +36,13 @@ class Principal:
     name: str = ""
     agent: bool = False
     on_behalf_of: str | None = None
-    max_audience: int | None = None
+    limits: tuple[Limits, ...] = ()
     rate_per_minute: int | None = None
+
+    @property
+    def own_limits(self) -> Limits:
+        """What its own key narrows, beyond its project."""
+        return self.limits[-1] if self.limits else Limits()
 
     @property
     def guarded(self) -> bool:
@@ -97,8 +107,9 @@ class CreatedEvent(Event, AggregateCreated):
 class Aggregate(BaseAggregate[UUID]):
     """A stream of facts and the guards in front of it.
 
-    Subclasses set `TOPIC` and `KIND`, define `evolve(event)` and public commands. `status` is what the store
-    keeps beside the stream, so that others can look at it without reading the stream.
+    Subclasses set `TOPIC` and `KIND`, define `evolve(event)` and public commands. `status`, `due_at` (when somebody
+    has to look at it again; None for never) and `parent_id` (what it belongs to) are what the store keeps beside the
+    stream, so that others can find it without reading the stream.
     """
 
     KIND = ""
@@ -108,6 +119,8 @@ class Aggregate(BaseAggregate[UUID]):
     def __init__(self, project_id: UUID) -> None:
         self.project_id = project_id
         self.status = ""
+        self.due_at: datetime | None = None
+        self.parent_id: UUID | None = None
 
     @classmethod
     def begin(cls, event: type[CreatedEvent], id: UUID, meta: Meta, **facts: Any) -> Self:

@@ -143,6 +143,19 @@ CODES: dict[str, Code] = {
     ),
     "audience.empty": Code(Kind.REFUSED, "Nobody matches.", "Widen the conditions."),
     "audience.over_limit": Code(Kind.REFUSED, "More people match than policy allows.", "Narrow the conditions."),
+    "acknowledgement.missing": Code(
+        Kind.CONFLICT,
+        "The schedule is active, so changing it needs a fresh acknowledgement.",
+        "Size the audience, have a human confirm the count, then send both; or pause the schedule first.",
+    ),
+    "sizing.too_many_kept": Code(
+        Kind.LIMITED,
+        "The project keeps as many frozen sizings as it may.",
+        "Size without `freeze`, or wait until a token has expired.",
+    ),
+    "confirm.frozen": Code(
+        Kind.CONFLICT, "A frozen sizing buys one batch job and nothing else.", "Size the audience without `freeze`."
+    ),
     "confirm.missing": Code(
         Kind.INVALID, "A confirm token is needed.", "Size the audience, show the number, then send its token."
     ),
@@ -157,8 +170,26 @@ CODES: dict[str, Code] = {
     # schedules
     "schedule.invalid": Code(Kind.INVALID, "The schedule is not valid.", "Correct the fields that are named."),
     "schedule.not_active": Code(Kind.CONFLICT, "The schedule is not active.", "See its status."),
+    "schedule.no_occurrence": Code(
+        Kind.CONFLICT, "Its recurrence has no occurrence in the future.", "Revise its recurrence."
+    ),
     "schedule.ended": Code(Kind.CONFLICT, "The schedule has ended.", "Attach a new one."),
     # batch jobs
+    "approval.not_for_agents": Code(Kind.DENIED, "An agent can never approve.", "Ask a person who did not request it."),
+    "approval.own_request": Code(
+        Kind.DENIED, "Who asked for it cannot approve it.", "Ask another person with batch:approve."
+    ),
+    "approval.expired": Code(Kind.CONFLICT, "Nobody approved it in time.", "Ask for it again."),
+    "approval.rejected": Code(Kind.CONFLICT, "It was rejected.", "Ask for another one."),
+    "step.not_found": Code(Kind.NOT_FOUND, "The job has no such approval step.", "See the workflow's steps."),
+    "step.decided": Code(Kind.CONFLICT, "The step has been decided.", "See the job."),
+    "policy.invalid": Code(Kind.INVALID, "The policy cannot be set like this.", "Correct the fields that are named."),
+    "policy.not_for_agents": Code(
+        Kind.DENIED, "An agent cannot change the policy.", "Ask a person of the project to do it."
+    ),
+    "workflow.not_for_agents": Code(
+        Kind.DENIED, "An active workflow is read-only to agents.", "Ask a person to disable it, or archive it."
+    ),
     "batch_job.ended": Code(Kind.CONFLICT, "The batch job has ended.", "Start a new one."),
     "batch_job.illegal_move": Code(
         Kind.CONFLICT, "The batch job cannot do that in its present status.", "See its status."

@@ -5,9 +5,11 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any
+
+from aggregates.policy import Limits
 
 NAME_LIMIT = 200
 """Longest name of anything, in characters."""
@@ -18,12 +20,16 @@ VARIABLES_LIMIT = 5 * 1024
 
 @dataclass(frozen=True)
 class Acknowledgement:
-    """The count that a human confirmed, with the sizing that it came from."""
+    """The count that a human confirmed, with the sizing that it came from.
+
+    With a `ceiling` it came from a standing approval: up to so many people, whoever they are at that instant.
+    """
 
     count: int
     fingerprint: str
     token_nonce: str | None
     sized_at: datetime | None
+    ceiling: int | None = None
 
     def as_data(self) -> dict[str, Any]:
         return {
@@ -31,7 +37,41 @@ class Acknowledgement:
             "fingerprint": self.fingerprint,
             "token_nonce": self.token_nonce,
             "sized_at": self.sized_at.isoformat() if self.sized_at else None,
+            "ceiling": self.ceiling,
         }
+
+
+@dataclass(frozen=True)
+class StandingApproval:
+    """What a human allows a schedule until further notice.
+
+    Up to `ceiling` people at each occurrence, as long as the workflow's content is the one of `workflow_version` and
+    `expires_at` has not come; `by` is the principal who gave it, and `limits` are those of its key, which hold for what
+    it allowed. `max_growth` is a share of the acknowledged count.
+    """
+
+    by: str
+    workflow_version: int
+    max_growth: float
+    ceiling: int
+    expires_at: datetime | None = None
+    limits: Limits = field(default_factory=Limits)
+
+    @classmethod
+    def of(cls, data: Mapping[str, Any]) -> StandingApproval:
+        expires_at = data["expires_at"]
+        ends = datetime.fromisoformat(expires_at) if expires_at else None
+        return cls(**{**data, "expires_at": ends, "limits": Limits.of(data["limits"])})
+
+    def as_data(self) -> dict[str, Any]:
+        ends = self.expires_at.isoformat() if self.expires_at else None
+        return {**asdict(self), "expires_at": ends, "limits": self.limits.as_data()}
+
+    def exceeded(self, affected: int, now: datetime) -> str | None:
+        """Why an audience of this size is not covered by it; None when it is."""
+        if self.expires_at is not None and self.expires_at <= now:
+            return "approval_expired"
+        return "beyond_growth" if affected > self.ceiling else None
 
 
 @dataclass(frozen=True)

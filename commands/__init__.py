@@ -5,8 +5,13 @@ grants      one table: command or read -> scopes
 context     what a handler receives, as Protocols
 confirm     the one acknowledgement guard, and the sizing that it rests on
 workflow    create, edit, enable, disable, archive, restore
-batch_job   size an audience, run a batch, cancel a job
-schedule    attach, pause, resume, detach
+batch_job   size an audience, run a batch, pause, resume, cancel a job
+approval    approve or reject a held job, answer an approval step
+schedule    attach, revise, pause, resume, detach, preview
+terms       what a schedule's fields come to: recurrence, firing, how far its approval reaches
+due         occurrences and approvals whose time has come; asked by the scheduler only
 people      people and cohorts
 keys        API keys
+policy      what the project narrows of the installation's policy
+notes       why somebody did something
 """

@@ -1,17 +1,30 @@
-"""Batch jobs: size an audience, run a batch over exactly the people who were acknowledged, cancel."""
+"""Batch jobs: size an audience, run a batch over exactly the people who were acknowledged, pause, resume, cancel."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+from aggregates.audience import Audience
 from aggregates.batch_job.aggregate import BatchJob
+from aggregates.errors import DomainError
 from aggregates.values import digest
 from aggregates.workflow.aggregate import Workflow
-from commands.confirm import acknowledge, batch_definition, bought_job, claims_for, merged, size
+from aggregates.workflow.definition import Definition
+from commands.confirm import (
+    Kept,
+    acknowledge,
+    batch_definition,
+    bought_job,
+    claims_for,
+    job_for,
+    merged,
+    size,
+)
 from commands.context import Accepted, Context
+from commands.notes import checked_note
 
 EXPLAINED_AT_ONCE = 100
 """Most excluded people in one answer."""
@@ -19,10 +32,14 @@ EXPLAINED_AT_ONCE = 100
 
 @dataclass(frozen=True)
 class SizeAudience:
-    """Count whom a workflow would reach now. Contacts nobody. The token it answers with buys one batch job."""
+    """Count whom a workflow would reach now. Contacts nobody. The token it answers with buys one batch job.
+
+    `freeze` keeps the affected people until the token expires: a job that it buys reaches those, whoever matches then.
+    """
 
     workflow_id: UUID
     variables: dict[str, Any] = field(default_factory=dict)
+    freeze: bool = False
 
 
 @dataclass(frozen=True)
@@ -44,6 +61,21 @@ class RunBatch:
 
 
 @dataclass(frozen=True)
+class PauseBatchJob:
+    """Stop a batch job for a while: nobody else is reached until it is resumed."""
+
+    batch_job_id: UUID
+    reason: str
+
+
+@dataclass(frozen=True)
+class ResumeBatchJob:
+    """Let a paused job go on, over the people who were acknowledged for it and nobody else."""
+
+    batch_job_id: UUID
+
+
+@dataclass(frozen=True)
 class CancelBatchJob:
     """Stop a batch job. What was sent stays sent; nobody else is reached."""
 
@@ -56,20 +88,25 @@ def size_audience(command: SizeAudience, ctx: Context) -> Accepted:
     definition, audience = batch_definition(workflow)
     variables = merged(definition, command.variables)
     sizing = size(ctx, definition, audience, shown=True)
-    claims = claims_for(ctx, workflow, audience, variables, sizing)
+    claims = claims_for(ctx, workflow, audience, variables, Kept(sizing.affected, sizing.fingerprint))
+    limit = ctx.policy.max_audience
+    if command.freeze and 0 < sizing.affected <= limit:
+        claims |= _keep(ctx, workflow, definition, audience, claims)
     data = {
         "workflow_id": str(workflow.id),
         "workflow_version": workflow.content_version,
         "workflow_status": workflow.status,
         "matched": sizing.matched,
         "excluded": dict(sizing.excluded),
-        "affected": sizing.affected,
+        "affected": claims["count"],
+        "frozen": claims["frozen"],
         "total": sizing.total,
-        "limit": ctx.policy.limit_for(ctx.meta.principal.max_audience),
+        "limit": limit,
         "everyone": sizing.everyone,
         "missing_variables": dict(sizing.missing_variables),
         "sample": [dict(person) for person in sizing.sample],
         "send_mode": ctx.policy.send_mode,
+        "policy": ctx.policy.as_data(),
         "confirm_token": ctx.tokens.sign(claims),
         "expires_at": datetime.fromtimestamp(claims["expires_at"], UTC).isoformat(),
     }
@@ -96,7 +133,7 @@ def run_batch(command: RunBatch, ctx: Context) -> Accepted:
     spent = ctx.store.taken(bought)
     existing = ctx.store.find(BatchJob, bought, ctx.meta) if bought and spent else None
     if existing and existing.request_digest == _digest(command, ctx):
-        return _answer(existing, ctx.store.save(existing))
+        return job_answer(existing, ctx.store.save(existing))
     proof = acknowledge(
         ctx,
         workflow,
@@ -104,8 +141,8 @@ def run_batch(command: RunBatch, ctx: Context) -> Accepted:
         token=command.confirm_token,
         variables=command.variables,
         spent=spent,
+        buys_job=True,
     )
-    over = ctx.policy.approval_over
     job = BatchJob.request(
         bought or ctx.ids.new(),
         workflow_id=workflow.id,
@@ -113,17 +150,58 @@ def run_batch(command: RunBatch, ctx: Context) -> Accepted:
         variables=proof.variables,
         acknowledgement=proof.acknowledgement,
         request_digest=_digest(command, ctx),
-        send_mode=ctx.policy.send_mode,
-        held_because="approval_over" if over is not None and proof.acknowledgement.count > over else None,
+        send_mode=proof.policy.send_mode,
+        held_because=proof.held_because,
+        held_until=held_until(ctx),
+        frozen=proof.frozen,
         meta=ctx.meta,
     )
-    return _answer(job, ctx.store.save(job))
+    return job_answer(job, ctx.store.save(job))
+
+
+def held_until(ctx: Context) -> datetime:
+    """When a job that is held now is given up."""
+    return ctx.meta.now + timedelta(hours=ctx.policy.approval_hours)
+
+
+def pause(command: PauseBatchJob, ctx: Context) -> Accepted:
+    job = ctx.store.load(BatchJob, command.batch_job_id, ctx.meta)
+    job.pause(reason=checked_note(command.reason, at="/reason", required=True), meta=ctx.meta)
+    return job_answer(job, ctx.store.save(job))
+
+
+def resume(command: ResumeBatchJob, ctx: Context) -> Accepted:
+    job = ctx.store.load(BatchJob, command.batch_job_id, ctx.meta)
+    # A workflow that is being disabled at this moment pauses its jobs; whoever comes second sees the other.
+    ctx.store.lock(job.workflow_id)
+    workflow = ctx.store.load(Workflow, job.workflow_id, ctx.meta)
+    if job.status == "paused" and workflow.status != "active":
+        raise DomainError("workflow.not_active", details={"status": workflow.status})
+    job.resume(meta=ctx.meta)
+    return job_answer(job, ctx.store.save(job))
 
 
 def cancel(command: CancelBatchJob, ctx: Context) -> Accepted:
     job = ctx.store.load(BatchJob, command.batch_job_id, ctx.meta)
-    job.request_cancel(reason=command.reason, meta=ctx.meta)
-    return _answer(job, ctx.store.save(job))
+    job.request_cancel(reason=checked_note(command.reason, at="/reason"), meta=ctx.meta)
+    return job_answer(job, ctx.store.save(job))
+
+
+def _keep(
+    ctx: Context, workflow: Workflow, definition: Definition, audience: Audience, claims: dict[str, Any]
+) -> dict[str, Any]:
+    """Keep the people of this sizing for the job that its token can buy; what the token says of them."""
+    count, fingerprint = ctx.people.keep(
+        ctx.meta.principal.project_id,
+        job_for(ctx, claims["nonce"]),
+        workflow.id,
+        audience,
+        sends_email=definition.sends_email,
+        about=claims["count"],
+        expires_at=datetime.fromtimestamp(claims["expires_at"], UTC),
+        now=ctx.meta.now,
+    )
+    return {"count": count, "fingerprint": fingerprint, "frozen": True}
 
 
 def _digest(command: RunBatch, ctx: Context) -> str:
@@ -138,15 +216,19 @@ def _digest(command: RunBatch, ctx: Context) -> str:
     )
 
 
-def _answer(job: BatchJob, position: int) -> Accepted:
+def job_answer(job: BatchJob, position: int) -> Accepted:
+    """What every command about a job tells of it."""
     data: dict[str, Any] = {
         "batch_job_id": str(job.id),
         "workflow_id": str(job.workflow_id),
         "workflow_version": job.workflow_version,
         "status": job.status,
         "acknowledged": job.acknowledged_count,
+        "frozen": job.frozen,
         "send_mode": job.send_mode,
     }
+    if job.status == "held" and job.due_at:
+        data["held_until"] = job.due_at.isoformat()
     if job.counts:
         data["counts"] = job.counts
     return Accepted(str(job.id), data, position)

@@ -15,7 +15,7 @@ from typing import Any, Protocol
 from aggregates.base import Meta
 from aggregates.errors import DomainError
 from aggregates.values import digest
-from commands import batch_job, keys, people, schedule, workflow
+from commands import approval, batch_job, due, keys, people, policy, schedule, workflow
 from commands.context import Accepted, Context
 from commands.grants import authorize
 
@@ -31,15 +31,25 @@ HANDLERS: dict[type, Handler] = {
     batch_job.SizeAudience: batch_job.size_audience,
     batch_job.ExplainAudience: batch_job.explain_audience,
     batch_job.RunBatch: batch_job.run_batch,
+    batch_job.PauseBatchJob: batch_job.pause,
+    batch_job.ResumeBatchJob: batch_job.resume,
     batch_job.CancelBatchJob: batch_job.cancel,
+    approval.ApproveBatchJob: approval.approve,
+    approval.RejectBatchJob: approval.reject,
+    approval.DecideStep: approval.decide_step,
     schedule.AttachSchedule: schedule.attach,
+    schedule.ReviseSchedule: schedule.revise,
     schedule.PauseSchedule: schedule.pause,
     schedule.ResumeSchedule: schedule.resume,
     schedule.DetachSchedule: schedule.detach,
+    schedule.PreviewSchedule: schedule.preview,
+    due.FireSchedule: due.fire,
+    due.ExpireApproval: due.expire,
     people.ImportPeople: people.import_people,
     people.CreateCohort: people.create_cohort,
     keys.CreateKey: keys.create,
     keys.RevokeKey: keys.revoke,
+    policy.SetPolicy: policy.set_policy,
 }
 
 ATTEMPTS = 3

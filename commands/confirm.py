@@ -1,4 +1,5 @@
-"""The one acknowledgement guard. Whatever leads to people passes through `acknowledge`.
+"""The one acknowledgement guard. Whatever leads to people passes through `acknowledge`, or through `covered`, which
+asks a standing approval that came out of it.
 
 Order of refusals: workflow.not_batch, workflow.not_active, variables.invalid, audience.drift, audience.empty,
 audience.over_limit, confirm.*; scopes and the workflow's existence were checked before.
@@ -6,6 +7,7 @@ audience.over_limit, confirm.*; scopes and the workflow's existence were checked
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -14,27 +16,48 @@ from uuid import UUID
 
 from aggregates.audience import Audience
 from aggregates.errors import DomainError, Problem, invalid
-from aggregates.values import Acknowledgement, Sizing, digest
+from aggregates.policy import Policy
+from aggregates.values import Acknowledgement, Sizing, StandingApproval, digest
 from aggregates.workflow.aggregate import Workflow
 from aggregates.workflow.definition import Definition
 from commands.context import Context
 
 COUNT_LIMIT = 2**31 - 1
 
+TOKEN_LIMIT = 4_096
+"""Longest confirm token, in characters."""
+
+ROUNDING = 1e-9
+"""A tenth of ten people is one person, although binary floats make it a little less."""
+
 
 @dataclass(frozen=True)
 class Acknowledged:
-    """The proof that a human confirmed this audience of this workflow, as it is now."""
+    """The proof that a human confirmed this audience of this workflow, as it is now, under this policy."""
 
     definition: Definition
     variables: Mapping[str, Any]
     acknowledgement: Acknowledgement
+    policy: Policy
+    held_because: str | None
+    frozen: bool = False
 
 
-def batch_definition(workflow: Workflow) -> tuple[Definition, Audience]:
-    """The content of a workflow that has an audience; refused otherwise."""
-    if workflow.content.get("trigger", {}).get("type") != "batch":
+@dataclass(frozen=True)
+class Kept:
+    """People whose ids were kept when they were sized: how many, and which, as a fingerprint."""
+
+    count: int
+    fingerprint: str
+
+
+def batch_definition(workflow: Workflow, *, active: bool = False) -> tuple[Definition, Audience]:
+    """The content of a workflow that has an audience; refused otherwise, and when it has to be active and is not."""
+    trigger = workflow.content.get("trigger")
+    if not isinstance(trigger, dict) or trigger.get("type") != "batch":
         raise DomainError("workflow.not_batch")
+    if active and workflow.status != "active":
+        raise DomainError("workflow.not_active", details={"status": workflow.status})
     definition, problems = Definition.parse(workflow.content)
     if definition is None or definition.audience is None:
         raise invalid("workflow.invalid", problems)
@@ -64,14 +87,15 @@ def size(ctx: Context, definition: Definition, audience: Audience, *, shown: boo
 
 
 def claims_for(
-    ctx: Context, workflow: Workflow, audience: Audience, variables: Mapping[str, Any], sizing: Sizing
+    ctx: Context, workflow: Workflow, audience: Audience, variables: Mapping[str, Any], sized: Kept
 ) -> dict[str, Any]:
     """What a confirm token of this sizing says. Times are seconds since 1970."""
     now = ctx.meta.now
     return {
         **_bound(ctx, workflow, audience, variables),
-        "fingerprint": sizing.fingerprint,
-        "count": sizing.affected,
+        "fingerprint": sized.fingerprint,
+        "count": sized.count,
+        "frozen": False,
         "sized_at": int(now.timestamp()),
         "expires_at": int((now + timedelta(minutes=ctx.policy.token_minutes)).timestamp()),
         "nonce": ctx.ids.nonce(),
@@ -81,43 +105,101 @@ def claims_for(
 def bought_job(ctx: Context, token: str | None) -> UUID | None:
     """The only job that a genuine token can buy: its id comes from the token's nonce."""
     claims = ctx.tokens.open(token) if token else None
-    return ctx.ids.derived("batch_job", ctx.meta.principal.project_id, claims["nonce"]) if claims else None
+    return job_for(ctx, claims["nonce"]) if claims else None
+
+
+def job_for(ctx: Context, nonce: str) -> UUID:
+    """The id of the job that a token with this nonce buys."""
+    return ctx.ids.derived("batch_job", ctx.meta.principal.project_id, nonce)
 
 
 def acknowledge(
-    ctx: Context, workflow: Workflow, *, count: Any, token: str | None, variables: Mapping[str, Any], spent: bool
+    ctx: Context,
+    workflow: Workflow,
+    *,
+    count: Any,
+    token: str | None,
+    variables: Mapping[str, Any],
+    spent: bool,
+    buys_job: bool = False,
+    kept: Kept | None = None,
 ) -> Acknowledged:
-    """Pass, or refuse. `spent` says that the token has bought something other than what is asked for now."""
-    definition, audience = batch_definition(workflow)
-    if workflow.status != "active":
-        raise DomainError("workflow.not_active", details={"status": workflow.status})
+    """Pass, or refuse. `spent` says that the token has bought something other than what is asked for now.
+
+    `kept` are the people of a frozen sizing: they are asked for, and not whoever matches now. Where the token
+    `buys_job`, they are those of its own sizing, if that one was frozen.
+    """
+    definition, audience = batch_definition(workflow, active=True)
     merged_variables = merged(definition, variables)
     _is_count(count)
-    sizing = size(ctx, definition, audience, shown=False)
     claims = ctx.tokens.open(token) if token else None
+    if buys_job and not spent:
+        kept = _kept_for(ctx, claims)
+    sized = kept or _sized_now(ctx, definition, audience)
     bound = _bound(ctx, workflow, audience, merged_variables)
     ours = claims is not None and all(claims.get(name) == value for name, value in bound.items())
-    _no_drift(sizing, count, claims["fingerprint"] if ours and claims else None)
-    if sizing.affected == 0:
-        raise DomainError("audience.empty", details={"matched": sizing.matched, "excluded": dict(sizing.excluded)})
-    limit = ctx.policy.limit_for(ctx.meta.principal.max_audience)
-    if sizing.affected > limit:
-        raise DomainError(
-            "audience.over_limit",
-            f"{sizing.affected:,} people match; policy allows {limit:,}.",
-            details={"affected": sizing.affected, "limit": limit},
-        )
+    _no_drift(sized, count, claims["fingerprint"] if ours and claims else None, frozen=kept is not None)
+    _allowed(ctx, sized.count)
     _confirmed(ctx, token, claims, bound, count, spent=spent)
-    return Acknowledged(
-        definition,
-        merged_variables,
-        Acknowledgement(
-            count=sizing.affected,
-            fingerprint=sizing.fingerprint,
-            token_nonce=claims["nonce"] if claims else None,
-            sized_at=datetime.fromtimestamp(claims["sized_at"], UTC) if claims else None,
-        ),
+    if claims and claims.get("frozen") and kept is None:
+        raise DomainError("confirm.frozen")
+    acknowledgement = Acknowledgement(
+        count=sized.count,
+        fingerprint=sized.fingerprint,
+        token_nonce=claims["nonce"] if claims else None,
+        sized_at=datetime.fromtimestamp(claims["sized_at"], UTC) if claims else None,
     )
+    held_because = ctx.policy.holds(sized.count)
+    return Acknowledged(definition, merged_variables, acknowledgement, ctx.policy, held_because, kept is not None)
+
+
+def standing(
+    ctx: Context, workflow: Workflow, proof: Acknowledged, *, max_growth: float, expires_at: datetime | None
+) -> StandingApproval:
+    """What an acknowledgement allows a schedule until further notice; `max_growth` was checked against the policy."""
+    count = proof.acknowledgement.count
+    return StandingApproval(
+        by=ctx.meta.principal.id,
+        workflow_version=workflow.content_version,
+        max_growth=max_growth,
+        ceiling=min(count + math.floor(count * max_growth + ROUNDING), ctx.policy.max_audience),
+        expires_at=expires_at,
+        limits=ctx.meta.principal.own_limits,
+    )
+
+
+def covered(ctx: Context, workflow: Workflow, approval: StandingApproval, variables: Mapping[str, Any]) -> Acknowledged:
+    """What a standing approval allows at this instant; what goes beyond it, or beyond the policy, is held."""
+    definition, audience = batch_definition(workflow)
+    merged_variables = merged(definition, variables)
+    sized = _sized_now(ctx, definition, audience)
+    if sized.count == 0:
+        raise DomainError("audience.empty")
+    policy = ctx.policy.narrowed([approval.limits])
+    held_because = policy.exceeded(sized.count) or approval.exceeded(sized.count, ctx.meta.now)
+    acknowledgement = Acknowledgement(
+        count=sized.count,
+        fingerprint=sized.fingerprint,
+        token_nonce=None,
+        sized_at=ctx.meta.now,
+        ceiling=policy.ceiling(approval.ceiling),
+    )
+    return Acknowledged(definition, merged_variables, acknowledgement, policy, held_because)
+
+
+def _kept_for(ctx: Context, claims: Mapping[str, Any] | None) -> Kept | None:
+    """The people whom a token's sizing kept, if it is a frozen one; refused when they are kept no more."""
+    if not claims or not claims.get("frozen"):
+        return None
+    kept = ctx.people.kept(ctx.meta.principal.project_id, job_for(ctx, claims["nonce"]))
+    if kept is None:
+        raise DomainError("confirm.expired")
+    return Kept(*kept)
+
+
+def _sized_now(ctx: Context, definition: Definition, audience: Audience) -> Kept:
+    sizing = size(ctx, definition, audience, shown=False)
+    return Kept(sizing.affected, sizing.fingerprint)
 
 
 def _bound(ctx: Context, workflow: Workflow, audience: Audience, variables: Mapping[str, Any]) -> dict[str, Any]:
@@ -148,18 +230,31 @@ def _is_count(count: Any) -> None:
         )
 
 
-def _no_drift(sizing: Sizing, count: int, fingerprint: str | None) -> None:
-    if sizing.affected != count:
+def _no_drift(sized: Kept, count: int, fingerprint: str | None, *, frozen: bool) -> None:
+    if sized.count != count:
+        stands = f"{sized.count:,} people were kept" if frozen else f"The audience is {sized.count:,} people now"
         raise DomainError(
             "audience.drift",
-            f"The audience is {sizing.affected:,} people now; {count:,} were acknowledged. Nothing was started.",
-            details={"now": sizing.affected, "acknowledged": count},
+            f"{stands}; {count:,} were acknowledged. Nothing was started.",
+            details={"now": sized.count, "acknowledged": count},
         )
-    if fingerprint is not None and fingerprint != sizing.fingerprint:
+    if fingerprint is not None and fingerprint != sized.fingerprint:
         raise DomainError(
             "audience.drift",
             f"The audience is still {count:,} people, but not the same ones. Nothing was started.",
-            details={"now": sizing.affected, "acknowledged": count, "same_people": False},
+            details={"now": sized.count, "acknowledged": count, "same_people": False},
+        )
+
+
+def _allowed(ctx: Context, count: int) -> None:
+    if count == 0:
+        raise DomainError("audience.empty")
+    limit = ctx.policy.max_audience
+    if count > limit:
+        raise DomainError(
+            "audience.over_limit",
+            f"{count:,} people match; policy allows {limit:,}.",
+            details={"affected": count, "limit": limit},
         )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, BinaryIO, Protocol, TypeVar
@@ -11,6 +11,7 @@ from uuid import UUID
 from aggregates.audience import Audience
 from aggregates.base import Aggregate, Meta
 from aggregates.errors import Problem
+from aggregates.policy import Limits, Policy
 from aggregates.values import Sizing
 
 A = TypeVar("A", bound=Aggregate)
@@ -42,10 +43,22 @@ class Store(Protocol):
         """Append what is pending; the position of the last event, or where the stream already stands."""
 
     def taken(self, id: UUID | None) -> bool:
-        """Whether any stream of any kind has this id; a confirm token buys one id, once."""
+        """Whether any stream of any kind has this id, or it was spent; a confirm token buys one id, once."""
 
-    def schedules_of(self, workflow_id: UUID, meta: Meta) -> Sequence[UUID]:
-        """The ids of a workflow's schedules that are not detached."""
+    def spend(self, id: UUID | None, meta: Meta) -> None:
+        """Use up the id that a confirm token buys, for something that is no stream of its own."""
+
+    def belonging(self, kind: type[A], parent_id: UUID, meta: Meta, *statuses: str) -> list[A]:
+        """What belongs to a workflow and stands in one of these statuses; nobody else appends to it meanwhile."""
+
+    def any_stands(self, ids: Sequence[UUID], statuses: Collection[str]) -> bool:
+        """Whether any of these streams stands in one of these statuses, as of the last commit."""
+
+    def lock(self, id: UUID, *, shared: bool = False) -> None:
+        """Let nobody append to a stream until this command has ended; shared with others who only look at it."""
+
+    def claim(self, id: UUID, now: datetime) -> bool:
+        """Take a stream that is due; False when it is not, or when somebody else has it at this moment."""
 
 
 class People(Protocol):
@@ -70,6 +83,23 @@ class People(Protocol):
     ) -> Sequence[Mapping[str, Any]]:
         """People who match and are excluded: `{person_id, distinct_id, reason}`."""
 
+    def keep(
+        self,
+        project_id: UUID,
+        job_id: UUID,
+        workflow_id: UUID,
+        audience: Audience,
+        *,
+        sends_email: bool,
+        about: int,
+        expires_at: datetime,
+        now: datetime,
+    ) -> tuple[int, str]:
+        """Keep the affected people (`about` so many) for a job that may be bought until then: count, fingerprint."""
+
+    def kept(self, project_id: UUID, job_id: UUID) -> tuple[int, str] | None:
+        """What was kept for a job, if it still is."""
+
     def import_people(
         self,
         project_id: UUID,
@@ -84,6 +114,23 @@ class People(Protocol):
     def create_cohort(self, project_id: UUID, id: UUID, **fields: Any) -> Mapping[str, Any]: ...
 
 
+class Ledger(Protocol):
+    """Where the people of a job stand, inside the command's transaction."""
+
+    def claim_step(self, job_id: UUID, step_id: str) -> bool:
+        """Whether an enrolled job has this approval step; nobody arrives at it until this command has ended."""
+
+    def wake(self, job_id: UUID, step_id: str, now: datetime) -> None:
+        """Let everybody who waits at a step of a job go on."""
+
+
+class Projects(Protocol):
+    """The project's own state, inside the command's transaction."""
+
+    def narrow(self, project_id: UUID, limits: Limits) -> None:
+        """Set what the project narrows of the installation's policy."""
+
+
 class Keys(Protocol):
     """API keys, inside the command's transaction."""
 
@@ -91,28 +138,6 @@ class Keys(Protocol):
         """The key's id and, for this one time, its plain text."""
 
     def revoke(self, project_id: UUID, id: str, now: datetime) -> bool: ...
-
-
-@dataclass(frozen=True)
-class Policy:
-    """The one object that the guard, the enroller and every answer read."""
-
-    max_audience: int
-    approval_over: int | None
-    send_mode: str
-    token_minutes: int
-
-    def limit_for(self, max_audience: int | None) -> int:
-        """The largest audience for a key with its own cap."""
-        return self.max_audience if max_audience is None else min(max_audience, self.max_audience)
-
-    def as_data(self) -> dict[str, Any]:
-        return {
-            "max_audience": self.max_audience,
-            "approval_over": self.approval_over,
-            "send_mode": self.send_mode,
-            "token_minutes": self.token_minutes,
-        }
 
 
 class Tokens(Protocol):
@@ -136,12 +161,14 @@ class Ids(Protocol):
 
 @dataclass(frozen=True)
 class Context:
-    """All that a handler may touch."""
+    """All that a handler may touch. `policy` is the one of the command's principal."""
 
     meta: Meta
     store: Store
     people: People
     keys: Keys
+    ledger: Ledger
+    projects: Projects
     policy: Policy
     tokens: Tokens
     ids: Ids

@@ -26,6 +26,9 @@ SCOPES = frozenset(
     }
 )
 
+ENGINE = "engine"
+"""What only the engine itself may do. It is no scope: no key can be given it."""
+
 COMMANDS: dict[str, tuple[str, ...]] = {
     "CreateWorkflow": ("workflow:write",),
     "EditWorkflow": ("workflow:write",),
@@ -37,15 +40,25 @@ COMMANDS: dict[str, tuple[str, ...]] = {
     "SizeAudience": ("workflow:read", "person:read"),
     "ExplainAudience": ("workflow:read", "person:read"),
     "RunBatch": ("workflow:run", "person:read"),
+    "ApproveBatchJob": ("batch:approve", "person:read"),
+    "RejectBatchJob": ("batch:approve",),
+    "DecideStep": ("batch:approve", "person:read"),
+    "PauseBatchJob": ("run:cancel",),
+    "ResumeBatchJob": ("workflow:run", "person:read"),
     "CancelBatchJob": ("run:cancel",),
     "AttachSchedule": ("workflow:run", "person:read"),
+    "ReviseSchedule": ("workflow:run", "person:read"),
     "ResumeSchedule": ("workflow:run", "person:read"),
     "PauseSchedule": ("workflow:run",),
     "DetachSchedule": ("workflow:run",),
+    "PreviewSchedule": ("workflow:read",),
+    "FireSchedule": (ENGINE,),
+    "ExpireApproval": (ENGINE,),
     "ImportPeople": ("person:write",),
     "CreateCohort": ("cohort:write",),
     "CreateKey": ("key:admin",),
     "RevokeKey": ("key:admin",),
+    "SetPolicy": ("key:admin",),
 }
 
 READS: dict[str, tuple[str, ...]] = {
@@ -53,6 +66,7 @@ READS: dict[str, tuple[str, ...]] = {
     "workflows.get": ("workflow:read",),
     "schedules.list": ("workflow:read",),
     "schedules.get": ("workflow:read",),
+    "schedules.occurrences": ("workflow:read",),
     "batch_jobs.list": ("run:read",),
     "batch_jobs.get": ("run:read",),
     "runs.list": ("run:read", "person:read"),

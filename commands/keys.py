@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
 
 from aggregates.errors import DomainError, Problem, invalid
+from aggregates.policy import LARGEST, Limits
 from aggregates.values import NAME_LIMIT
 from commands.context import Accepted, Context
 from commands.grants import SCOPES
@@ -18,7 +19,7 @@ class CreateKey:
     name: str
     scopes: tuple[str, ...]
     agent: bool = False
-    max_audience: int | None = None
+    limits: Limits = field(default_factory=Limits)
     rate_per_minute: int | None = None
     expires_at: datetime | None = None
 
@@ -40,9 +41,9 @@ def create(command: CreateKey, ctx: Context) -> Accepted:
         name=command.name,
         scopes=sorted(set(command.scopes)),
         agent=command.agent,
-        max_audience=command.max_audience,
+        limits=command.limits.as_data(),
         rate_per_minute=command.rate_per_minute,
-        expires_at=command.expires_at,
+        expires_at=command.expires_at and command.expires_at.astimezone(UTC),
         now=ctx.meta.now,
     )
     return Accepted(key_id, {"key_id": key_id, "scopes": sorted(set(command.scopes))}, once={"key": plain})
@@ -78,19 +79,25 @@ def _problems(command: CreateKey, ctx: Context) -> list[Problem]:
     beyond = [scope for scope in command.scopes if scope in SCOPES and scope not in ctx.meta.principal.scopes]
     if beyond:
         problems.append(Problem("/scopes", "scope.beyond", "You cannot give scopes that you lack.", beyond))
-    cap = ctx.meta.principal.max_audience
-    if cap is not None and (command.max_audience is None or command.max_audience > cap):
-        problems.append(
-            Problem("/max_audience", "limit.beyond", "You cannot give more than your own limit.", None, cap)
-        )
+    problems += command.limits.problems() or command.limits.beyond(ctx.meta.principal.own_limits)
     if command.agent and "batch:approve" in command.scopes:
         problems.append(Problem("/scopes", "scope.agent", "A key marked agent can never approve.", "batch:approve"))
-    for name in ("max_audience", "rate_per_minute"):
-        limit = getattr(command, name)
-        if limit is not None and not 1 <= limit <= 10**9:
-            problems.append(Problem(f"/{name}", "field.invalid", "A positive number.", None, "integer", 1000))
-    if command.expires_at is not None and (command.expires_at.tzinfo is None or command.expires_at <= ctx.meta.now):
+    if command.rate_per_minute is not None and not 1 <= command.rate_per_minute <= LARGEST:
+        problems.append(Problem("/rate_per_minute", "field.invalid", "A positive number.", None, "integer", 1000))
+    own_rate = ctx.meta.principal.rate_per_minute
+    if own_rate is not None and (command.rate_per_minute is None or command.rate_per_minute > own_rate):
+        message = "You cannot give more than your own limit."
+        problems.append(Problem("/rate_per_minute", "limit.beyond", message, None, own_rate))
+    if command.expires_at is not None and not _in_future(command.expires_at, ctx.meta.now):
         problems.append(
             Problem("/expires_at", "field.invalid", "An instant in the future with its offset.", None, "date-time")
         )
     return problems
+
+
+def _in_future(instant: datetime, now: datetime) -> bool:
+    """Whether it is one, with an offset, that a calendar in UTC has as well."""
+    try:
+        return instant.tzinfo is not None and instant.astimezone(UTC) > now
+    except OverflowError:
+        return False

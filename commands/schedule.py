@@ -1,27 +1,40 @@
-"""Schedules: attach a recurrence to a batch workflow, pause, resume, detach.
+"""Schedules: attach a recurrence to a batch workflow, revise, pause, resume, detach, preview.
 
-Attaching and resuming lead to people later, so both pass the acknowledgement guard.
+Attaching, resuming, and revising what is active lead to people later, so they pass the acknowledgement guard.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
 from typing import Any
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
-from aggregates.errors import Problem, invalid
+from aggregates.errors import DomainError, Problem, invalid
 from aggregates.recurrence import Recurrence
 from aggregates.schedule.aggregate import Schedule
+from aggregates.schedule.firing import Firing
+from aggregates.schedule.terms import Terms
+from aggregates.values import digest
 from aggregates.workflow.aggregate import Workflow
-from commands.confirm import acknowledge, bought_job
+from commands.confirm import Acknowledged, acknowledge, batch_definition, bought_job, merged, standing
 from commands.context import Accepted, Context
+from commands.notes import checked_note
+from commands.terms import envelope, recurrence_of, revised
 
-NOTE_LIMIT = 1_000
+PREVIEWED_AT_ONCE = 100
+
+APPROVED_LATER = "It is not active: max_growth and approval_expires_at are given with the acknowledgement."
 
 
 @dataclass(frozen=True)
 class AttachSchedule:
-    """Repeat a batch workflow; needs the acknowledged count of a fresh sizing, as run-batch does."""
+    """Repeat a batch workflow; needs the acknowledged count of a fresh sizing, as run-batch does.
+
+    The count is a standing approval: an occurrence that would reach more than `max_growth` (a share) beyond it, or
+    comes after `approval_expires_at`, is held for a human. `starts_at` and `exdates` are local times of `timezone`.
+    """
 
     workflow_id: UUID
     rrule: str
@@ -29,7 +42,35 @@ class AttachSchedule:
     acknowledged_affected_count: int
     confirm_token: str | None = None
     timezone: str = "UTC"
+    exdates: list[str] = field(default_factory=list)
     variables: dict[str, Any] = field(default_factory=dict)
+    overlap: str = "skip"
+    catch_up: str = "latest"
+    catch_up_window_minutes: int = 60
+    max_growth: float | None = None
+    approval_expires_at: str | None = None
+
+
+@dataclass(frozen=True)
+class ReviseSchedule:
+    """Change a schedule; what is None stays. One that is active needs the acknowledged count of a fresh sizing.
+
+    A count that is given is checked in any case, and renews the standing approval.
+    """
+
+    schedule_id: UUID
+    rrule: str | None = None
+    starts_at: str | None = None
+    timezone: str | None = None
+    exdates: list[str] | None = None
+    variables: dict[str, Any] | None = None
+    overlap: str | None = None
+    catch_up: str | None = None
+    catch_up_window_minutes: int | None = None
+    max_growth: float | None = None
+    approval_expires_at: str | None = None
+    acknowledged_affected_count: int | None = None
+    confirm_token: str | None = None
 
 
 @dataclass(frozen=True)
@@ -42,11 +83,13 @@ class PauseSchedule:
 
 @dataclass(frozen=True)
 class ResumeSchedule:
-    """Let a paused schedule fire again; needs a fresh acknowledged count."""
+    """Let a paused schedule fire again, from now on; needs the acknowledged count of a fresh sizing."""
 
     schedule_id: UUID
     acknowledged_affected_count: int
     confirm_token: str | None = None
+    max_growth: float | None = None
+    approval_expires_at: str | None = None
 
 
 @dataclass(frozen=True)
@@ -57,72 +100,170 @@ class DetachSchedule:
     note: str = ""
 
 
+@dataclass(frozen=True)
+class PreviewSchedule:
+    """The next instants of a recurrence, or of a schedule that is there. Records nothing, contacts nobody."""
+
+    schedule_id: UUID | None = None
+    rrule: str | None = None
+    starts_at: str | None = None
+    timezone: str = "UTC"
+    exdates: list[str] = field(default_factory=list)
+    count: int = 10
+
+
 def attach(command: AttachSchedule, ctx: Context) -> Accepted:
+    # A workflow that is being archived at this moment ends its schedules; whoever comes second sees the other.
+    ctx.store.lock(command.workflow_id, shared=True)
     workflow = ctx.store.load(Workflow, command.workflow_id, ctx.meta)
-    recurrence, problems = Recurrence.parse(command.rrule, command.starts_at, command.timezone, now=ctx.meta.now)
-    if recurrence is None:
+    recurrence, problems = recurrence_of(ctx, command.rrule, command.starts_at, command.timezone, command.exdates)
+    firing = Firing(command.overlap, command.catch_up, command.catch_up_window_minutes)
+    growth, expires_at, more = envelope(ctx, command.max_growth, command.approval_expires_at, None)
+    problems += [*firing.problems(), *more]
+    if recurrence is None or problems:
         raise invalid("schedule.invalid", problems)
     schedule_id = bought_job(ctx, command.confirm_token)
-    proof = acknowledge(
-        ctx,
-        workflow,
-        count=command.acknowledged_affected_count,
-        token=command.confirm_token,
-        variables=command.variables,
-        spent=ctx.store.taken(schedule_id),
-    )
+    existing = ctx.store.find(Schedule, schedule_id, ctx.meta) if schedule_id else None
+    if existing and existing.request_digest == _digest(command, ctx):
+        return _answer(existing, ctx.store.save(existing))
+    proof = _acknowledged(ctx, workflow, command, command.variables)
     schedule = Schedule.attach(
         schedule_id or ctx.ids.new(),
         workflow_id=workflow.id,
-        recurrence=recurrence,
-        variables=proof.variables,
+        request_digest=_digest(command, ctx),
+        terms=Terms(recurrence, command.variables, firing),
         acknowledgement=proof.acknowledgement,
+        approval=standing(ctx, workflow, proof, max_growth=growth, expires_at=expires_at),
         meta=ctx.meta,
     )
     return _answer(schedule, ctx.store.save(schedule))
 
 
+def revise(command: ReviseSchedule, ctx: Context) -> Accepted:
+    schedule = ctx.store.load(Schedule, command.schedule_id, ctx.meta)
+    ctx.store.lock(schedule.workflow_id, shared=True)
+    workflow = ctx.store.load(Workflow, schedule.workflow_id, ctx.meta)
+    before = schedule.approval
+    growth, expires_at, problems = envelope(ctx, command.max_growth, command.approval_expires_at, before)
+    asked = (command.max_growth, command.approval_expires_at) != (None, None)
+    terms = revised(ctx, schedule.terms, asdict(command), problems if asked else [])
+    approval_changes = before is None or (growth, expires_at) != (before.max_growth, before.expires_at)
+    needs = schedule.needs_acknowledgement(terms, approval_changes=approval_changes)
+    if schedule.status == "detached" or (not needs and command.acknowledged_affected_count is None):
+        if asked and approval_changes and schedule.status != "detached":
+            raise DomainError("schedule.not_active", APPROVED_LATER, details={"status": schedule.status})
+        merged(batch_definition(workflow)[0], terms.variables)
+        schedule.revise(terms, meta=ctx.meta)
+        return _answer(schedule, ctx.store.save(schedule))
+    if command.acknowledged_affected_count is None:
+        raise DomainError("acknowledgement.missing", details={"status": schedule.status})
+    if problems:
+        raise invalid("schedule.invalid", problems)
+    proof = _acknowledged(ctx, workflow, command, terms.variables)
+    approval = standing(ctx, workflow, proof, max_growth=growth, expires_at=expires_at)
+    schedule.revise(terms, acknowledgement=proof.acknowledgement, approval=approval, meta=ctx.meta)
+    return _answer(schedule, ctx.store.save(schedule))
+
+
 def pause(command: PauseSchedule, ctx: Context) -> Accepted:
     schedule = ctx.store.load(Schedule, command.schedule_id, ctx.meta)
-    schedule.pause(note=_note(command.note, required=True), meta=ctx.meta)
+    schedule.pause(note=checked_note(command.note, required=True), meta=ctx.meta)
     return _answer(schedule, ctx.store.save(schedule))
 
 
 def resume(command: ResumeSchedule, ctx: Context) -> Accepted:
     schedule = ctx.store.load(Schedule, command.schedule_id, ctx.meta)
+    ctx.store.lock(schedule.workflow_id, shared=True)
     workflow = ctx.store.load(Workflow, schedule.workflow_id, ctx.meta)
-    proof = acknowledge(
-        ctx,
-        workflow,
-        count=command.acknowledged_affected_count,
-        token=command.confirm_token,
-        variables=schedule.variables,
-        spent=ctx.store.taken(bought_job(ctx, command.confirm_token)),
+    if schedule.status == "active":
+        return _answer(schedule, ctx.store.save(schedule))
+    growth, expires_at, problems = envelope(ctx, command.max_growth, command.approval_expires_at, schedule.approval)
+    _, found = recurrence_of(ctx, **schedule.terms.recurrence.as_data())
+    problems += [problem for problem in found if problem.code == "rrule.too_frequent"]
+    if problems:
+        raise invalid("schedule.invalid", problems)
+    proof = _acknowledged(ctx, workflow, command, schedule.terms.variables)
+    schedule.resume(
+        acknowledgement=proof.acknowledgement,
+        approval=standing(ctx, workflow, proof, max_growth=growth, expires_at=expires_at),
+        meta=ctx.meta,
     )
-    schedule.resume(proof.acknowledgement, meta=ctx.meta)
     return _answer(schedule, ctx.store.save(schedule))
 
 
 def detach(command: DetachSchedule, ctx: Context) -> Accepted:
     schedule = ctx.store.load(Schedule, command.schedule_id, ctx.meta)
-    schedule.detach(note=_note(command.note, required=False), meta=ctx.meta)
+    schedule.detach(note=checked_note(command.note), meta=ctx.meta)
     return _answer(schedule, ctx.store.save(schedule))
 
 
-def _note(note: str, *, required: bool) -> str:
-    if len(note) > NOTE_LIMIT or "\0" in note or (required and not note.strip()):
-        raise invalid(
-            "schedule.invalid",
-            [Problem("/note", "field.invalid", f"Say why, in at most {NOTE_LIMIT} characters.", None, "string")],
-        )
-    return note
+def preview(command: PreviewSchedule, ctx: Context) -> Accepted:
+    if command.schedule_id is not None:
+        schedule = ctx.store.load(Schedule, command.schedule_id, ctx.meta)
+        recurrence: Recurrence | None = schedule.terms.recurrence
+        problems: list[Problem] = []
+    else:
+        recurrence, problems = recurrence_of(ctx, command.rrule, command.starts_at, command.timezone, command.exdates)
+    if not 1 <= command.count <= PREVIEWED_AT_ONCE:
+        message = f"1 to {PREVIEWED_AT_ONCE} occurrences."
+        problems.append(Problem("/count", "field.invalid", message, None, "integer", 10))
+    if recurrence is None or problems:
+        raise invalid("schedule.invalid", problems)
+    occurrences = [
+        {
+            "at": found.instant.isoformat(),
+            "local": found.instant.astimezone(ZoneInfo(recurrence.timezone)).isoformat(),
+            "nominal": found.nominal.isoformat(),
+            "note": found.note,
+        }
+        for found in recurrence.upcoming(ctx.meta.now, command.count)
+    ]
+    subject = str(command.schedule_id) if command.schedule_id else ""
+    return Accepted(subject, {**recurrence.as_data(), "occurrences": occurrences})
+
+
+def _acknowledged(
+    ctx: Context,
+    workflow: Workflow,
+    command: AttachSchedule | ReviseSchedule | ResumeSchedule,
+    variables: Mapping[str, Any],
+) -> Acknowledged:
+    """The one guard, for whatever lets a schedule fire. A token that passes it is spent, for attaching by the new
+    schedule itself.
+    """
+    bought = bought_job(ctx, command.confirm_token)
+    proof = acknowledge(
+        ctx,
+        workflow,
+        count=command.acknowledged_affected_count,
+        token=command.confirm_token,
+        variables=variables,
+        spent=ctx.store.taken(bought),
+    )
+    if not isinstance(command, AttachSchedule):
+        ctx.store.spend(bought, ctx.meta)
+    return proof
+
+
+def _digest(command: AttachSchedule, ctx: Context) -> str:
+    """What makes two requests the same one; the token is the same anyway."""
+    return digest([asdict(command), ctx.meta.principal.id])
 
 
 def _answer(schedule: Schedule, position: int) -> Accepted:
+    approval = schedule.approval
+    upcoming = schedule.next_occurrence if schedule.status == "active" else None
     data = {
         "schedule_id": str(schedule.id),
         "workflow_id": str(schedule.workflow_id),
         "status": schedule.status,
-        **schedule.recurrence,
+        **schedule.terms.recurrence.as_data(),
+        **schedule.terms.firing.as_data(),
+        "variables": dict(schedule.terms.variables),
+        "acknowledged": schedule.acknowledgement["count"],
+        "max_growth": approval.max_growth if approval else None,
+        "ceiling": approval.ceiling if approval else None,
+        "approval_expires_at": approval.as_data()["expires_at"] if approval else None,
+        "next_occurrence": upcoming.isoformat() if upcoming else None,
     }
     return Accepted(str(schedule.id), data, position)

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 from uuid import UUID
 
+from aggregates.batch_job.aggregate import BatchJob
 from aggregates.errors import DomainError, Problem, invalid
 from aggregates.schedule.aggregate import Schedule
+from aggregates.shape import json_problems
 from aggregates.values import NAME_LIMIT
 from aggregates.workflow.aggregate import Workflow
 from aggregates.workflow.definition import Definition
+from aggregates.workflow.triggers import BatchTrigger, parse_trigger
 from commands.context import Accepted, Context
+from commands.due import CHANGED
 
 DESCRIPTION_LIMIT = 5_000
+
+AUDIENCE = "/trigger/filters/properties"
 
 
 @dataclass(frozen=True)
@@ -31,6 +37,8 @@ class CreateWorkflow:
 @dataclass(frozen=True)
 class EditWorkflow:
     """Change a draft; fields that are None stay as they are. `version` is the one that the edit was made against.
+
+    A change of the content pauses the workflow's schedules: nobody has acknowledged it for them.
 
     `revision` counts every change and not only those of the content; where it is given, it has to be the latest too.
     """
@@ -55,14 +63,14 @@ class EnableWorkflow:
 
 @dataclass(frozen=True)
 class DisableWorkflow:
-    """Take an active workflow back to draft; jobs that are not enrolled yet will be refused."""
+    """Take an active workflow back to draft; jobs that are not enrolled yet will be refused, running ones pause."""
 
     workflow_id: UUID
 
 
 @dataclass(frozen=True)
 class ArchiveWorkflow:
-    """Put a workflow away: it refuses new jobs, and its schedules end."""
+    """Put a workflow away: it refuses new jobs, its schedules end, and its running jobs pause."""
 
     workflow_id: UUID
 
@@ -84,6 +92,8 @@ def create(command: CreateWorkflow, ctx: Context) -> Accepted:
 
 
 def edit(command: EditWorkflow, ctx: Context) -> Accepted:
+    # Whoever changes a workflow with what belongs to it takes the workflow first, so that two never wait in a ring.
+    ctx.store.lock(command.workflow_id)
     workflow = ctx.store.load(Workflow, command.workflow_id, ctx.meta)
     if command.revision not in {None, workflow.version}:
         raise DomainError("workflow.stale", details={"made_against": command.revision, "revision": workflow.version})
@@ -92,14 +102,20 @@ def edit(command: EditWorkflow, ctx: Context) -> Accepted:
     name = workflow.name if command.name is None else command.name
     description = workflow.description if command.description is None else command.description
     findings = _checked(ctx, name, description, content)
+    before = workflow.content_version
     workflow.edit(name=name, description=description, content=content, made_against=command.version, meta=ctx.meta)
-    return _answer(workflow, ctx.store.save(workflow), findings)
+    schedules = []
+    if workflow.content_version != before:
+        schedules = ctx.store.belonging(Schedule, workflow.id, ctx.meta, "active")
+    for schedule in schedules:
+        schedule.pause(note=CHANGED, meta=ctx.meta)
+    return _answer(workflow, ctx.store.save(workflow, *schedules), findings)
 
 
 def enable(command: EnableWorkflow, ctx: Context) -> Accepted:
     workflow = ctx.store.load(Workflow, command.workflow_id, ctx.meta)
     definition, problems = Definition.parse(workflow.content)
-    problems = [*problems, *_cohort_problems(ctx, definition)]
+    problems = [*problems, *_cohort_problems(ctx, workflow.content, definition)]
     if workflow.status == "draft" and _errors(problems):
         raise invalid("workflow.invalid", problems)
     workflow.enable(definition, meta=ctx.meta)
@@ -107,24 +123,39 @@ def enable(command: EnableWorkflow, ctx: Context) -> Accepted:
 
 
 def disable(command: DisableWorkflow, ctx: Context) -> Accepted:
+    # No tool pair of an agent may walk around the lock on what is active.
+    if ctx.meta.principal.guarded:
+        raise DomainError("workflow.not_for_agents")
+    ctx.store.lock(command.workflow_id)
     workflow = ctx.store.load(Workflow, command.workflow_id, ctx.meta)
     workflow.disable(meta=ctx.meta)
-    return _answer(workflow, ctx.store.save(workflow), [])
+    jobs = _paused_jobs(ctx, workflow, "The workflow was disabled.")
+    return _answer(workflow, ctx.store.save(workflow, *jobs), [])
 
 
 def archive(command: ArchiveWorkflow, ctx: Context) -> Accepted:
+    ctx.store.lock(command.workflow_id)
     workflow = ctx.store.load(Workflow, command.workflow_id, ctx.meta)
     workflow.archive(meta=ctx.meta)
-    schedules = [ctx.store.load(Schedule, id, ctx.meta) for id in ctx.store.schedules_of(workflow.id, ctx.meta)]
+    schedules = ctx.store.belonging(Schedule, workflow.id, ctx.meta, "active", "paused", "completed")
     for schedule in schedules:
-        schedule.detach(note="workflow archived", meta=ctx.meta)
-    return _answer(workflow, ctx.store.save(workflow, *schedules), [])
+        schedule.detach(note="The workflow was archived.", meta=ctx.meta)
+    jobs = _paused_jobs(ctx, workflow, "The workflow was archived.")
+    return _answer(workflow, ctx.store.save(workflow, *schedules, *jobs), [])
 
 
 def restore(command: RestoreWorkflow, ctx: Context) -> Accepted:
     workflow = ctx.store.load(Workflow, command.workflow_id, ctx.meta)
     workflow.restore(meta=ctx.meta)
     return _answer(workflow, ctx.store.save(workflow), [])
+
+
+def _paused_jobs(ctx: Context, workflow: Workflow, reason: str) -> list[BatchJob]:
+    """Its running jobs, paused with the reason. Those that are queued are refused when they are to be enrolled."""
+    jobs = ctx.store.belonging(BatchJob, workflow.id, ctx.meta, "running") if workflow.status != "active" else []
+    for job in jobs:
+        job.pause(reason=f"{reason} {ctx.meta.reason}" if ctx.meta.reason else reason, meta=ctx.meta)
+    return jobs
 
 
 def _answer(workflow: Workflow, position: int, findings: list[Problem]) -> Accepted:
@@ -143,9 +174,17 @@ def _content(trigger: Any, steps: Any, edges: Any, variables: Any) -> dict[str, 
 
 
 def _checked(ctx: Context, name: Any, description: Any, content: dict[str, Any]) -> list[Problem]:
-    """Everything wrong with a save. Strict for every source but `web`, whose drafts may be unfinished."""
-    definition, findings = Definition.parse(content, strict=ctx.meta.principal.source != "web")
-    findings = [*findings, *_cohort_problems(ctx, definition)]
+    """Everything wrong with a save. Strict for every source but `web`, whose drafts may be unfinished.
+
+    This is the one place that decides it, for filters of what people did and for cohorts of it alike. Whatever was
+    saved, going active and sizing ask everything again.
+    """
+    strict = ctx.meta.principal.source != "web"
+    definition, findings = Definition.parse(content, strict=strict)
+    cohorts = _cohort_problems(ctx, content, definition)
+    if not strict:
+        cohorts = [replace(problem, severity="warning") for problem in cohorts]
+    findings = [*findings, *cohorts]
     problems = [*_text_problems(name, description), *_errors(findings)]
     if problems:
         raise invalid("workflow.invalid", problems)
@@ -156,14 +195,19 @@ def _errors(problems: list[Problem]) -> list[Problem]:
     return [problem for problem in problems if problem.severity == "error"]
 
 
-def _cohort_problems(ctx: Context, definition: Definition | None) -> list[Problem]:
-    """What the cohorts that any audience of the definition names say against it."""
-    if definition is None:
-        return []
+def _cohort_problems(ctx: Context, content: dict[str, Any], definition: Definition | None) -> list[Problem]:
+    """What the cohorts that the content names say against it: those of its audience also while the rest is unfinished,
+    as filters of what people did are refused there too.
+    """
+    if definition is not None:
+        audiences = list(definition.audiences())
+    else:
+        trigger = None if json_problems(content) else parse_trigger(content["trigger"], "/trigger")[0]
+        audiences = [(AUDIENCE, trigger.audience)] if isinstance(trigger, BatchTrigger) else []
     project = ctx.meta.principal.project_id
     return [
         problem
-        for pointer, audience in definition.audiences()
+        for pointer, audience in audiences
         for problem in ctx.people.audience_problems(project, audience, pointer)
     ]
 

@@ -11,9 +11,9 @@ from sqlalchemy.dialects.postgresql import insert
 
 from aggregates.base import Meta, Principal, Source
 from aggregates.errors import DomainError
+from aggregates.policy import Limits, Policy
 from commands.bus import Bus
-from commands.context import Policy
-from commands.grants import SCOPES, authorize
+from commands.grants import ENGINE, SCOPES, authorize
 from engine.clock import Clock, SystemClock
 from engine.ids import new_id
 from engine.keyring import Keyring
@@ -72,7 +72,7 @@ def build(settings: Settings, *, clock: Clock | None = None) -> System:
         keyring=parts.keyring,
         policy=parts.policy,
         bus=Bus(lambda: unit_of_work(parts)),
-        reads=Reads(_asking(parts.engine), authorize, parts.policy.as_data()),
+        reads=Reads(_asking(parts.engine), authorize, parts.policy),
         rates=Rates(clock),
     )
 
@@ -91,10 +91,14 @@ def _parts(settings: Settings, secrets: Secrets) -> Parts:
         policy=Policy(
             max_audience=settings.max_audience,
             approval_over=settings.approval_over,
+            max_growth=settings.max_growth,
+            minimum_interval_minutes=settings.minimum_interval_minutes,
             send_mode=settings.send_mode,
             token_minutes=settings.token_minutes,
+            approval_hours=settings.approval_hours,
         ),
         tokens=SignedTokens(secrets.derive("confirm tokens")),
+        people_per_chunk=settings.people_per_chunk,
     )
 
 
@@ -117,9 +121,24 @@ def _asking(engine: Engine) -> Engine:
     return engine.execution_options(isolation_level="AUTOCOMMIT")
 
 
-def system_principal(project_id: UUID, *, source: Source = "system", name: str = "engine") -> Principal:
-    """The engine itself, acting inside one project."""
-    return Principal(project_id=project_id, id=name, scopes=SCOPES, source=source, name=name)
+def system_principal(
+    project_id: UUID,
+    *,
+    source: Source = "system",
+    name: str = "engine",
+    on_behalf_of: str | None = None,
+    limits: tuple[Limits, ...] = (),
+) -> Principal:
+    """The engine itself, acting inside one project under the project's limits."""
+    return Principal(
+        project_id=project_id,
+        id=name,
+        scopes=SCOPES | {ENGINE},
+        source=source,
+        name=name,
+        on_behalf_of=on_behalf_of,
+        limits=limits,
+    )
 
 
 def ensure_project(system: System, name: str = DEFAULT_PROJECT) -> tuple[UUID, str | None]:

@@ -30,6 +30,11 @@ def derived_id(*parts: object) -> UUID:
     return uuid5(NAMESPACE, _SEPARATOR.join(str(part) for part in parts))
 
 
+def share(id: UUID) -> float:
+    """A number from 0 to 1 that belongs to an id: it spreads what would otherwise happen at once."""
+    return uuid5(NAMESPACE, str(id)).int / 2**128
+
+
 def new_secret(size: int = 32) -> str:
     """`size` random bytes (256 bits unless told) as URL-safe text."""
     return secrets.token_urlsafe(size)

@@ -17,8 +17,9 @@ from sqlalchemy import Connection, Engine, func, insert, or_, select, update
 
 from aggregates.base import Principal, Source
 from aggregates.errors import DomainError
+from aggregates.policy import Limits
 from engine.ids import new_secret
-from projections.tables import api_keys
+from projections.tables import api_keys, projects
 
 PREFIX = "tg_live_"
 LONGEST = 200
@@ -57,7 +58,11 @@ class Keyring:
             credential = ""
         key_id = credential.removeprefix(PREFIX).partition("_")[0]
         with engine.connect() as connection:
-            row = connection.execute(select(api_keys).where(api_keys.c.id == key_id)).first()
+            row = connection.execute(
+                select(api_keys, projects.c.limits.label("project_limits"))
+                .join(projects, projects.c.id == api_keys.c.project_id)
+                .where(api_keys.c.id == key_id)
+            ).first()
         stored = row.hash if row else bytes(32)
         genuine = hmac.compare_digest(stored, self._hash(credential))
         if row is None or not genuine or row.revoked_at or (row.expires_at and row.expires_at <= now):
@@ -70,7 +75,7 @@ class Keyring:
             source=source,
             name=row.name,
             agent=row.agent,
-            max_audience=row.max_audience,
+            limits=(Limits.of(row.project_limits), Limits.of(row.limits)),
             rate_per_minute=row.rate_per_minute,
         )
 

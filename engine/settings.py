@@ -29,6 +29,11 @@ Port = Annotated[int, Field(ge=0, le=65535)]
 Count = Annotated[int, Field(ge=1)]
 
 
+SMALLEST_CHUNK = 25
+CHUNKS_PER_WORKER = 4
+"""A small job is cut so that every worker process gets about this many chunks."""
+
+
 class Settings(BaseSettings):
     """What an operator can choose. Read once by `load_settings`, then passed on; frozen."""
 
@@ -79,7 +84,18 @@ class Settings(BaseSettings):
     approval_over: Annotated[int, Field(ge=0)] | None = Field(
         None, description="A job over more people than this is held until a second person approves it. Unset: none is."
     )
-    token_minutes: Count = Field(15, description="How long a confirm token is good for, in minutes.")
+    approval_hours: Count = Field(
+        72, description="How long a held job waits for approval before it is rejected, in hours."
+    )
+    max_growth: Annotated[float, Field(ge=0, le=10)] = Field(
+        0.1, description="Most that a schedule's audience may grow over the acknowledged count, as a share."
+    )
+    minimum_interval_minutes: Annotated[int, Field(ge=60)] = Field(
+        60, description="Least time between two occurrences of a schedule, in minutes."
+    )
+    token_minutes: Annotated[int, Field(ge=1, le=1440)] = Field(
+        15, description="How long a confirm token is good for, in minutes."
+    )
     outbound_allow: Annotated[tuple[str, ...], NoDecode] = Field(
         (), description="Hosts and networks (CIDR), separated by commas, that webhooks may reach although private."
     )
@@ -92,6 +108,9 @@ class Settings(BaseSettings):
     worker_threads: Count = Field(4, description="Threads in each worker process.")
     sweep_seconds: Annotated[float, Field(gt=0)] = Field(
         1.0, description="How often the scheduler looks for lost work, due waits and due occurrences, in seconds."
+    )
+    catch_up_spread_seconds: Annotated[float, Field(ge=0)] = Field(
+        60.0, description="Occurrences missed in an outage are made up spread over so many seconds after it."
     )
     statement_timeout_ms: Count = Field(5000, description="Longest that one audience query may take, in milliseconds.")
     pool_size: Count = Field(10, description="Database connections that one process may hold.")
@@ -125,6 +144,11 @@ class Settings(BaseSettings):
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Nothing is read behind the caller's back: `load_settings` has collected the values."""
         return (init_settings,)
+
+    def people_per_chunk(self, people: int) -> int:
+        """People in one chunk of a job over so many: the setting, or less for a small job so that all workers share."""
+        share = -(-people // (CHUNKS_PER_WORKER * self.worker_processes))
+        return max(SMALLEST_CHUNK, min(self.chunk_size, share))
 
     def origin(self, name: str) -> str:
         """Where the value of a setting came from: `default`, `TIDEGATE_X`, `tidegate.toml` or `argument`."""

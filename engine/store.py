@@ -3,12 +3,14 @@
 Three things differ from the stock recorder: one statement without a pipeline (which hangs on large payloads),
 metadata columns beside each event, and the transaction, which is always the caller's. The log lock is taken by
 the inserting statement itself and held to the commit, so positions appear in the order of commits and a
-follower that asks for "everything after N" never misses one.
+follower that asks for "everything after N" never misses one. The streams' heads are locked before the log: who holds
+a head (the scheduler, while it sizes an audience) makes others of that stream wait, and never the whole log.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from datetime import datetime
 from typing import Any, TypeVar, cast
 from uuid import UUID
 
@@ -16,12 +18,13 @@ import psycopg
 from eventsourcing.persistence import StoredEvent
 from eventsourcing.postgres import PostgresApplicationRecorder, PostgresDatastore
 from psycopg.rows import dict_row
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, select, text, union_all
+from sqlalchemy.dialects.postgresql import insert
 
 from aggregates.base import Aggregate, Event, Meta, decode, encode, fold
 from aggregates.errors import DomainError
 from commands.bus import StreamMoved
-from projections.tables import stream_heads
+from projections.tables import spent_tokens, stream_heads
 
 A = TypeVar("A", bound=Aggregate)
 
@@ -32,7 +35,10 @@ CHANNEL = "tidegate_log"
 """NOTIFY channel on which followers of the log are woken."""
 
 _APPEND = """
-WITH ordered AS MATERIALIZED (SELECT pg_advisory_xact_lock(%(lock)s)),
+WITH mine AS MATERIALIZED (
+    SELECT id FROM stream_heads WHERE id = ANY (%(head_ids)s::uuid[]) ORDER BY id FOR UPDATE
+),
+ordered AS MATERIALIZED (SELECT pg_advisory_xact_lock(%(lock)s) FROM (SELECT count(*) FROM mine) AS held),
 fresh AS (
     INSERT INTO log (originator_id, originator_version, topic, state,
                      project_id, command_id, actor, source, recorded_at)
@@ -44,12 +50,14 @@ fresh AS (
     RETURNING notification_id
 ),
 heads AS (
-    INSERT INTO stream_heads (id, project_id, kind, version, status, position)
-    SELECT h.id, %(project_id)s, h.kind, h.version, h.status, (SELECT max(notification_id) FROM fresh)
-    FROM unnest(%(head_ids)s::uuid[], %(kinds)s::text[], %(head_versions)s::bigint[], %(statuses)s::text[])
-         AS h (id, kind, version, status)
+    INSERT INTO stream_heads (id, project_id, kind, version, status, due_at, parent_id, position)
+    SELECT h.id, %(project_id)s, h.kind, h.version, h.status, h.due_at, h.parent_id,
+           (SELECT max(notification_id) FROM fresh)
+    FROM unnest(%(head_ids)s::uuid[], %(kinds)s::text[], %(head_versions)s::bigint[], %(statuses)s::text[],
+                %(dues)s::timestamptz[], %(parents)s::uuid[])
+         AS h (id, kind, version, status, due_at, parent_id)
     ON CONFLICT (id) DO UPDATE
-    SET version = excluded.version, status = excluded.status, position = excluded.position
+    SET version = excluded.version, status = excluded.status, due_at = excluded.due_at, position = excluded.position
 )
 SELECT notification_id, pg_notify(%(channel)s, '') FROM fresh ORDER BY notification_id
 """
@@ -104,6 +112,7 @@ class Store:
     def __init__(self, connection: Connection, recorder: LogRecorder) -> None:
         self._connection = connection
         self._recorder = recorder
+        self._appended = False
 
     @property
     def _driver(self) -> psycopg.Connection[Any]:
@@ -122,26 +131,57 @@ class Store:
         return found
 
     def taken(self, id: UUID | None) -> bool:
-        statement = select(stream_heads.c.id).where(stream_heads.c.id == id)
-        return id is not None and self._connection.execute(statement).first() is not None
-
-    def schedules_of(self, workflow_id: UUID, meta: Meta) -> Sequence[UUID]:
-        heads = self._connection.execute(
-            select(stream_heads.c.id).where(
-                stream_heads.c.project_id == meta.principal.project_id,
-                stream_heads.c.kind == "schedule",
-                stream_heads.c.status != "detached",
-            )
+        if id is None:
+            return False
+        # What a token buys may be a stream or a row here: whoever asks second has to see what the first has made.
+        self._connection.execute(text("SELECT pg_advisory_xact_lock(hashtextextended(:id, -5))"), {"id": str(id)})
+        taken = union_all(
+            select(stream_heads.c.id).where(stream_heads.c.id == id),
+            select(spent_tokens.c.id).where(spent_tokens.c.id == id),
         )
-        schedules = [fold(self._events(row.id)) for row in heads]
-        return [s.id for s in schedules if s is not None and getattr(s, "workflow_id", None) == workflow_id]
+        return self._connection.execute(taken).first() is not None
+
+    def spend(self, id: UUID | None, meta: Meta) -> None:
+        if id is None:
+            return
+        row = {"id": id, "spent_at": meta.now}
+        if self._connection.execute(insert(spent_tokens).values(row).on_conflict_do_nothing()).rowcount == 0:
+            raise StreamMoved
+
+    def belonging(self, kind: type[A], parent_id: UUID, meta: Meta, *statuses: str) -> list[A]:
+        heads = stream_heads.c
+        ids = self._connection.execute(
+            select(heads.id)
+            .where(heads.parent_id == parent_id, heads.kind == kind.KIND, heads.status.in_(statuses))
+            .order_by(heads.id)
+            .with_for_update()
+        ).scalars()
+        return [self.load(kind, id, meta) for id in ids.all()]
+
+    def any_stands(self, ids: Sequence[UUID], statuses: Collection[str]) -> bool:
+        heads = stream_heads.c
+        standing = select(heads.id).where(heads.id.in_(ids), heads.status.in_(statuses)).limit(1)
+        return bool(ids) and self._connection.execute(standing).first() is not None
+
+    def lock(self, id: UUID, *, shared: bool = False) -> None:
+        self._connection.execute(select(stream_heads.c.id).where(stream_heads.c.id == id).with_for_update(read=shared))
+
+    def claim(self, id: UUID, now: datetime) -> bool:
+        heads = stream_heads.c
+        due = select(heads.id).where(heads.id == id, heads.due_at <= now).with_for_update(skip_locked=True)
+        return self._connection.execute(due).first() is not None
 
     def save(self, *aggregates: Aggregate) -> int:
-        """Append all pending events at once. Raises StreamMoved when another writer was first."""
+        """Append all pending events at once. Raises StreamMoved when another writer was first.
+
+        Once a transaction: a second time would lock heads while it holds the log, and meet others the other way round.
+        """
         pending = [(aggregate, cast("list[Event]", list(aggregate.collect_events()))) for aggregate in aggregates]
         events = [event for _, collected in pending for event in collected]
         if not events:
             return self._position_of(aggregates[0].id) if aggregates else 0
+        assert not self._appended, "a transaction appends once"
+        self._appended = True
         moved = [aggregate for aggregate, collected in pending if collected]
         meta = events[0].meta
         try:
@@ -157,6 +197,8 @@ class Store:
                 kinds=[aggregate.KIND for aggregate in moved],
                 head_versions=[aggregate.version for aggregate in moved],
                 statuses=[aggregate.status for aggregate in moved],
+                dues=[aggregate.due_at for aggregate in moved],
+                parents=[aggregate.parent_id for aggregate in moved],
             )
         except psycopg.errors.UniqueViolation as error:
             raise StreamMoved from error

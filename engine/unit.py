@@ -3,34 +3,26 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Any, BinaryIO
-from uuid import UUID
+from typing import Any
 
 from itsdangerous import BadData, URLSafeSerializer
 from sqlalchemy import Connection, Engine, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 
-from aggregates.audience import Audience
 from aggregates.base import Meta
-from aggregates.errors import DomainError, Problem
-from aggregates.values import Sizing
-from commands.context import Accepted, Context, Policy
+from aggregates.errors import DomainError
+from aggregates.policy import Policy
+from commands.confirm import TOKEN_LIMIT
+from commands.context import Accepted, Context
 from engine import ids
 from engine.keyring import Keyring
+from engine.ports import KeysPort, LedgerPort, PeoplePort, ProjectsPort
 from engine.store import LogRecorder, Store
-from projections import cohorts, people, people_import
 from projections.audience import Audiences
 from projections.tables import idempotency_keys
-
-SAMPLE = 3
-"""People in a sizing's masked sample."""
-
-TOKEN_LIMIT = 4_096
-"""Longest confirm token that is looked at, in characters."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +35,7 @@ class Parts:
     keyring: Keyring
     policy: Policy
     tokens: SignedTokens
+    people_per_chunk: Callable[[int], int]
 
 
 class SignedTokens:
@@ -89,9 +82,11 @@ class Unit:
         return Context(
             meta=meta,
             store=Store(self._connection, parts.recorder),
-            people=PeoplePort(self._connection, parts.audiences),
+            people=PeoplePort(self._connection, parts.audiences, parts.people_per_chunk),
+            ledger=LedgerPort(self._connection),
             keys=KeysPort(self._connection, parts.keyring),
-            policy=parts.policy,
+            projects=ProjectsPort(self._connection),
+            policy=parts.policy.narrowed(meta.principal.limits),
             tokens=parts.tokens,
             ids=NewIds(),
         )
@@ -131,85 +126,6 @@ class IdempotencyClaims:
             .filter_by(**_identity(meta, command))
             .values(answer={"id": answer.id, "data": dict(answer.data), "position": answer.position})
         )
-
-
-class PeoplePort:
-    """Audience questions and people's state, in this transaction."""
-
-    def __init__(self, connection: Connection, audiences: Audiences) -> None:
-        self._connection = connection
-        self._audiences = audiences
-
-    def audience_problems(self, project_id: UUID, audience: Audience, pointer: str) -> list[Problem]:
-        return self._audiences.problems(self._connection, project_id, audience, pointer)
-
-    def size(
-        self,
-        project_id: UUID,
-        audience: Audience,
-        *,
-        sends_email: bool,
-        needs: Sequence[str],
-        shown: bool,
-        now: datetime,
-    ) -> Sizing:
-        return self._audiences.size(
-            self._connection,
-            project_id,
-            audience,
-            sends_email=sends_email,
-            needs=needs if shown else (),
-            sample=SAMPLE if shown else 0,
-            with_total=shown,
-            now=now,
-        )
-
-    def explain(
-        self, project_id: UUID, audience: Audience, *, sends_email: bool, limit: int, now: datetime
-    ) -> Sequence[Mapping[str, Any]]:
-        excluded = self._audiences.explain(
-            self._connection, project_id, audience, sends_email=sends_email, limit=limit, now=now
-        )
-        return [
-            {
-                "person_id": person_id,
-                "distinct_id": people.get(self._connection, project_id, person_id).distinct_id,
-                "reason": reason,
-            }
-            for person_id, reason in excluded
-        ]
-
-    def import_people(
-        self,
-        project_id: UUID,
-        stream: BinaryIO,
-        *,
-        format: str,
-        mapping: Mapping[str, str],
-        dry_run: bool,
-        now: datetime,
-    ) -> Mapping[str, Any]:
-        report = people_import.import_people(
-            self._connection, project_id, stream, format=format, mapping=mapping, dry_run=dry_run, now=now
-        )
-        return report.as_data()
-
-    def create_cohort(self, project_id: UUID, id: UUID, **fields: Any) -> Mapping[str, Any]:
-        return cohorts.create(self._connection, project_id, id, audiences=self._audiences, **fields)
-
-
-class KeysPort:
-    """API keys, in this transaction."""
-
-    def __init__(self, connection: Connection, keyring: Keyring) -> None:
-        self._connection = connection
-        self._keyring = keyring
-
-    def create(self, project_id: UUID, **fields: Any) -> tuple[str, str]:
-        return self._keyring.create(self._connection, project_id, **fields)
-
-    def revoke(self, project_id: UUID, id: str, now: datetime) -> bool:
-        return self._keyring.revoke(self._connection, project_id, id, now)
 
 
 def _identity(meta: Meta, command: str) -> dict[str, Any]:

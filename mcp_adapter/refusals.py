@@ -17,6 +17,10 @@ SIZE_AGAIN = (
     "in the user's own turn. Never retry with the new number by yourself."
 )
 
+NOT_AGAIN = (
+    "See first whether an earlier call has done it: workflows-list-batch-jobs, or the schedules in workflows-get. "
+)
+
 NEXT = {
     "request.invalid": "Correct the arguments that are named, then call again.",
     "auth.missing": "Tell the user that this server needs an API key.",
@@ -34,15 +38,22 @@ NEXT = {
     "batch_job.not_found": "Find its batch_job_id with workflows-list-batch-jobs.",
     "batch_job.illegal_move": "See its status with batch-jobs-get.",
     "batch_job.ended": "See how it ended with batch-jobs-get.",
+    "schedule.not_found": "Find its schedule_id in workflows-get.",
+    "schedule.invalid": "Correct the arguments that are named; schedules-preview tries a recurrence out.",
+    "schedule.not_active": "See its status in workflows-get. How far it may go is told to workflows-resume-schedule.",
+    "schedule.no_occurrence": "Ask the user for another recurrence; see workflows-update-schedule.",
+    "schedule.ended": "Ask the user whether to make another one with workflows-schedule-create.",
     "cohort.not_found": "Find its id with cohorts-list.",
     "audience.drift": SIZE_AGAIN,
     "audience.empty": "Nobody would be reached. Tell the user; the conditions are in workflows-get.",
     "audience.over_limit": "Tell the user both numbers. A narrower audience is theirs to choose.",
+    "acknowledgement.missing": f"{SIZE_AGAIN} Or pause it with workflows-pause-schedule; resuming asks for it.",
+    "confirm.frozen": f"Frozen sizings are for workflows-run-batch only: leave out freeze. {SIZE_AGAIN}",
     "confirm.missing": SIZE_AGAIN,
     "confirm.invalid": SIZE_AGAIN,
     "confirm.expired": SIZE_AGAIN,
     "confirm.changed": SIZE_AGAIN,
-    "confirm.used": SIZE_AGAIN,
+    "confirm.used": NOT_AGAIN + SIZE_AGAIN,
 }
 
 

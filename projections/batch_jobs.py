@@ -9,6 +9,7 @@ from sqlalchemy.dialects.postgresql import insert
 
 from aggregates.base import Principal
 from aggregates.batch_job.events import (
+    BatchJobApproved,
     BatchJobCancelled,
     BatchJobCancelRequested,
     BatchJobCompleted,
@@ -16,6 +17,7 @@ from aggregates.batch_job.events import (
     BatchJobFailed,
     BatchJobPaused,
     BatchJobProgressed,
+    BatchJobRejected,
     BatchJobRequested,
     BatchJobResumed,
 )
@@ -43,6 +45,17 @@ class BatchJobsView(View):
     def _change(self, event: object) -> dict[str, Any] | None:
         """What an event of a job changes in its row; None for events of others."""
         match event:
+            case BatchJobApproved():
+                return {
+                    "status": "queued",
+                    "reason": None,
+                    "held_until": None,
+                    "approved_by": event.meta["actor"],
+                    "acknowledged": event.acknowledgement["count"],
+                }
+            case BatchJobRejected():
+                reason = f"{event.code}: {event.reason}"
+                return {"status": "rejected", "reason": reason, "held_until": None, "finished_at": event.timestamp}
             case BatchJobEnrolled():
                 return {
                     "status": "running",
@@ -78,6 +91,7 @@ class BatchJobReads(Reader):
         principal: Principal,
         *,
         workflow_id: object | None = None,
+        schedule_id: object | None = None,
         status: str | None = None,
         limit: int = 20,
         after: str | None = None,
@@ -85,6 +99,7 @@ class BatchJobReads(Reader):
         """Newest first."""
         self.authorize(principal, "batch_jobs.list")
         workflow = None if workflow_id is None else as_id(workflow_id, "workflow.not_found")
+        schedule = None if schedule_id is None else as_id(schedule_id, "schedule.not_found")
         return self.newest(
             principal,
             tables.batch_jobs,
@@ -92,6 +107,7 @@ class BatchJobReads(Reader):
             limit=limit,
             after=after,
             workflow_id=workflow,
+            schedule_id=schedule,
             status=status,
         )
 
@@ -101,12 +117,18 @@ class BatchJobReads(Reader):
 
 
 def _row(recorded: Recorded, event: BatchJobRequested) -> dict[str, Any]:
+    late = max((event.timestamp - event.scheduled_for).total_seconds(), 0.0) if event.scheduled_for else None
     return {
         "id": event.originator_id,
         "project_id": recorded.project_id,
         "workflow_id": event.workflow_id,
         "workflow_version": event.workflow_version,
         "schedule_id": event.schedule_id,
+        "scheduled_for": event.scheduled_for,
+        "fired_at": event.timestamp if event.scheduled_for else None,
+        "late_by_seconds": late,
+        "held_until": event.held_until,
+        "frozen": event.frozen,
         "status": event.status,
         "reason": event.held_because,
         "revision": event.originator_version,

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 from sqlalchemy import Engine, func, select
 
 from aggregates.base import Principal
 from aggregates.errors import DomainError
+from aggregates.policy import Policy
 from projections.batch_jobs import BatchJobReads, BatchJobsView
 from projections.cohorts import CohortReads
 from projections.keys import KeyReads
 from projections.people import PeopleReads
 from projections.runs import RunReads
-from projections.schedules import ScheduleReads, SchedulesView
+from projections.schedules import OccurrencesView, ScheduleReads, SchedulesView
 from projections.tables import view_positions
 from projections.view import View
 from projections.workflows import WorkflowReads, WorkflowsView
@@ -25,13 +26,13 @@ WAIT_SECONDS = 2.0
 
 WAIT_STEP_SECONDS = 0.005
 
-VIEWS: tuple[type[View], ...] = (WorkflowsView, SchedulesView, BatchJobsView)
+VIEWS: tuple[type[View], ...] = (WorkflowsView, SchedulesView, OccurrencesView, BatchJobsView)
 
 
 class Reads:
     """The reading side of the product, grouped by what is read."""
 
-    def __init__(self, engine: Engine, authorize: Callable[[Principal, str], None], policy: Mapping[str, Any]) -> None:
+    def __init__(self, engine: Engine, authorize: Callable[[Principal, str], None], policy: Policy) -> None:
         self._engine = engine
         self._authorize = authorize
         self._policy = policy
@@ -65,6 +66,8 @@ class Reads:
             return [dict(row._mapping) for row in rows]
 
     def policy(self, principal: Principal) -> dict[str, Any]:
-        """The limits that the guard, the enroller and every answer go by."""
+        """The policy of the caller: the installation's, narrowed by its project and its key."""
         self._authorize(principal, "policy.get")
-        return dict(self._policy)
+        levels = zip(("project", "key"), principal.limits, strict=False)
+        narrowed = {level: limits.as_data() for level, limits in levels}
+        return {**self._policy.narrowed(principal.limits).as_data(), "narrowed_by": narrowed}

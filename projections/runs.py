@@ -23,7 +23,7 @@ _RUNS = """
 SELECT frozen.person_id, p.distinct_id,
        coalesce(r.status, CASE WHEN c.state = 'cancelled' THEN 'skipped' ELSE 'pending' END) AS status,
        coalesce(r.reason, CASE WHEN c.state = 'cancelled' THEN 'job_cancelled' END) AS reason,
-       r.at_step, r.wake_at, coalesce(r.steps, '[]'::jsonb) AS steps, r.updated_at
+       r.at_step, r.wake_at, coalesce(r.steps, '[]'::jsonb) AS steps, r.variables, r.updated_at
 FROM chunks c
 CROSS JOIN LATERAL unnest(c.person_ids) AS frozen (person_id)
 LEFT JOIN runs r ON r.job_id = c.job_id AND r.person_id = frozen.person_id

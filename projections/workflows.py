@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Connection, update
+from sqlalchemy import Connection, case, update
 from sqlalchemy.dialects.postgresql import insert
 
 from aggregates.base import Principal
@@ -70,7 +70,7 @@ class WorkflowReads(Reader):
         attached = (
             mine(principal, schedules)
             .where(schedules.c.workflow_id == data["id"], schedules.c.status != "detached")
-            .order_by(schedules.c.created_at)
+            .order_by(case((schedules.c.status == "active", 0), else_=1), schedules.c.created_at)
             .limit(SHOWN_SCHEDULES)
         )
         with self.engine.connect() as connection:

@@ -15,7 +15,7 @@ import redis
 
 from engine.embedded import Embedded, Services
 from engine.settings import PREFIX
-from tests.support.databases import Databases
+from tests.support.databases import Databases, set_durable
 
 _numbers = itertools.count()
 
@@ -38,6 +38,8 @@ def services(given_urls: dict[str, str], tmp_path_factory: pytest.TempPathFactor
         yield Services(database_url, redis_url)
         return
     with Embedded(tmp_path_factory.mktemp("services")) as embedded:
+        # Its databases are made and dropped by the hundred; tests that kill servers start servers of their own.
+        set_durable(embedded.database_url, durable=False)
         yield Services(database_url or embedded.database_url, redis_url or embedded.redis_url)
 
 

@@ -9,6 +9,7 @@ jobs        a job as a worker knows it
 walk        one set of people through the steps, as far as it goes without the outside
 ledger      set-based writes of runs, effects and chunk counters
 sending     effects outside: attempt recorded, sent, outcome recorded
-scheduler   parked runs whose time has come, and the sweep for lost bells
+due         occurrences and approvals whose time has come, decided one by one
+scheduler   the loop: what is due, parked runs to wake, the sweep for lost bells
 delivery    webhook and email adapters behind one port, and the outbound guard
 """

@@ -9,7 +9,7 @@ import logging
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, insert, select, text
+from sqlalchemy import Connection, delete, insert, select, text
 
 from aggregates.base import Meta
 from aggregates.batch_job.aggregate import BatchJob
@@ -19,13 +19,10 @@ from commands.bus import StreamMoved
 from commands.confirm import batch_definition
 from engine.bootstrap import System, system_principal
 from engine.store import Store
-from projections.tables import jobs_at_work, stream_heads
+from projections.audience import Frozen
+from projections.tables import frozen_sizings, jobs_at_work, stream_heads
 
 logger = logging.getLogger(__name__)
-
-SMALLEST_CHUNK = 25
-CHUNKS_PER_WORKER = 4
-"""A small job is cut so that every worker process gets about this many chunks."""
 
 
 def enrol(system: System, job_id: UUID) -> None:
@@ -49,6 +46,8 @@ def _enrol(connection: Connection, system: System, job_id: UUID, meta: Meta) -> 
     job = store.load(BatchJob, job_id, meta)
     if job.status != "queued":
         return
+    # Whoever disables the workflow at this moment waits for us, and then finds the job running.
+    store.lock(job.workflow_id, shared=True)
     workflow = store.load(Workflow, job.workflow_id, meta)
     if workflow.status != "active":
         raise DomainError("workflow.not_active", details={"status": workflow.status})
@@ -68,23 +67,29 @@ def _enrol(connection: Connection, system: System, job_id: UUID, meta: Meta) -> 
             progress_at=meta.now,
         )
     )
-    frozen = system.audiences.freeze(
-        connection,
-        job_id,
-        job.project_id,
-        audience,
-        sends_email=definition.sends_email,
-        chunk_size=chunk_size(system, job.acknowledged_count),
-        now=meta.now,
-    )
+    if job.frozen:
+        frozen = _kept(connection, job_id)
+    else:
+        frozen = system.audiences.freeze(
+            connection,
+            job_id,
+            job.project_id,
+            audience,
+            sends_email=definition.sends_email,
+            chunk_size=system.settings.people_per_chunk(job.acknowledged_count),
+            now=meta.now,
+        )
     job.enrol(enrolled=frozen.count, chunks=frozen.chunks, fingerprint=frozen.fingerprint, meta=meta)
     store.save(job)
 
 
-def chunk_size(system: System, people: int) -> int:
-    """People in one chunk: the setting, or less for a small job so that all workers share it."""
-    share = -(-people // (CHUNKS_PER_WORKER * system.settings.worker_processes))
-    return max(SMALLEST_CHUNK, min(system.settings.chunk_size, share))
+def _kept(connection: Connection, job_id: UUID) -> Frozen:
+    """The people who were kept when they were sized; their chunks are the job's from now on."""
+    kept = delete(frozen_sizings).where(frozen_sizings.c.job_id == job_id).returning(frozen_sizings)
+    row = connection.execute(kept).first()
+    if row is None:
+        raise DomainError("confirm.expired")
+    return Frozen(row._mapping["count"], row.fingerprint, row.chunks)
 
 
 def fail(system: System, job_id: UUID, refusal: DomainError, meta: Meta) -> None:

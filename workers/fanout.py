@@ -8,16 +8,18 @@ chunk is one transaction: rows, counters, state. So kill -9 at any instant leave
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Connection, Row, text
 
 from aggregates.audience import Audience
-from engine.bootstrap import System
-from engine.store import head_status
+from aggregates.batch_job.aggregate import BatchJob
+from engine.bootstrap import System, system_principal
+from engine.store import Store, head_status
 from workers import ledger
 from workers.enrolment import enrol
 from workers.jobs import JobCache, WorkingJob
@@ -43,6 +45,8 @@ _LEASE = text(
     "AND EXISTS (SELECT 1 FROM stream_heads h WHERE h.id = :job_id AND h.status = 'running') "
     "ORDER BY c.number LIMIT 1 FOR UPDATE OF c SKIP LOCKED"
 )
+
+_ARRIVE = text("SELECT pg_advisory_xact_lock_shared(hashtextextended(:id, -4))")
 
 
 class Fanout:
@@ -147,6 +151,7 @@ class DatabaseWorld:
         self._connection = connection
         self._system = system
         self._project_id = project_id
+        self._decisions: Mapping[str, str] | None = None
 
     def matching(self, audience: Audience, ids: Sequence[int]) -> set[int]:
         return self._system.audiences.matching(
@@ -156,13 +161,31 @@ class DatabaseWorld:
     def people(self, ids: Sequence[int]) -> dict[int, dict[str, Any]]:
         return ledger.people(self._connection, ids)
 
+    def values(self, key: str, ids: Sequence[int]) -> dict[str | None, list[int]]:
+        return ledger.values(self._connection, key, ids)
+
+    def decision(self, job_id: UUID, step_id: str) -> str | None:
+        if self._decisions is None:
+            # Held to the end of the transaction: whoever answers now finds everybody who parks in it.
+            self._connection.execute(_ARRIVE, {"id": str(job_id)})
+            meta = self._system.meta(system_principal(self._project_id), via="workers.fanout")
+            store = Store(self._connection, self._system.recorder)
+            self._decisions = store.load(BatchJob, job_id, meta).decisions
+        return self._decisions.get(step_id)
+
+    def asked(self, job_id: UUID, step_id: str, ids: Sequence[int]) -> dict[int, datetime]:
+        return ledger.asked(self._connection, job_id, step_id, ids)
+
 
 def standing(connection: Connection, job: WorkingJob, ids: Sequence[int]) -> list[Group]:
     """Those of a chunk's people who are in progress, grouped by the step at which they go on.
 
     People who stand before an effect outside stay where they are: the sender takes them from there.
     """
-    groups: dict[str | None, list[int]] = {}
+    groups: dict[str | None, list[Row[Any]]] = {}
     for row in ledger.in_progress(connection, job.id, ids):
-        groups.setdefault(row.at_step, []).append(row.person_id)
-    return [Group(step, found) for step, found in groups.items()]
+        groups.setdefault(row.at_step, []).append(row)
+    return [
+        Group(step, [row.person_id for row in rows], variables=ledger.saved_variables(rows))
+        for step, rows in groups.items()
+    ]

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -14,6 +14,41 @@ from sqlalchemy import Connection, Row, text, update
 from projections.tables import chunks
 
 COUNTERS = ("delivered", "skipped", "failed", "exited", "waiting", "in_progress")
+
+
+@dataclass(frozen=True)
+class RunVariables:
+    """What people have set on their way: the same for all of them, but for those who have their `own`.
+
+    `unsaved` says that the ledger does not know it yet.
+    """
+
+    common: Mapping[str, Any] = field(default_factory=dict)
+    own: Mapping[int, Mapping[str, Any]] = field(default_factory=dict)
+    unsaved: bool = False
+
+    @classmethod
+    def saved(cls, found: Mapping[int, Mapping[str, Any]]) -> RunVariables:
+        """What the ledger says of some people."""
+        # By their JSON: 1 and 1.0 and true are equal, and are written differently.
+        if len({_json(variables) for variables in found.values()}) > 1:
+            return cls(own=found)
+        common = next(iter(found.values()), {})
+        return cls(common) if common else NONE_SET
+
+    def of(self, id: int) -> Mapping[str, Any]:
+        return self.own.get(id, self.common)
+
+    def part(self, ids: Sequence[int]) -> RunVariables:
+        """The variables of some of these people."""
+        return replace(self, own={id: self.own[id] for id in ids if id in self.own}) if self.own else self
+
+
+NONE_SET = RunVariables()
+
+
+def _json(variables: Mapping[str, Any]) -> str | None:
+    return json.dumps(dict(variables)) if variables else None
 
 
 @dataclass
@@ -31,6 +66,7 @@ class Entry:
     reason: str | None = None
     at_step: str | None = None
     wake_at: datetime | None = None
+    variables: RunVariables = NONE_SET
 
     def steps(self) -> list[str]:
         """Each person's trace as JSON, in the order of `ids`."""
@@ -41,40 +77,66 @@ class Entry:
 
 
 _CONSTANT = """
-INSERT INTO runs (job_id, person_id, status, reason, at_step, wake_at, steps, updated_at)
-SELECT :job_id, id, :status, :reason, :at_step, CAST(:wake_at AS timestamptz), CAST(:steps AS jsonb), :now
+INSERT INTO runs (job_id, person_id, status, reason, at_step, wake_at, steps, updated_at{column})
+SELECT :job_id, id, :status, :reason, :at_step, CAST(:wake_at AS timestamptz), CAST(:steps AS jsonb), :now{value}
 FROM unnest(CAST(:ids AS bigint[])) AS id
 """
 
 _EACH = """
-INSERT INTO runs (job_id, person_id, status, reason, at_step, wake_at, steps, updated_at)
-SELECT :job_id, e.id, :status, :reason, :at_step, CAST(:wake_at AS timestamptz), CAST(e.steps AS jsonb), :now
-FROM unnest(CAST(:ids AS bigint[]), CAST(:steps AS text[])) AS e (id, steps)
+INSERT INTO runs (job_id, person_id, status, reason, at_step, wake_at, steps, updated_at{column})
+SELECT :job_id, e.id, :status, :reason, :at_step, CAST(:wake_at AS timestamptz), CAST(e.steps AS jsonb), :now{value}
+FROM unnest(CAST(:ids AS bigint[]), CAST(:steps AS text[]){more}) AS e (id, steps{alias})
 """
 
 _RESUMED = """
 UPDATE runs AS r
 SET status = :status, reason = :reason, at_step = :at_step, wake_at = CAST(:wake_at AS timestamptz),
-    steps = r.steps || CAST(e.steps AS jsonb), updated_at = :now
-FROM unnest(CAST(:ids AS bigint[]), CAST(:steps AS text[])) AS e (id, steps)
+    steps = r.steps || CAST(e.steps AS jsonb), updated_at = :now{change}
+FROM unnest(CAST(:ids AS bigint[]), CAST(:steps AS text[]){more}) AS e (id, steps{alias})
 WHERE r.job_id = :job_id AND r.person_id = e.id AND r.status = 'in_progress'
 """
+
+# The column `variables` is written only where somebody has set one: as a constant, or by person.
+_UNTOUCHED = dict.fromkeys(("column", "value", "more", "alias", "change"), "")
+_SHARED = {
+    **_UNTOUCHED,
+    "column": ", variables",
+    "value": ", CAST(:variables AS jsonb)",
+    "change": ", variables = CAST(:variables AS jsonb)",
+}
+_OWN = {
+    "column": ", variables",
+    "value": ", CAST(e.variables AS jsonb)",
+    "more": ", CAST(:variables AS text[])",
+    "alias": ", variables",
+    "change": ", variables = CAST(e.variables AS jsonb)",
+}
 
 
 def write_first(connection: Connection, job_id: UUID, entries: Iterable[Entry], now: datetime) -> None:
     """One row each for people who had none; a second row for a person is impossible by the primary key."""
     for entry in entries:
-        parameters = _parameters(job_id, entry, now)
-        if entry.own:
-            connection.execute(text(_EACH), {**parameters, "steps": entry.steps()})
-        else:
-            connection.execute(text(_CONSTANT), {**parameters, "steps": json.dumps(entry.trace)})
+        by_person = bool(entry.own or entry.variables.own)
+        statement, variables = _with_variables(_EACH if by_person else _CONSTANT, entry)
+        steps = entry.steps() if by_person else json.dumps(entry.trace)
+        connection.execute(text(statement), {**_parameters(job_id, entry, now), **variables, "steps": steps})
 
 
 def write_again(connection: Connection, job_id: UUID, entries: Iterable[Entry], now: datetime) -> None:
     """Move on people who have a row and are in progress."""
     for entry in entries:
-        connection.execute(text(_RESUMED), {**_parameters(job_id, entry, now), "steps": entry.steps()})
+        statement, variables = _with_variables(_RESUMED, entry)
+        connection.execute(text(statement), {**_parameters(job_id, entry, now), **variables, "steps": entry.steps()})
+
+
+def _with_variables(statement: str, entry: Entry) -> tuple[str, dict[str, Any]]:
+    """A statement that writes what these people have set, if the ledger does not know it, and its parameter."""
+    variables = entry.variables
+    if not variables.unsaved:
+        return statement.format(**_UNTOUCHED), {}
+    if not variables.own:
+        return statement.format(**_SHARED), {"variables": _json(variables.common)}
+    return statement.format(**_OWN), {"variables": [_json(variables.of(id)) for id in entry.ids]}
 
 
 def _parameters(job_id: UUID, entry: Entry, now: datetime) -> dict[str, Any]:
@@ -118,16 +180,21 @@ def unreachable(connection: Connection, ids: Sequence[int]) -> dict[int, str]:
 
 
 def in_progress(connection: Connection, job_id: UUID, ids: Sequence[int], limit: int | None = None) -> list[Row[Any]]:
-    """Those of a chunk's people who are in progress, with the step at which they go on."""
+    """Those of a chunk's people who are in progress, with the step at which they go on and what they have set."""
     return list(
         connection.execute(
             text(
-                "SELECT person_id, at_step FROM runs WHERE job_id = :job_id AND status = 'in_progress' "
+                "SELECT person_id, at_step, variables FROM runs WHERE job_id = :job_id AND status = 'in_progress' "
                 "AND person_id = ANY (CAST(:ids AS bigint[])) ORDER BY person_id LIMIT :limit"
             ),
             {"job_id": job_id, "ids": list(ids), "limit": limit},
         )
     )
+
+
+def saved_variables(rows: Iterable[Row[Any]]) -> RunVariables:
+    """What people who are in progress have set before."""
+    return RunVariables.saved({row.person_id: row.variables or {} for row in rows})
 
 
 def people(connection: Connection, ids: Sequence[int]) -> dict[int, dict[str, Any]]:
@@ -137,3 +204,28 @@ def people(connection: Connection, ids: Sequence[int]) -> dict[int, dict[str, An
         {"ids": list(ids)},
     )
     return {row.id: dict(row._mapping) for row in rows}
+
+
+def values(connection: Connection, key: str, ids: Sequence[int]) -> dict[str | None, list[int]]:
+    """These people by what a property of theirs says, as text; None for those without it."""
+    rows = connection.execute(
+        text(
+            "SELECT p.properties ->> :key AS value, array_agg(e.id ORDER BY e.id) AS ids "
+            "FROM unnest(CAST(:ids AS bigint[])) AS e (id) LEFT JOIN people p ON p.id = e.id GROUP BY 1 ORDER BY 1"
+        ),
+        {"key": key, "ids": list(ids)},
+    )
+    return {row.value: row.ids for row in rows}
+
+
+def asked(connection: Connection, job_id: UUID, step_id: str, ids: Sequence[int]) -> dict[int, datetime]:
+    """Until when those of these people who have waited at an approval step last wait for an answer."""
+    rows = connection.execute(
+        text(
+            "SELECT person_id, CAST(steps -> -1 ->> 'until' AS timestamptz) AS until FROM runs "
+            "WHERE job_id = :job_id AND person_id = ANY (CAST(:ids AS bigint[])) "
+            "AND steps -> -1 ->> 'step' = :step_id AND steps -> -1 ->> 'outcome' = 'asked'"
+        ),
+        {"job_id": job_id, "ids": list(ids), "step_id": step_id},
+    )
+    return {row.person_id: row.until for row in rows}

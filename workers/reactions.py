@@ -12,6 +12,7 @@ from sqlalchemy import Connection
 
 from aggregates.base import Event
 from aggregates.batch_job.events import (
+    BatchJobApproved,
     BatchJobCancelRequested,
     BatchJobEnrolled,
     BatchJobRequested,
@@ -38,7 +39,7 @@ class Reactions:
 
     def _bells_for(self, event: Event) -> int:
         match event:
-            case BatchJobRequested(status="queued") | BatchJobCancelRequested():
+            case BatchJobRequested(status="queued") | BatchJobApproved() | BatchJobCancelRequested():
                 return 1
             case BatchJobEnrolled():
                 return min(event.chunks, self._drainers)

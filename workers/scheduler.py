@@ -1,11 +1,12 @@
-"""Time: parked runs whose time has come, and the sweep that makes the broker disposable.
+"""Time: due occurrences, parked runs whose time has come, and the sweep that makes the broker disposable.
 
-Both are one statement over many rows and may run in any number of processes at once.
+All of it may run in any number of processes at once.
 """
 
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Callable
 from uuid import UUID
 
@@ -14,6 +15,7 @@ from sqlalchemy import Connection, text
 from engine.bootstrap import System
 from engine.supervise import StopSignals
 from workers.broker import Bells
+from workers.due import Due, Pass
 
 logger = logging.getLogger(__name__)
 
@@ -47,19 +49,49 @@ _SILENT = text(
 )
 
 
+# Frozen people of tokens that bought nothing in time. The margin is longer than any command takes.
+_COLLECT = text(
+    "WITH gone AS (DELETE FROM frozen_sizings f WHERE f.expires_at < CAST(:now AS timestamptz) - interval '5 minutes' "
+    "AND NOT EXISTS (SELECT 1 FROM stream_heads h WHERE h.id = f.job_id AND h.status IN ('held', 'queued', 'paused')) "
+    "RETURNING f.job_id) DELETE FROM chunks c USING gone WHERE c.job_id = gone.job_id"
+)
+_FORGET = text("DELETE FROM spent_tokens WHERE spent_at < CAST(:now AS timestamptz) - interval '1 day'")
+
+
 class Scheduler:
-    """Wakes and sweeps until told to stop."""
+    """Fires, wakes and sweeps until told to stop."""
 
     def __init__(self, system: System, bells: Bells) -> None:
         self._system = system
         self._bells = bells
+        self._due = Due(system)
 
     def run(self, stopped: StopSignals) -> None:
-        """One tick each `sweep_seconds`; a tick that fails is logged and the next one tries again."""
+        """One tick each `sweep_seconds`; a tick that fails is logged and the next one tries again.
+
+        Firing has a thread of its own: it sizes audiences, and nobody's wake or lost work waits for that.
+        """
+        firing = threading.Thread(target=self._tick, args=(stopped, self.fire), name="firing")
+        firing.start()
+        self._tick(stopped, self.wake, self.sweep, self.collect)
+        firing.join()
+
+    def _tick(self, stopped: StopSignals, *works: Callable[[], object]) -> None:
         while not stopped.is_set():
-            for work in (self.wake, self.sweep):
+            for work in works:
                 self._guarded(work)
             stopped.wait(self._system.settings.sweep_seconds)
+
+    def fire(self) -> Pass:
+        """Decide about everything that is due at this moment."""
+        return self._due.decide()
+
+    def collect(self) -> int:
+        """Drop frozen people and spent tokens that nobody can ask for any more."""
+        with self._system.engine.begin() as connection:
+            now = {"now": self._system.clock.now()}
+            connection.execute(_FORGET, now)
+            return connection.execute(_COLLECT, now).rowcount
 
     def wake(self) -> int:
         """Turn parked runs whose time has come into chunks; how many jobs were touched."""
@@ -92,7 +124,7 @@ class Scheduler:
             self._bells.ring(job_id)
         return len(silent)
 
-    def _guarded(self, work: Callable[[], int]) -> None:
+    def _guarded(self, work: Callable[[], object]) -> None:
         try:
             work()
         except Exception:

@@ -8,7 +8,7 @@ walks people on. A worker that lost its lease finds another fence and writes not
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -22,6 +22,7 @@ from projections.runs import run_id
 from workers import ledger
 from workers.delivery import Deliveries, Outcome, Outgoing
 from workers.jobs import WorkingJob
+from workers.ledger import NONE_SET, RunVariables
 from workers.walk import Group, Walk, render
 
 LEASE_SECONDS = 60
@@ -74,6 +75,7 @@ class Effect:
     id: UUID
     person_id: int
     step_id: str
+    variables: RunVariables = NONE_SET
     attempts: int = 0
     outcome_unknown: bool = False
 
@@ -121,7 +123,10 @@ class Sender:
         standing = ledger.in_progress(connection, job.id, ids, FLUSH)
         if not standing:
             return []
-        effects = [Effect(effect_id(job.id, r.person_id, r.at_step), r.person_id, r.at_step) for r in standing]
+        effects = [
+            Effect(effect_id(job.id, r.person_id, r.at_step), r.person_id, r.at_step, ledger.saved_variables([r]))
+            for r in standing
+        ]
         rows = connection.execute(
             _ATTEMPT,
             {
@@ -134,7 +139,7 @@ class Sender:
         )
         tried = {row.id: row for row in rows}
         return [
-            Effect(e.id, e.person_id, e.step_id, tried[e.id].attempts, tried[e.id].was == "started") for e in effects
+            replace(e, attempts=tried[e.id].attempts, outcome_unknown=tried[e.id].was == "started") for e in effects
         ]
 
     def _carry_out(
@@ -150,7 +155,8 @@ class Sender:
             elif effect.outcome_unknown and plan.on_unknown == "hold":
                 outcomes[effect.id] = Outcome(effect.id, "unknown", error="outcome_unknown")
             else:
-                rendered, _ = render(job.route, {effect.person_id: people[effect.person_id]}, plan.request)
+                person = {effect.person_id: people[effect.person_id]}
+                rendered, _ = render(job.route, person, plan.request, effect.variables)
                 if effect.person_id in rendered:
                     request = rendered[effect.person_id]
                     outgoing.append(Outgoing(effect.id, plan.channel, request, effect.attempts))
@@ -209,7 +215,7 @@ class Sender:
             note = {"step": effect.step_id, "outcome": outcome.state, "attempts": attempts}
             if outcome.error:
                 note["reason"] = outcome.error
-            group = Group(effect.step_id, [effect.person_id], [note])
+            group = Group(effect.step_id, [effect.person_id], [note], variables=effect.variables)
             if outcome.state == "retry" and attempts < plan.max_attempts:
                 wake_at = now + timedelta(seconds=_pause(attempts, outcome.retry_after))
                 entries.append(group.ended("waiting", at_step=effect.step_id, wake_at=wake_at, reason=outcome.error))
@@ -217,7 +223,7 @@ class Sender:
                 entries.append(group.ended("skipped", reason=outcome.error))
             elif outcome.state == "succeeded" or job.route.definition.step(effect.step_id).on_error == "continue":
                 target = job.route.definition.target(effect.step_id, plan.port)
-                onward.append(Group(target, group.ids, group.trace))
+                onward.append(replace(group, step=target))
             else:
                 entries.append(group.ended("failed", reason=outcome.error or outcome.state))
         return [*entries, *walk.run(_joined(onward))]
@@ -235,14 +241,17 @@ def effect_id(job_id: UUID, person_id: int, step_id: str) -> UUID:
 
 def _joined(groups: Sequence[Group]) -> list[Group]:
     """People at the same step after the same trace walk on together."""
-    joined: dict[tuple[str | None, str], Group] = {}
+    joined: dict[tuple[str | None, str], list[Group]] = {}
     for group in groups:
-        key = (group.step, repr(group.trace))
-        if key in joined:
-            joined[key].ids.extend(group.ids)
-        else:
-            joined[key] = group
-    return list(joined.values())
+        joined.setdefault((group.step, repr(group.trace)), []).append(group)
+    return [
+        replace(
+            together[0],
+            ids=[id for group in together for id in group.ids],
+            variables=RunVariables.saved({id: group.variables.of(id) for group in together for id in group.ids}),
+        )
+        for together in joined.values()
+    ]
 
 
 def _pause(attempts: int, retry_after: float | None) -> float:

@@ -7,73 +7,79 @@ and one statement a step. People stop at an effect outside (in progress), at a w
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Protocol
 from uuid import UUID
 
 from aggregates.audience import Audience
 from aggregates.errors import DomainError
-from aggregates.steps.base import Advance, Branch, Deliver, Finish, Park, Plan, Record
+from aggregates.steps.base import (
+    Advance,
+    Ask,
+    Assign,
+    Branch,
+    ByProperty,
+    Deliver,
+    Finish,
+    Park,
+    Plan,
+    Record,
+    Split,
+)
 from aggregates.templates import Document
-from aggregates.workflow.definition import Definition
-from projections.runs import run_id
-from workers.ledger import Entry
+from workers.jobs import Route
+from workers.ledger import NONE_SET, Entry, RunVariables
 
-Scope = dict[str, Any]
+Note = dict[str, Any]
 
 
 class World(Protocol):
-    """What a walk asks about people."""
+    """What a walk asks about people, and about what a human has answered."""
 
     def matching(self, audience: Audience, ids: Sequence[int]) -> set[int]: ...
 
     def people(self, ids: Sequence[int]) -> dict[int, dict[str, Any]]: ...
 
+    def values(self, key: str, ids: Sequence[int]) -> dict[str | None, list[int]]:
+        """These people by what a property of theirs says, as text; each of them is somewhere."""
+        ...
 
-@dataclass(frozen=True)
-class Route:
-    """What everybody in a job shares: the pinned content, its variables, and whether effects stay inside."""
+    def decision(self, job_id: UUID, step_id: str) -> str | None:
+        """The answer to an approval step, if there is one. None stays true until the walk is recorded."""
+        ...
 
-    job_id: UUID
-    workflow: dict[str, str]
-    definition: Definition
-    variables: dict[str, Any]
-    captures: bool
-
-    def plan(self, step_id: str, now: datetime) -> Plan:
-        step = self.definition.step(step_id)
-        return step.plan(now)
-
-    def scope(self, person: dict[str, Any]) -> Scope:
-        """What a template sees for one person."""
-        return {
-            "person": person,
-            "variables": self.variables,
-            "inputs": {},
-            "workflow": self.workflow,
-            "run": {"id": run_id(self.job_id, person["id"])},
-        }
+    def asked(self, job_id: UUID, step_id: str, ids: Sequence[int]) -> dict[int, datetime]:
+        """Until when those of these people who were asked about before wait for an answer."""
+        ...
 
 
 @dataclass
 class Group:
-    """People who stand at the same step after the same trace."""
+    """People who stand at the same step after the same trace. `passed` counts the steps of this walk."""
 
     step: str | None
     ids: list[int]
-    trace: list[dict[str, Any]] = field(default_factory=list)
-    own: dict[int, list[dict[str, Any]]] = field(default_factory=dict)
+    trace: list[Note] = field(default_factory=list)
+    own: dict[int, list[Note]] = field(default_factory=dict)
+    variables: RunVariables = NONE_SET
+    passed: int = 0
 
-    def at(self, step: str | None, ids: list[int], note: dict[str, Any]) -> Group:
+    def at(self, step: str | None, ids: list[int], note: Note) -> Group:
         """Some of these people one step on."""
+        passed, variables = self.passed + 1, self.variables.part(ids)
         own = {id: self.own[id] for id in ids if id in self.own} if self.own else {}
         if own:
-            return Group(step, ids, self.trace, {id: [*own.get(id, []), note] for id in ids})
-        return Group(step, ids, [*self.trace, note])
+            return Group(step, ids, self.trace, {id: [*own.get(id, []), note] for id in ids}, variables, passed)
+        return Group(step, ids, [*self.trace, note], {}, variables, passed)
+
+    def part(self, ids: list[int]) -> Group:
+        """Some of these people where they stand."""
+        own = {id: self.own[id] for id in ids if id in self.own} if self.own else {}
+        return replace(self, ids=ids, own=own, variables=self.variables.part(ids))
 
     def ended(self, status: str, **facts: Any) -> Entry:
-        return Entry(status, self.ids, self.trace, self.own, **facts)
+        return Entry(status, self.ids, self.trace, self.own, variables=self.variables, **facts)
 
 
 class Walk:
@@ -94,37 +100,57 @@ class Walk:
             group = self._open.pop()
             if group.step is None:
                 self._entries.append(group.ended("delivered"))
+            elif group.passed > len(self._route.definition.steps):
+                # They went round a circle whose waits let them pass, and would do so for ever.
+                note = {"step": group.step, "outcome": "failed", "reason": "graph.endless"}
+                self._entries.append(group.at(None, group.ids, note).ended("failed", reason="graph.endless"))
             else:
-                self._take(group, group.step)
+                self._take(group, group.step, self._route.plan(group.step, self._now))
         return self._entries
 
-    def _take(self, group: Group, step: str) -> None:
-        plan = self._route.plan(step, self._now)
+    def _take(self, group: Group, step: str, plan: Plan) -> None:
         match plan:
             case Advance(port):
                 self._onward(group, port, {"step": step, "outcome": "passed"})
             case Finish(reason):
                 note = {"step": step, "outcome": "exited"}
                 self._entries.append(group.at(None, group.ids, note).ended("exited", reason=reason))
-            case Park(until, port):
-                note = {"step": step, "outcome": "waited", "until": until.isoformat()}
-                target = self._route.definition.target(step, port)
-                parked = group.at(target, group.ids, note)
-                self._entries.append(parked.ended("waiting", at_step=target, wake_at=until))
+            case Park():
+                self._park(group, step, plan)
+            case ByProperty():
+                self._by_property(group, step, plan)
             case Branch():
                 self._branch(group, step, plan)
+            case Split():
+                for port, ids in plan.lots(self._route.workflow["id"], step, group.ids).items():
+                    self._onward(group, port, {"step": step, "outcome": "branched", "port": port}, ids)
+            case Assign():
+                self._assign(group, step, plan)
+            case Ask():
+                self._ask(group, step, plan)
             case Record(payload, port):
                 self._record(group, payload, port, {"step": step, "outcome": "captured"})
-            case Deliver(channel, request) if self._route.captures:
-                note = {"step": step, "outcome": "captured", "channel": channel}
-                self._record(group, request, plan.port, note)
             case Deliver():
-                self._entries.append(group.ended("in_progress", at_step=step))
+                self._deliver(group, step, plan)
 
-    def _onward(self, group: Group, port: str, note: dict[str, Any], ids: list[int] | None = None) -> None:
+    def _onward(self, group: Group, port: str, note: Note, ids: list[int] | None = None) -> None:
         """Some of these people, or all, leave their step by a port."""
         target = self._route.definition.target(note["step"], port)
         self._open.append(group.at(target, group.ids if ids is None else ids, note))
+
+    def _park(self, group: Group, step: str, plan: Park) -> None:
+        """Everybody waits, and goes on after the step or arrives at it again."""
+        note = {"step": step, "outcome": "waited", "until": plan.until.isoformat()}
+        stop = step if plan.again else self._route.definition.target(step, plan.port)
+        self._entries.append(group.at(stop, group.ids, note).ended("waiting", at_step=stop, wake_at=plan.until))
+
+    def _by_property(self, group: Group, step: str, plan: ByProperty) -> None:
+        """One plan for each value there is, and one way for all whose plan is the same."""
+        ways: dict[Plan, list[int]] = {}
+        for value, ids in self._world.values(plan.key, group.ids).items():
+            ways.setdefault(plan.plan_for(value), []).extend(ids)
+        for way, ids in ways.items():
+            self._take(group.part(ids), step, way)
 
     def _branch(self, group: Group, step: str, plan: Branch) -> None:
         """Everybody takes the first arm that matches."""
@@ -142,18 +168,82 @@ class Walk:
         if rest:
             self._onward(group, plan.otherwise, {"step": step, "outcome": "branched", "port": plan.otherwise}, rest)
 
-    def _record(self, group: Group, payload: Document, port: str, note: dict[str, Any]) -> None:
+    def _ask(self, group: Group, step: str, plan: Ask) -> None:
+        """The answer decides for everybody; without one they wait, each until their own question expires."""
+        decision = self._world.decision(self._route.job_id, step)
+        if decision is not None:
+            self._onward(group, decision, {"step": step, "outcome": decision})
+            return
+        # Who came here in this walk has not been asked about, whatever was asked when they were here before.
+        asked = {} if group.passed else self._world.asked(self._route.job_id, step, group.ids)
+        expired = [id for id in group.ids if id in asked and asked[id] <= self._now]
+        if expired:
+            self._onward(group, plan.on_expiry, {"step": step, "outcome": "expired", "port": plan.on_expiry}, expired)
+        for until in sorted({until for until in asked.values() if until > self._now}):
+            still = group.part([id for id in group.ids if asked.get(id) == until])
+            self._entries.append(still.ended("waiting", at_step=step, wake_at=until))
+        fresh = [id for id in group.ids if id not in asked]
+        if fresh:
+            note = {"step": step, "outcome": "asked", "until": plan.until.isoformat()}
+            self._entries.append(group.at(step, fresh, note).ended("waiting", at_step=step, wake_at=plan.until))
+
+    def _assign(self, group: Group, step: str, plan: Assign) -> None:
+        """Set variables: once for all when they are the same for all."""
+        if plan.values.constant and not group.variables.own:
+            try:
+                common = self._route.assigned(plan, plan.values.render({}), group.variables.common)
+            except ValueError as refusal:
+                self._broken(group, step, group.ids, plan.port, str(refusal))
+                return
+            changed = replace(group, variables=RunVariables(common, unsaved=True))
+            self._onward(changed, plan.port, {"step": step, "outcome": "assigned"})
+            return
+        values = plan.values
+        constant = dict.fromkeys(group.ids, values.render({})) if values.constant else None
+        rendered = constant or self._rendered(group, step, values, plan.port)
+        own: dict[int, dict[str, Any]] = {}
+        broken: dict[str, list[int]] = {}
+        for id, found in rendered.items():
+            try:
+                own[id] = self._route.assigned(plan, found, group.variables.of(id))
+            except ValueError as refusal:
+                broken.setdefault(str(refusal), []).append(id)
+        if own:
+            changed = replace(group.part(list(own)), variables=RunVariables(own=own, unsaved=True))
+            self._onward(changed, plan.port, {"step": step, "outcome": "assigned"})
+        for reason, ids in broken.items():
+            self._broken(group, step, ids, plan.port, reason)
+
+    def _deliver(self, group: Group, step: str, plan: Deliver) -> None:
+        """What goes outside is the sender's, unless it is kept inside."""
+        if self._route.captures:
+            note = {"step": step, "outcome": "captured", "channel": plan.channel}
+            self._record(group, plan.request, plan.port, note)
+        else:
+            self._entries.append(group.ended("in_progress", at_step=step))
+
+    def _record(self, group: Group, payload: Document, port: str, note: Note) -> None:
         """Keep in the ledger what would have been sent: once for all when it is the same for all."""
         if payload.constant:
             self._onward(group, port, {**note, "output": payload.render({})})
             return
-        rendered, broken = render(self._route, self._world.people(group.ids), payload)
+        rendered = self._rendered(group, note["step"], payload, port)
         own = {id: [*group.own.get(id, []), {**note, "output": output}] for id, output in rendered.items()}
-        ids = [id for id in group.ids if id in own]
-        if ids:
-            self._open.append(Group(self._route.definition.target(note["step"], port), ids, group.trace, own))
+        if own:
+            target = self._route.definition.target(note["step"], port)
+            stepped = replace(group.part(list(own)), step=target, own=own, passed=group.passed + 1)
+            self._open.append(stepped)
+
+    def _rendered(self, group: Group, step: str, document: Document, port: str) -> dict[int, Any]:
+        """A document for each of these people. Who was erased is skipped; for whom it fails, the step has failed."""
+        people = self._world.people(group.ids)
+        gone = [id for id in group.ids if id not in people]
+        if gone:
+            self._entries.append(group.part(gone).ended("skipped", reason="erased"))
+        rendered, broken = render(self._route, people, document, group.variables)
         if broken:
-            self._broken(group, note["step"], broken, port, "template.failed")
+            self._broken(group, step, broken, port, "template.failed")
+        return rendered
 
     def _broken(self, group: Group, step: str, ids: list[int], port: str, reason: str) -> None:
         """People for whom a step could not be taken: the step says whether they go on."""
@@ -164,13 +254,15 @@ class Walk:
             self._entries.append(group.at(None, ids, note).ended("failed", reason=reason))
 
 
-def render(route: Route, people: dict[int, dict[str, Any]], document: Document) -> tuple[dict[int, Any], list[int]]:
+def render(
+    route: Route, people: dict[int, dict[str, Any]], document: Document, variables: RunVariables
+) -> tuple[dict[int, Any], list[int]]:
     """A document for each person, and those for whom it could not be rendered."""
     rendered: dict[int, Any] = {}
     broken: list[int] = []
     for id, person in people.items():
         try:
-            rendered[id] = document.render(route.scope(person))
+            rendered[id] = document.render(route.scope(person, variables.of(id)))
         except DomainError:
             broken.append(id)
     return rendered, broken

@@ -3,6 +3,8 @@
 | from                       | command          | to                                     |
 |----------------------------|------------------|----------------------------------------|
 | -                          | request          | queued, or held                        |
+| held                       | approve          | queued                                 |
+| held                       | reject           | rejected                               |
 | queued                     | enrol            | running                                |
 | running                    | progress         | running                                |
 | queued, running            | pause            | paused                                 |
@@ -12,8 +14,9 @@
 | cancelling                 | finish_cancel    | cancelled                              |
 | running                    | complete         | completed or completed_with_failures   |
 | held, queued, running, ... | fail             | failed                                 |
+| running, paused            | decide_step      | as before                              |
 
-Terminal: cancelled, completed, completed_with_failures, failed. They never change.
+Terminal: cancelled, completed, completed_with_failures, failed, rejected. They never change.
 """
 
 from __future__ import annotations
@@ -25,6 +28,7 @@ from uuid import UUID
 
 from aggregates.base import Aggregate, Event, Meta
 from aggregates.batch_job.events import (
+    BatchJobApproved,
     BatchJobCancelled,
     BatchJobCancelRequested,
     BatchJobCompleted,
@@ -32,13 +36,18 @@ from aggregates.batch_job.events import (
     BatchJobFailed,
     BatchJobPaused,
     BatchJobProgressed,
+    BatchJobRejected,
     BatchJobRequested,
     BatchJobResumed,
+    BatchJobStepDecided,
 )
 from aggregates.errors import DomainError
 from aggregates.values import Acknowledgement
 
 TERMINAL = frozenset({"cancelled", "completed", "completed_with_failures", "failed", "rejected"})
+
+AT_WORK = frozenset({"queued", "running", "paused", "cancelling"})
+"""Where a job may still reach somebody without being approved first."""
 
 OUTCOMES = ("delivered", "skipped", "failed", "exited")
 OPEN = ("waiting", "in_progress", "pending")
@@ -64,11 +73,16 @@ class BatchJob(Aggregate):
         request_digest: str,
         send_mode: str,
         held_because: str | None = None,
+        held_until: datetime | None = None,
+        frozen: bool = False,
         schedule_id: UUID | None = None,
         scheduled_for: datetime | None = None,
         meta: Meta,
     ) -> Self:
-        """A job over exactly the acknowledged people; `held_because` makes it wait for a human."""
+        """A job over exactly the acknowledged people; `held_because` makes it wait for a human until `held_until`.
+
+        `frozen` says that the ids of these people were kept when they were sized.
+        """
         return cls.begin(
             BatchJobRequested,
             id,
@@ -83,17 +97,67 @@ class BatchJob(Aggregate):
             scheduled_for=scheduled_for,
             status="held" if held_because else "queued",
             held_because=held_because,
+            held_until=held_until if held_because else None,
+            frozen=frozen,
         )
+
+    def approve(self, acknowledgement: Acknowledgement, *, note: str, meta: Meta) -> None:
+        """Let a held job run over the audience that the approver confirmed."""
+        if self.approved_by is not None:
+            return
+        self.awaits_approval()
+        self.may_decide(meta)
+        self.emit(BatchJobApproved, meta, acknowledgement=acknowledgement.as_data(), note=note)
+
+    def reject(self, *, reason: str, meta: Meta) -> None:
+        """End a held job; its requester may do so as well."""
+        if self.status == "rejected":
+            return
+        self._require("held", move="reject")
+        self.emit(BatchJobRejected, meta, code="approval.rejected", reason=reason)
+
+    def expire(self, *, meta: Meta) -> None:
+        """End a held job that nobody decided about in time."""
+        if self.status == "held" and self.due_at is not None and self.due_at <= meta.now:
+            self.emit(BatchJobRejected, meta, code="approval.expired", reason="Nobody approved it in time.")
+
+    def decide_step(self, step_id: str, *, decision: str, note: str, meta: Meta) -> None:
+        """Answer an approval step for everybody in this job; an answer is final."""
+        if self.decisions.get(step_id) == decision:
+            return
+        if step_id in self.decisions:
+            raise DomainError("step.decided", details={"decision": self.decisions[step_id]})
+        self.awaits_decisions()
+        self.may_decide(meta)
+        self.emit(BatchJobStepDecided, meta, step_id=step_id, decision=decision, note=note)
+
+    def awaits_approval(self) -> None:
+        """Refused unless somebody has to approve it."""
+        self._require("held", move="approve")
+
+    def awaits_decisions(self) -> None:
+        """Refused unless people can stand at its steps."""
+        if self.enrolled is None:
+            raise DomainError("batch_job.illegal_move", details={"status": self.status, "move": "decide_step"})
+        self._require("running", "paused", move="decide_step")
+
+    def may_decide(self, meta: Meta) -> None:
+        """An approver is never the requester, and never an agent."""
+        if meta.principal.guarded:
+            raise DomainError("approval.not_for_agents")
+        if {meta.principal.id, meta.principal.on_behalf_of} & self.requesters:
+            raise DomainError("approval.own_request")
 
     def enrol(self, *, enrolled: int, chunks: int, fingerprint: str, meta: Meta) -> None:
         """Freeze the audience; refused when it is not the one that was acknowledged."""
         if self.enrolled is not None:
             return
         self._require("queued", move="enrol")
-        if (enrolled, fingerprint) != (self.acknowledged_count, self.fingerprint):
+        if not self._covers(enrolled, fingerprint):
+            other = ", but not the same people" if enrolled == self.acknowledged_count else ""
             raise DomainError(
                 "audience.drift",
-                f"Now {enrolled:,}, acknowledged {self.acknowledged_count:,}.",
+                f"Now {enrolled:,}{other}; acknowledged {self.acknowledged_count:,}.",
                 details={"now": enrolled, "acknowledged": self.acknowledged_count},
             )
         self.emit(BatchJobEnrolled, meta, enrolled=enrolled, chunks=chunks)
@@ -154,6 +218,18 @@ class BatchJob(Aggregate):
     def ended(self) -> bool:
         return self.status in TERMINAL
 
+    def _covers(self, enrolled: int, fingerprint: str) -> bool:
+        """Whether these people are acknowledged: exactly, or within the ceiling of a standing approval."""
+        ceiling = self.acknowledgement.get("ceiling")
+        if ceiling is not None:
+            return 0 < enrolled <= int(ceiling)
+        return (enrolled, fingerprint) == (self.acknowledged_count, self.fingerprint)
+
+    def _acknowledge(self, acknowledgement: dict[str, Any]) -> None:
+        self.acknowledgement = acknowledgement
+        self.acknowledged_count: int = acknowledgement["count"]
+        self.fingerprint: str = acknowledgement["fingerprint"]
+
     def _require(self, *allowed: str, move: str) -> None:
         if self.status in allowed:
             return
@@ -174,35 +250,47 @@ class BatchJob(Aggregate):
     def evolve(self, event: Event) -> None:
         match event:
             case BatchJobRequested():
-                self.workflow_id = event.workflow_id
+                self.workflow_id = self.parent_id = event.workflow_id
                 self.workflow_version = event.workflow_version
                 self.variables = event.variables
-                self.acknowledgement = event.acknowledgement
-                self.acknowledged_count: int = event.acknowledgement["count"]
-                self.fingerprint: str = event.acknowledgement["fingerprint"]
+                self._acknowledge(event.acknowledgement)
                 self.request_digest = event.request_digest
                 self.send_mode = event.send_mode
                 self.schedule_id = event.schedule_id
-                self.requested_by = event.meta["actor"]
+                self.requesters = {event.meta["actor"], event.meta.get("on_behalf_of")} - {None}
+                self.approved_by: str | None = None
+                self.decisions: dict[str, str] = {}
+                self.frozen = event.frozen
+                self.due_at = event.held_until
                 self.enrolled: int | None = None
                 self.counts: dict[str, int] = {}
                 self.status = event.status
+            case BatchJobApproved():
+                self._acknowledge(event.acknowledgement)
+                self.approved_by = event.meta["actor"]
+            case BatchJobStepDecided():
+                self.decisions = {**self.decisions, event.step_id: event.decision}
             case BatchJobEnrolled():
                 self.enrolled = event.enrolled
-                self.status = "running"
-            case BatchJobProgressed():
-                self.counts = event.counts
-            case BatchJobPaused():
-                self.status = "paused"
             case BatchJobResumed():
                 self.status = "queued" if self.enrolled is None else "running"
-            case BatchJobCancelRequested():
-                self.status = "cancelling"
-            case BatchJobCancelled():
+            case BatchJobProgressed() | BatchJobCancelled():
                 self.counts = event.counts
-                self.status = "cancelled"
             case BatchJobCompleted():
                 self.counts = event.counts
                 self.status = "completed_with_failures" if event.failures else "completed"
-            case BatchJobFailed():
-                self.status = "failed"
+        self.status = _STATUS.get(type(event), self.status)
+        if self.status != "held":
+            self.due_at = None
+
+
+_STATUS: dict[type[Event], str] = {
+    BatchJobApproved: "queued",
+    BatchJobRejected: "rejected",
+    BatchJobEnrolled: "running",
+    BatchJobPaused: "paused",
+    BatchJobCancelRequested: "cancelling",
+    BatchJobCancelled: "cancelled",
+    BatchJobFailed: "failed",
+}
+"""Where an event leads whatever was before."""

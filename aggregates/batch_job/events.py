@@ -13,6 +13,7 @@ class BatchJobRequested(CreatedEvent):
     """Somebody acknowledged a sized audience; `status` is `queued`, or `held` when a human must approve."""
 
     TOPIC = "batch_job.requested.v1"
+    class_version = 2
     workflow_id: UUID
     workflow_version: int
     variables: dict[str, Any]
@@ -23,6 +24,37 @@ class BatchJobRequested(CreatedEvent):
     scheduled_for: datetime | None
     status: str
     held_because: str | None
+    held_until: datetime | None
+    frozen: bool
+
+    @staticmethod
+    def upcast_v1_v2(state: dict[str, Any]) -> None:
+        state |= {"held_until": None, "frozen": False}
+
+
+class BatchJobApproved(Event):
+    """A human who did not ask for the job confirmed its audience; it runs over exactly that one."""
+
+    TOPIC = "batch_job.approved.v1"
+    acknowledgement: dict[str, Any]
+    note: str
+
+
+class BatchJobRejected(Event):
+    """Nobody will be reached; `code` tells a decision from an approval that never came."""
+
+    TOPIC = "batch_job.rejected.v1"
+    code: str
+    reason: str
+
+
+class BatchJobStepDecided(Event):
+    """A human answered an approval step for everybody who stands or will stand at it."""
+
+    TOPIC = "batch_job.step_decided.v1"
+    step_id: str
+    decision: str
+    note: str
 
 
 class BatchJobEnrolled(Event):

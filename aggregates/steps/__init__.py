@@ -1,13 +1,17 @@
 """The step types, one file each, found here and in the entry point group `tidegate.steps`.
 
-base                what a step type is, and what it can plan
-config              a config against its schema, told as problems
-capture             records what would have been sent
-conditional_branch  the first condition that holds decides the way
-delay               waits for a fixed time
-email               sends an email
-exit                ends the run
-webhook             calls an HTTP endpoint
+base                    what a step type is, and what it can plan
+config                  a config against its schema, told as problems
+approval                asks a human, once for the whole job
+capture                 records what would have been sent
+conditional_branch      the first condition that holds decides the way
+delay                   waits for a fixed time
+email                   sends an email
+exit                    ends the run
+random_split            the lot decides the way, the same one each time
+set_variables           sets variables of the run
+wait_until_time_window  waits for an hour of the day, in a zone or in each person's own
+webhook                 calls an HTTP endpoint
 
 An entry point names a `StepType` subclass. Nothing is imported before `catalogue()` is first called.
 """

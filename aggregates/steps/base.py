@@ -6,8 +6,9 @@ carries the plan out and renders its templates for each of them.
 
 from __future__ import annotations
 
+import hashlib
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Generic, Literal, NamedTuple, TypeVar
@@ -56,10 +57,19 @@ class Record:
 
 @dataclass(frozen=True)
 class Park:
-    """Wait, then go on."""
+    """Wait, then go on; with `again`, wait and then arrive at this step once more."""
 
     until: datetime
     port: str = NEXT
+    again: bool = False
+
+
+@dataclass(frozen=True)
+class ByProperty:
+    """One plan for all whose property says the same; `plan_for` takes its text, None where there is none."""
+
+    key: str
+    plan_for: Callable[[str | None], Advance | Park]
 
 
 @dataclass(frozen=True)
@@ -68,6 +78,51 @@ class Branch:
 
     arms: tuple[tuple[str, Audience], ...]
     otherwise: str
+
+
+WHOLE = 10_000
+"""A hundred percent, in hundredths of one."""
+
+
+@dataclass(frozen=True)
+class Split:
+    """Everybody takes one arm by lot. `shares` are hundredths of a percent and sum to `WHOLE`."""
+
+    shares: tuple[tuple[str, int], ...]
+
+    def lots(self, workflow_id: str, step_id: str, ids: Sequence[int]) -> dict[str, list[int]]:
+        """Who takes which arm. A lot depends on workflow, step and person alone: it is the same in every job."""
+        taken: dict[str, list[int]] = {}
+        drawn = hashlib.blake2b(f"{workflow_id}/{step_id}/".encode(), digest_size=8)
+        for id in ids:
+            lot = drawn.copy()
+            lot.update(b"%d" % id)
+            taken.setdefault(self._arm(int.from_bytes(lot.digest()) % WHOLE), []).append(id)
+        return taken
+
+    def _arm(self, drawn: int) -> str:
+        for name, share in self.shares:
+            drawn -= share
+            if drawn < 0:
+                return name
+        raise AssertionError("the shares sum to the whole")
+
+
+@dataclass(frozen=True)
+class Assign:
+    """Set variables of the run, then go on. What a template gives is text until it is of its declared type."""
+
+    values: Document
+    templated: frozenset[str]
+    port: str = NEXT
+
+
+@dataclass(frozen=True)
+class Ask:
+    """Wait for a human's answer to the whole job; its word is the port. `on_expiry` is taken when none came."""
+
+    until: datetime
+    on_expiry: str
 
 
 @dataclass(frozen=True)
@@ -88,7 +143,7 @@ class Finish:
     reason: str
 
 
-Plan = Advance | Record | Park | Branch | Deliver | Finish
+Plan = Advance | Record | Park | ByProperty | Branch | Split | Assign | Ask | Deliver | Finish
 
 
 class Source(NamedTuple):
@@ -100,7 +155,10 @@ class Source(NamedTuple):
 
 
 class StepType(ABC, Generic[C]):
-    """One kind of step. Subclasses are stateless; one instance of each stands in the catalogue."""
+    """One kind of step. Subclasses are stateless; one instance of each stands in the catalogue.
+
+    With `lets_through`, people may pass a step that `waits` at once: a circle needs another wait.
+    """
 
     kind: str
     name: str
@@ -110,6 +168,7 @@ class StepType(ABC, Generic[C]):
     example: dict[str, Any]
     external: bool = False
     waits: bool = False
+    lets_through: bool = False
     sends_email: bool = False
     needs_person: bool = False
 
@@ -127,6 +186,10 @@ class StepType(ABC, Generic[C]):
 
     def check(self, config: C) -> Iterable[Problem]:
         """What the config's schema cannot say; pointers are below the config."""
+        return ()
+
+    def check_variables(self, config: C, declared: Mapping[str, str]) -> Iterable[Problem]:
+        """What does not go with the workflow's variables, given by key and type; pointers are below the config."""
         return ()
 
     @abstractmethod

@@ -20,8 +20,8 @@ from aggregates.workflow.variables import Variable, merge, parse_variables
 
 FIELDS = ("trigger", "steps", "edges", "variables")
 
-# Wrong in a draft too: what cannot be stored, and what no audience of ours may ever mean.
-NEVER = frozenset({"content.not_json", "content.too_deep", "content.too_large", "audience.behavioral_filter"})
+# Wrong in an unfinished draft too: what cannot be stored.
+NEVER = frozenset({"content.not_json", "content.too_deep", "content.too_large"})
 
 
 @dataclass(frozen=True)
@@ -148,6 +148,7 @@ def _parse(content: Any) -> tuple[Definition | None, list[Problem]]:
     if steps:
         problems += graph_problems(steps, edges, [_sent_id(entry) for entry in content["steps"]])
     problems += _template_problems(trigger, steps, None if variable_problems else variables)
+    problems += [] if variable_problems else _variable_problems(steps, variables)
     if trigger is None or any(problem.severity == "error" for problem in problems):
         return None, problems
     whole = (tuple(s for s in steps if s), tuple(e for e in edges if e))
@@ -198,3 +199,11 @@ def _template_problems(
         if manual and step and step.type.needs_person:
             message = "A manual run has no person, so this step has nothing to decide by."
             yield Problem(at("/steps", index, "type"), "step.needs_person", message, step.type.kind, "a batch trigger")
+
+
+def _variable_problems(steps: Sequence[Step | None], variables: Sequence[Variable]) -> Iterator[Problem]:
+    """What steps do to variables against those that are declared."""
+    declared = {variable.key: variable.type for variable in variables}
+    for index, step in enumerate(steps):
+        for problem in step.type.check_variables(step.config, declared) if step else ():
+            yield replace(problem, pointer=at("/steps", index, "config") + problem.pointer)

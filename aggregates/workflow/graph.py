@@ -89,8 +89,8 @@ def _unreachable(links: Links, known: Mapping[str, int], entry: str | None) -> I
 
 
 def _endless(links: Links, known: Mapping[str, int], read: Mapping[str, Step]) -> Iterator[Problem]:
-    """Circles that never wait would be run through for ever. Steps that could not be read may be waiting ones."""
-    hurried = {id for id, step in read.items() if not step.type.waits}
+    """Circles that need never wait would be run through for ever. Steps that could not be read may be waiting ones."""
+    hurried = {id for id, step in read.items() if not step.type.waits or step.type.lets_through}
     onward = {id: [target for target in links[id] if target in hurried] for id in hurried}
     reachable = {id: _reachable(onward, id) for id in hurried}
     told: set[str] = set()

@@ -29,7 +29,8 @@ PRODUCT, RUNNING, SETUP = "Product", "Running it", "Setting up"
 # Name -> (where it is, what it is for, its group). Nothing here is imported before it is called for.
 COMMANDS = {
     "workflows": ("engine.cli.workflows:app", "Create, enable and size workflows.", PRODUCT),
-    "batch": ("engine.cli.batch:app", "Run a workflow over an audience; watch, list and cancel jobs.", PRODUCT),
+    "batch": ("engine.cli.batch:app", "Run a workflow over an audience; approve, watch and cancel jobs.", PRODUCT),
+    "schedules": ("engine.cli.schedules:app", "Repeat a workflow; preview, list, pause and end schedules.", PRODUCT),
     "people": ("engine.cli.people:app", "Import and look up people.", PRODUCT),
     "cohorts": ("engine.cli.cohorts:app", "Named sets of people.", PRODUCT),
     "views": ("engine.cli.views:app", "How far the views have come; rebuild one.", PRODUCT),
@@ -46,6 +47,7 @@ COMMANDS = {
     "migrate": ("engine.cli.processes:migrate", "Bring the database schema up to date.", RUNNING),
     "doctor": ("engine.cli.doctor:doctor", "Check this installation and say what to do.", RUNNING),
     "projects": ("engine.cli.projects:app", "Projects, the tenants of an installation.", SETUP),
+    "policy": ("engine.cli.policy:app", "Limits: what may be done, and what the project narrows of it.", SETUP),
     "keys": ("engine.cli.keys:app", "API keys.", SETUP),
     "config": ("engine.cli.config:app", "Every setting, its value and where it came from.", SETUP),
 }

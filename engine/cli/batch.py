@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-import sys
 from typing import Annotated, Any
 
 from cyclopts import App, Parameter
 
-from engine.cli.client import Api, connect, new_idempotency_key
-from engine.cli.exits import OF_JOB, Exit, usage
-from engine.cli.inputs import json_object
+from engine.cli.approval import ANSWER, approve, decide, reject
+from engine.cli.client import connect, new_idempotency_key
+from engine.cli.confirm import Confirm, Token, acknowledged, asked
+from engine.cli.exits import OF_JOB, Exit
+from engine.cli.inputs import Variables, json_object
 from engine.cli.lists import After, Every, Limit
 from engine.cli.output import Column, Json, Output
 from engine.cli.watch import OPEN
 from engine.cli.watch import watch as follow
-from engine.cli.workflows import show_sizing, sized
 
-app = App(name="batch", help="Run a workflow over an audience; watch, list and cancel jobs.")
+app = App(name="batch", help="Run a workflow over an audience; approve, watch and cancel jobs.")
+for _decision in (approve, reject, decide):
+    app.command(_decision)
 
 COUNTS = ("enrolled", "delivered", "skipped", "failed", "exited", "waiting", "in_progress", "pending")
 EYE = ("enrolled", "delivered", "failed")
@@ -28,6 +30,7 @@ COLUMNS = (
     Column("open", lambda job: sum(job[name] for name in OPEN), right=True, pipe=False),
     Column("requested", "requested_at"),
     Column("reason", "reason"),
+    Column("schedule", "schedule_id", eye=False),
 )
 RUNS = (
     Column("run", "run_id"),
@@ -37,22 +40,14 @@ RUNS = (
     Column("at step", "at_step"),
     Column("steps", lambda run: ", ".join(_step(step) for step in run["steps"])),
 )
-ANSWER = (
-    Column("job", "batch_job_id"),
-    Column("status", "status"),
-    Column("acknowledged", "acknowledged"),
-    Column("send mode", "send_mode"),
-)
-
-Variables = Annotated[str | None, Parameter(help="A JSON object that overlays the workflow's defaults.")]
 
 
 @app.command
 def run(
     workflow: str,
     *,
-    confirm: Annotated[int | None, Parameter(help="The number of people that a human confirmed.")] = None,
-    token: Annotated[str | None, Parameter(help="The confirm token of the sizing that was shown.")] = None,
+    confirm: Confirm = None,
+    token: Token = None,
     variables: Variables = None,
     watch: Annotated[bool, Parameter(negative="", help="Follow the job until it ends.")] = False,
     idempotency_key: Annotated[str | None, Parameter(help="Makes a repeated call the same call.")] = None,
@@ -64,15 +59,14 @@ def run(
     """
     out, values = Output(json), json_object(variables, "--variables")
     api = connect()
-    if confirm is None:
-        confirm, token = _ask(api, workflow, values, out)
-    body: dict[str, Any] = {"acknowledged_affected_count": confirm, "variables": values}
-    body |= {"confirm_token": token} if token else {}
+    proof = acknowledged(confirm, token) if confirm is not None else asked(api, workflow, values, out, to="reach")
     key = idempotency_key or new_idempotency_key()
-    job = api.post(f"/workflows/{workflow}/run-batch", body, idempotency_key=key)
+    job = api.post(f"/workflows/{workflow}/run-batch", {"variables": values, **proof}, idempotency_key=key)
     out.record(job, ANSWER)
     if job["status"] == "held":
         out.say("Held until a human approves it. Nothing was sent. Do not repeat the call.")
+        out.say(f"given up if nobody does: {job['held_until']}")
+        out.say(f"somebody else approves it: tidegate batch approve {job['batch_job_id']}")
         return Exit.HELD
     if watch:
         return follow(api, job["batch_job_id"], out, position=job.get("position"))
@@ -95,6 +89,7 @@ def watch(
 def list_(
     *,
     workflow: str | None = None,
+    schedule: str | None = None,
     status: str | None = None,
     limit: Limit = 20,
     after: After = None,
@@ -102,14 +97,26 @@ def list_(
     json: Json = False,
 ) -> None:
     """List batch jobs, the newest first."""
-    pages = connect().pages("/batch-jobs", limit=limit, after=after, every=every, workflow_id=workflow, status=status)
-    Output(json).page(pages, COLUMNS)
+    filters = {"workflow_id": workflow, "schedule_id": schedule, "status": status}
+    Output(json).page(connect().pages("/batch-jobs", limit=limit, after=after, every=every, **filters), COLUMNS)
 
 
 @app.command
 def show(job: str, *, json: Json = False) -> None:
     """Show one job with its counts."""
     Output(json).record(connect().get(f"/batch-jobs/{job}"))
+
+
+@app.command
+def pause(job: str, *, reason: str, json: Json = False) -> None:
+    """Stop a job for a while: nobody else is reached until it is resumed."""
+    Output(json).record(connect().post(f"/batch-jobs/{job}/pause", {"reason": reason}), ANSWER)
+
+
+@app.command
+def resume(job: str, *, json: Json = False) -> None:
+    """Let a paused job go on, over the people who were confirmed for it and nobody else."""
+    Output(json).record(connect().post(f"/batch-jobs/{job}/resume", {}), ANSWER)
 
 
 @app.command
@@ -136,23 +143,6 @@ def runs(
     """The ledger of a job: each person, what happened, and why."""
     pages = connect().pages(f"/batch-jobs/{job}/runs", limit=limit, after=after, every=every, status=status)
     Output(json).page(pages, RUNS)
-
-
-def _ask(api: Api, workflow: str, variables: dict[str, Any], out: Output) -> tuple[int, str]:
-    """Size the audience, show the number, and let a human type it; the count and the token that belong together."""
-    if not sys.stdin.isatty() or not sys.stderr.isatty() or out.json:
-        raise usage(
-            "--confirm N is needed: the number of people that a human confirmed.",
-            then=f"Show somebody the number first: tidegate workflows size {workflow}",
-        )
-    sizing = sized(api, workflow, variables)
-    show_sizing(out, sizing)
-    live = "REAL messages go out" if sizing["send_mode"] == "live" else "captured, nothing leaves"
-    out.words.print(f"Type the number of people to reach ({live}), or anything else to stop: ", end="")
-    typed = sys.stdin.readline().strip().replace(",", "")
-    if typed != str(sizing["affected"]):
-        raise usage("That is not the number. Nothing was started.")
-    return int(sizing["affected"]), str(sizing["confirm_token"])
 
 
 def _step(step: dict[str, Any]) -> str:

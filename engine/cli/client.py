@@ -54,6 +54,10 @@ class Api:
         """Edit; `etag` names the version that the edit was made against."""
         return _document(self._send("PATCH", path, json=body, headers={"If-Match": etag} if etag else {}))
 
+    def put(self, path: str, body: Any) -> dict[str, Any]:
+        """Set as a whole; what is left out is gone."""
+        return _document(self._send("PUT", path, json=body))
+
     def upload(
         self, path: str, content: Iterable[bytes], content_type: str, params: Mapping[str, Any]
     ) -> dict[str, Any]:

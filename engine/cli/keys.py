@@ -7,10 +7,12 @@ from typing import Annotated
 
 from cyclopts import App, Parameter
 
+from aggregates.policy import Limits
 from commands.grants import SCOPES, authorize
 from commands.keys import CreateKey, RevokeKey
 from engine.bootstrap import DEFAULT_PROJECT
 from engine.cli.admin import opened, owner_meta, project_id
+from engine.cli.limits import NO_LIMITS, LimitOptions
 from engine.cli.output import Column, Json, Output
 from projections.keys import KeyReads
 
@@ -22,7 +24,7 @@ COLUMNS = (
     Column("name", "name"),
     Column("scopes", "scopes"),
     Column("agent", "agent"),
-    Column("max audience", "max_audience", right=True),
+    Column("limits", lambda row: [f"{name}={value}" for name, value in sorted(row["limits"].items())]),
     Column("expires", "expires_at"),
     Column("revoked", "revoked_at"),
     Column("last used", "last_used_at"),
@@ -35,7 +37,7 @@ def create(
     *,
     scope: Annotated[tuple[str, ...], Parameter(negative="", help=f"One of {', '.join(sorted(SCOPES))}; or `all`.")],
     agent: Annotated[bool, Parameter(negative="", help="For an agent: asks for tokens, can never approve.")] = False,
-    max_audience: Annotated[int | None, Parameter(help="The largest audience that this key may reach.")] = None,
+    limits: LimitOptions = NO_LIMITS,
     rate: Annotated[int | None, Parameter(help="Requests that it may make in a minute.")] = None,
     expires: Annotated[datetime | None, Parameter(help="When it ends, with offset: 2027-01-31T00:00:00Z.")] = None,
     project: Project = DEFAULT_PROJECT,
@@ -48,7 +50,7 @@ def create(
         name=name,
         scopes=tuple(sorted(every)) if "all" in scope else scope,
         agent=agent,
-        max_audience=max_audience,
+        limits=Limits(**limits.given()),
         rate_per_minute=rate,
         expires_at=expires,
     )

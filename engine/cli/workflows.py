@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from cyclopts import App, Parameter
 
 from engine.cli.client import Api, connect
-from engine.cli.inputs import json_file, json_object
+from engine.cli.inputs import Variables, json_file, json_object
 from engine.cli.lists import After, Every, Limit
 from engine.cli.output import Column, Json, Output
 
@@ -97,30 +97,34 @@ def archive(workflow: str, *, reason: str | None = None, json: Json = False) -> 
 def size(
     workflow: str,
     *,
-    variables: Annotated[str | None, Parameter(help="A JSON object.")] = None,
+    variables: Variables = None,
+    freeze: Annotated[
+        bool, Parameter(negative="", help="Keep these very people for the one batch that the token starts.")
+    ] = False,
     json: Json = False,
 ) -> None:
     """Count whom the workflow would reach now, and who is left out and why. Contacts nobody."""
     out, values = Output(json), json_object(variables, "--variables")
-    sizing = sized(connect(), workflow, values)
+    sizing = sized(connect(), workflow, values, freeze=freeze)
     show_sizing(out, sizing)
     if out.terminal:
         out.say(f"next: tidegate batch run {workflow} --confirm {sizing['affected']} --token {sizing['confirm_token']}")
 
 
-def sized(api: Api, workflow: str, variables: dict[str, Any]) -> dict[str, Any]:
+def sized(api: Api, workflow: str, variables: dict[str, Any], *, freeze: bool = False) -> dict[str, Any]:
     """The sizing of a workflow as the server gives it."""
-    return api.post(f"/workflows/{workflow}/blast-radius", {"variables": variables})
+    body: dict[str, Any] = {"variables": variables}
+    return api.post(f"/workflows/{workflow}/blast-radius", body | ({"freeze": True} if freeze else {}))
 
 
 def show_sizing(out: Output, sizing: dict[str, Any]) -> None:
     """The counts first; each exclusion and each missing field on a line of its own."""
     excluded = (Column(f"excluded: {reason}", _constant(n)) for reason, n in sizing["excluded"].items())
     missing = (Column(f"lack {name}", _constant(n)) for name, n in sizing["missing_variables"].items())
-    names = ("total", "matched", "affected", "limit", "everyone", "send_mode", "workflow_version", "expires_at")
-    plain = {name: Column(name.replace("_", " "), name) for name in names}
+    names = ("everyone", "frozen", "send_mode", "workflow_version", "expires_at")
+    plain = {name: Column(name.replace("_", " "), name) for name in ("total", "matched", "affected", "limit", *names)}
     shown = [plain["total"], plain["matched"], *excluded, plain["affected"], plain["limit"], *missing]
-    shown += [plain[name] for name in ("everyone", "send_mode", "workflow_version", "expires_at")]
+    shown += [plain[name] for name in names]
     out.record(sizing, [*shown, Column("confirm token", "confirm_token", eye=False)])
 
 

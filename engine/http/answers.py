@@ -65,6 +65,24 @@ class WorkflowAccepted(Accepted):
     findings: list[FindingAnswer]
 
 
+class PolicyAnswer(BaseModel):
+    """What may be done; `approval_over` null means that no job waits for a second person."""
+
+    max_audience: Annotated[int, Field(description="The largest audience of one batch job.")]
+    approval_over: int | None
+    max_growth: Annotated[float, Field(description="Most that a schedule's audience may grow, as a share.")]
+    minimum_interval_minutes: Annotated[int, Field(description="Least time between two occurrences of a schedule.")]
+    send_mode: str
+    token_minutes: Annotated[int, Field(description="How long a confirm token is good.")]
+    approval_hours: Annotated[int, Field(description="How long a held job waits for somebody to decide.")]
+
+
+class PolicyLevels(PolicyAnswer):
+    """The caller's policy, and what of the installation's its project and its key narrow."""
+
+    narrowed_by: Annotated[dict[str, dict[str, Any]], Field(examples=[{"project": {"max_audience": 500}, "key": {}}])]
+
+
 class SizingAnswer(BaseModel):
     """Whom a workflow would reach now. `matched` less everyone excluded is `affected`."""
 
@@ -80,6 +98,8 @@ class SizingAnswer(BaseModel):
     missing_variables: dict[str, int]
     sample: Annotated[list[dict[str, Any]], Field(description="A few of the affected people, masked.")]
     send_mode: str
+    frozen: Annotated[bool, Field(description="Whether these people are kept until the token expires.")]
+    policy: PolicyAnswer
     confirm_token: str
     expires_at: datetime
 
@@ -96,6 +116,36 @@ class ScheduleAccepted(Accepted):
     rrule: str
     starts_at: str
     timezone: str
+    exdates: list[str]
+    overlap: str
+    catch_up: str
+    catch_up_window_minutes: int
+    variables: dict[str, Any]
+    acknowledged: int
+    max_growth: Annotated[float | None, Field(description="Null if it was attached before approvals had a ceiling.")]
+    ceiling: Annotated[int | None, Field(description="An occurrence that would reach more people is held.")]
+    approval_expires_at: datetime | None
+    next_occurrence: Annotated[datetime | None, Field(description="Null while it is not active.")]
+
+
+class UpcomingAnswer(BaseModel):
+    """One occurrence that is to come."""
+
+    at: Annotated[datetime, Field(description="The instant, in UTC.")]
+    local: Annotated[datetime, Field(description="The same instant on the wall of the zone, with its offset.")]
+    nominal: Annotated[str, Field(description="The wall time that the rule names; in spring it may not exist.")]
+    note: Annotated[str | None, Field(description="What a change of the clocks makes of it.")]
+
+
+class PreviewAnswer(BaseModel):
+    """The next occurrences of a recurrence. Fewer than were asked for, if it ends."""
+
+    schedule_id: UUID | None = None
+    rrule: str
+    starts_at: str
+    timezone: str
+    exdates: list[str]
+    occurrences: list[UpcomingAnswer]
 
 
 class BatchJobAccepted(Accepted):
@@ -104,7 +154,9 @@ class BatchJobAccepted(Accepted):
     workflow_version: int
     status: str
     acknowledged: int
+    frozen: bool
     send_mode: str
+    held_until: Annotated[datetime | None, Field(description="When a held job is given up.")] = None
     counts: Annotated[dict[str, int] | None, Field(description="Who had been reached already, once it runs.")] = None
 
 
@@ -140,11 +192,8 @@ class KeyRevoked(Accepted):
     revoked: bool
 
 
-class PolicyAnswer(BaseModel):
-    max_audience: int
-    approval_over: int | None
-    send_mode: str
-    token_minutes: int
+class PolicyAccepted(Accepted):
+    limits: Annotated[dict[str, Any], Field(description="All that the project narrows from now on.")]
 
 
 class LiveAnswer(BaseModel):

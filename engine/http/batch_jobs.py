@@ -1,4 +1,4 @@
-"""Batch jobs: how far they are, who was reached, cancel."""
+"""Batch jobs: how far they are, who was reached, approve or reject what is held, pause, resume, cancel."""
 
 from __future__ import annotations
 
@@ -6,12 +6,13 @@ from typing import Any, Literal
 
 from fastapi import APIRouter, Response
 
-from commands.batch_job import CancelBatchJob
+from commands.approval import ApproveBatchJob, DecideStep, RejectBatchJob
+from commands.batch_job import CancelBatchJob, PauseBatchJob, ResumeBatchJob
 from engine.http.answers import BatchJobAccepted, PageAnswer
-from engine.http.caller import After, Commanding, Here, Limit, PathId, Position, WorkflowFilter, id_of
+from engine.http.caller import After, Commanding, Here, Limit, PathId, Position, ScheduleFilter, WorkflowFilter, id_of
 from engine.http.route import StrictRoute, grant
 from engine.http.rows import BatchJobRow, RunRow
-from engine.http.schemas import CancelBody
+from engine.http.schemas import ApproveBatchJobBody, CancelBody, DecideStepBody, GivenReasonBody, NoFields
 from projections.page import Page
 
 router = APIRouter(prefix="/api/v1/batch-jobs", tags=["batch jobs"], route_class=StrictRoute)
@@ -37,14 +38,15 @@ def list_batch_jobs(
     caller: Here,
     *,
     workflow_id: WorkflowFilter = None,
+    schedule_id: ScheduleFilter = None,
     status: JobStatus | None = None,
     limit: Limit = 20,
     after: After = None,
     min_position: Position = 0,
 ) -> Page:
-    """The newest first, of all workflows or of one."""
+    """The newest first, of all workflows or of one, or of one schedule."""
     return caller.reads_at(min_position).batch_jobs.list(
-        caller.principal, workflow_id=workflow_id, status=status, limit=limit, after=after
+        caller.principal, workflow_id=workflow_id, schedule_id=schedule_id, status=status, limit=limit, after=after
     )
 
 
@@ -52,6 +54,62 @@ def list_batch_jobs(
 def get_batch_job(caller: Here, batch_job_id: PathId, min_position: Position = 0) -> dict[str, Any]:
     """One job with its counts."""
     return caller.reads_at(min_position).batch_jobs.get(caller.principal, batch_job_id)
+
+
+@router.post(
+    "/{batch_job_id}/approve", status_code=202, response_model=BatchJobAccepted, openapi_extra=grant("ApproveBatchJob")
+)
+def approve_batch_job(
+    caller: Commanding, batch_job_id: PathId, body: ApproveBatchJobBody, response: Response
+) -> dict[str, Any]:
+    """Let a held job run, after confirming its audience of today. Real people are contacted.
+
+    Whoever asked for the job cannot approve it, and no agent can.
+    """
+    command = ApproveBatchJob(id_of(batch_job_id), **body.model_dump())
+    return caller.answer(command, response, reason=body.note or None)
+
+
+@router.post("/{batch_job_id}/reject", response_model=BatchJobAccepted, openapi_extra=grant("RejectBatchJob"))
+def reject_batch_job(
+    caller: Commanding, batch_job_id: PathId, body: GivenReasonBody, response: Response
+) -> dict[str, Any]:
+    """Turn a held job down: it never reaches anybody."""
+    return caller.answer(RejectBatchJob(id_of(batch_job_id), body.reason), response, reason=body.reason)
+
+
+@router.post(
+    "/{batch_job_id}/steps/{step_id}/decide",
+    status_code=202,
+    response_model=BatchJobAccepted,
+    openapi_extra=grant("DecideStep"),
+)
+def decide_step(
+    caller: Commanding, batch_job_id: PathId, step_id: PathId, body: DecideStepBody, response: Response
+) -> dict[str, Any]:
+    """Answer an approval step for everybody in a job who stands or will stand at it."""
+    command = DecideStep(id_of(batch_job_id), step_id, **body.model_dump())
+    return caller.answer(command, response, reason=body.note or None)
+
+
+@router.post(
+    "/{batch_job_id}/pause", status_code=202, response_model=BatchJobAccepted, openapi_extra=grant("PauseBatchJob")
+)
+def pause_batch_job(
+    caller: Commanding, batch_job_id: PathId, body: GivenReasonBody, response: Response
+) -> dict[str, Any]:
+    """Stop a job for a while: nobody else is reached until it is resumed."""
+    return caller.answer(PauseBatchJob(id_of(batch_job_id), body.reason), response, reason=body.reason)
+
+
+@router.post(
+    "/{batch_job_id}/resume", status_code=202, response_model=BatchJobAccepted, openapi_extra=grant("ResumeBatchJob")
+)
+def resume_batch_job(
+    caller: Commanding, batch_job_id: PathId, response: Response, body: NoFields | None = None
+) -> dict[str, Any]:
+    """Let a paused job go on, over the people who were acknowledged for it and nobody else."""
+    return caller.answer(ResumeBatchJob(id_of(batch_job_id)), response)
 
 
 @router.post(

@@ -118,10 +118,11 @@ After = Annotated[
     Query(max_length=1_000, pattern="^[A-Za-z0-9_-]+$", description="`next_cursor` of the page before, as it came."),
 ]
 
-WorkflowFilter = Annotated[
-    str | None,
-    Query(pattern="^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$", description="Only of this workflow."),
-]
+_UUID = "^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$"
+
+WorkflowFilter = Annotated[str | None, Query(pattern=_UUID, description="Only of this workflow.")]
+
+ScheduleFilter = Annotated[str | None, Query(pattern=_UUID, description="Only of this schedule.")]
 
 PathId = str
 """Path ids are taken as text: one that is malformed is not found, like any other unknown one."""

@@ -6,6 +6,7 @@ from typing import Any
 
 from fastapi import APIRouter, Response
 
+from aggregates.policy import Limits
 from commands.keys import CreateKey, RevokeKey
 from engine.http.answers import KeyAccepted, KeyRevoked, PageAnswer
 from engine.http.caller import Commanding, Here, PathId
@@ -27,7 +28,8 @@ def list_keys(caller: Here) -> Page:
 def create_key(caller: Commanding, body: CreateKeyBody, response: Response) -> dict[str, Any]:
     """Make a key with some of your own scopes. Its plain text is in this one answer and nowhere else, ever."""
     fields = body.model_dump()
-    return caller.answer(CreateKey(**{**fields, "scopes": tuple(fields["scopes"])}), response)
+    limits = Limits(**{name: fields.pop(name) for name in Limits.__dataclass_fields__})
+    return caller.answer(CreateKey(**{**fields, "scopes": tuple(fields["scopes"]), "limits": limits}), response)
 
 
 @router.delete("/{key_id}", response_model=KeyRevoked, openapi_extra=grant("RevokeKey"))

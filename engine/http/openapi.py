@@ -29,7 +29,7 @@ SCHEME = {
 _READ = {401, 403, 422, 429, 500, 503}
 _MEANING = {
     401: "No key, or not a valid one.",
-    403: "The key lacks a scope.",
+    403: "The key lacks a scope, or who holds it may not do this.",
     404: "Unknown, or of another project.",
     409: "Not possible in the present state, or the audience is not the one that was acknowledged.",
     413: "The body is too large.",
@@ -84,9 +84,9 @@ def _complete(path: str, method: str, operation: dict[str, Any]) -> None:
 
 def _success_headers(path: str, method: str, status: str) -> dict[str, Any]:
     headers = {}
-    if method != "get" and not path.endswith("/blast-radius"):
+    if method != "get" and not path.endswith(("/blast-radius", "/preview")):
         headers["Tidegate-Position"] = _text("The command's place in the log.")
-    if status in {"201", "202"} and not path.endswith(("/cancel", "/keys")):
+    if (status == "201" and not path.endswith("/keys")) or path.endswith("/run-batch"):
         headers["Location"] = _text("Where the new thing is.")
     return headers
 

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Response
 
+from aggregates.policy import Limits
 from aggregates.steps import catalogue
-from engine.http.answers import PageAnswer, PolicyAnswer
-from engine.http.caller import Here
+from commands.policy import SetPolicy
+from engine.http.answers import PageAnswer, PolicyAccepted, PolicyLevels
+from engine.http.caller import Commanding, Here
 from engine.http.route import StrictRoute, grant
 from engine.http.rows import ComponentRow, ViewRow
+from engine.http.schemas import LimitsBody
 from projections.page import Page
 
 router = APIRouter(prefix="/api/v1", tags=["project"], route_class=StrictRoute)
@@ -22,10 +25,16 @@ def list_components(caller: Here) -> Page:
     return Page([step.as_data() for step in catalogue().values()], None, None)
 
 
-@router.get("/policy", response_model=PolicyAnswer, openapi_extra=grant("policy.get"))
+@router.get("/policy", response_model=PolicyLevels, openapi_extra=grant("policy.get"))
 def get_policy(caller: Here) -> dict[str, Any]:
-    """The limits that the guard, the enroller and every answer go by."""
+    """The policy of the caller: the installation's, narrowed by its project and its key."""
     return caller.reads.policy(caller.principal)
+
+
+@router.put("/policy", response_model=PolicyAccepted, openapi_extra=grant("SetPolicy"))
+def set_policy(caller: Commanding, body: LimitsBody, response: Response) -> dict[str, Any]:
+    """Set all that the project narrows of the installation's policy; what is left out is not narrowed any more."""
+    return caller.answer(SetPolicy(Limits(**body.model_dump())), response)
 
 
 @router.get("/views", response_model=PageAnswer[ViewRow], openapi_extra=grant("views.list"))

@@ -17,12 +17,35 @@ class ScheduleRow(BaseModel):
     rrule: str
     starts_at: str
     timezone: str
+    exdates: list[str]
     variables: dict[str, Any]
+    overlap: str
+    catch_up: str
+    catch_up_window_minutes: int
+    workflow_version: Annotated[int | None, Field(description="The content that the standing approval is for.")]
     acknowledged_count: int
+    acknowledged_by: str
+    max_growth: float | None
+    ceiling: Annotated[int | None, Field(description="An occurrence that would reach more people is held.")]
+    approval_expires_at: datetime | None
+    next_occurrence: Annotated[datetime | None, Field(description="Null while it is not active.")]
+    last_occurrence: Annotated[datetime | None, Field(description="The last that was fired or held.")]
     note: str | None
     created_at: datetime
     created_by: str
     updated_at: datetime
+
+
+class OccurrenceRow(BaseModel):
+    """What became of one planned instant: fired, held, skipped or buffered, and why."""
+
+    schedule_id: UUID
+    scheduled_for: datetime
+    state: str
+    reason: str | None
+    batch_job_id: UUID | None
+    late_by_seconds: Annotated[float | None, Field(description="How late it was decided.")]
+    decided_at: datetime
 
 
 class WorkflowRow(BaseModel):
@@ -60,8 +83,14 @@ class BatchJobRow(BaseModel):
     workflow_id: UUID
     workflow_version: int
     schedule_id: UUID | None
+    scheduled_for: Annotated[datetime | None, Field(description="The occurrence that it was made for.")]
+    fired_at: datetime | None
+    late_by_seconds: float | None
     status: str
     reason: str | None
+    frozen: Annotated[bool, Field(description="Whether its people were kept when they were sized.")]
+    held_until: Annotated[datetime | None, Field(description="When a held job is given up.")]
+    approved_by: str | None
     revision: int
     send_mode: str
     variables: dict[str, Any]
@@ -94,6 +123,7 @@ class RunRow(BaseModel):
     at_step: str | None
     wake_at: datetime | None
     steps: list[Any]
+    variables: Annotated[dict[str, Any] | None, Field(description="What steps have set for this person.")]
     updated_at: datetime | None
 
 
@@ -126,7 +156,7 @@ class KeyRow(BaseModel):
     name: str
     scopes: list[str]
     agent: bool
-    max_audience: int | None
+    limits: Annotated[dict[str, Any], Field(description="What the key narrows of the policy.")]
     rate_per_minute: int | None
     expires_at: datetime | None
     revoked_at: datetime | None

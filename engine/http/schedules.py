@@ -1,17 +1,32 @@
-"""Schedules: attach a recurrence to a batch workflow, pause, resume, detach."""
+"""Schedules: attach a recurrence to a batch workflow, revise, pause, resume, detach; before and after its times."""
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Query, Response
 
-from commands.schedule import AttachSchedule, DetachSchedule, PauseSchedule, ResumeSchedule
-from engine.http.answers import PageAnswer, ScheduleAccepted
+from commands.schedule import (
+    PREVIEWED_AT_ONCE,
+    AttachSchedule,
+    DetachSchedule,
+    PauseSchedule,
+    PreviewSchedule,
+    ResumeSchedule,
+    ReviseSchedule,
+)
+from engine.http.answers import PageAnswer, PreviewAnswer, ScheduleAccepted
 from engine.http.caller import After, Commanding, Here, Limit, PathId, Position, WorkflowFilter, id_of
 from engine.http.route import StrictRoute, grant
-from engine.http.rows import ScheduleRow
-from engine.http.schemas import AttachScheduleBody, NoteBody, PauseScheduleBody, ResumeScheduleBody
+from engine.http.rows import OccurrenceRow, ScheduleRow
+from engine.http.schemas import (
+    AttachScheduleBody,
+    NoteBody,
+    PauseScheduleBody,
+    PreviewBody,
+    ResumeScheduleBody,
+    ReviseScheduleBody,
+)
 from projections.page import Page
 
 router = APIRouter(prefix="/api/v1/schedules", tags=["schedules"], route_class=StrictRoute)
@@ -46,10 +61,54 @@ def list_schedules(
     )
 
 
+@router.post("/preview", response_model=PreviewAnswer, openapi_extra=grant("PreviewSchedule"))
+def preview_recurrence(caller: Here, body: PreviewBody) -> Any:
+    """The next occurrences of a recurrence that is nowhere yet. Records nothing, contacts nobody."""
+    return caller.dispatch(PreviewSchedule(**body.model_dump())).data
+
+
 @router.get("/{schedule_id}", response_model=ScheduleRow, openapi_extra=grant("schedules.get"))
 def get_schedule(caller: Here, schedule_id: PathId, min_position: Position = 0) -> dict[str, Any]:
     """One schedule."""
     return caller.reads_at(min_position).schedules.get(caller.principal, schedule_id)
+
+
+@router.patch("/{schedule_id}", response_model=ScheduleAccepted, openapi_extra=grant("ReviseSchedule"))
+def revise_schedule(
+    caller: Commanding, schedule_id: PathId, response: Response, body: ReviseScheduleBody | None = None
+) -> dict[str, Any]:
+    """Change a schedule. One that is active needs a fresh acknowledgement; one that is paused needs it to resume."""
+    changes = (body or ReviseScheduleBody()).model_dump()
+    return caller.answer(ReviseSchedule(id_of(schedule_id), **changes), response)
+
+
+@router.get("/{schedule_id}/preview", response_model=PreviewAnswer, openapi_extra=grant("PreviewSchedule"))
+def preview_schedule(
+    caller: Here, schedule_id: PathId, count: Annotated[int, Query(ge=1, le=PREVIEWED_AT_ONCE)] = 10
+) -> Any:
+    """The next occurrences of a schedule, paused or not. Records nothing, contacts nobody."""
+    found = caller.dispatch(PreviewSchedule(id_of(schedule_id), count=count))
+    return {"schedule_id": found.id, **found.data}
+
+
+@router.get(
+    "/{schedule_id}/occurrences",
+    response_model=PageAnswer[OccurrenceRow],
+    openapi_extra=grant("schedules.occurrences"),
+)
+def list_occurrences(
+    caller: Here,
+    schedule_id: PathId,
+    *,
+    state: Literal["fired", "held", "skipped", "buffered"] | None = None,
+    limit: Limit = 20,
+    after: After = None,
+    min_position: Position = 0,
+) -> Page:
+    """What became of its times so far, the latest first."""
+    return caller.reads_at(min_position).schedules.occurrences(
+        caller.principal, schedule_id, state=state, limit=limit, after=after
+    )
 
 
 @router.post("/{schedule_id}/pause", response_model=ScheduleAccepted, openapi_extra=grant("PauseSchedule"))

@@ -6,15 +6,17 @@ for every door; here are types and bounds.
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, FailFast, Field
 
 from aggregates.values import NAME_LIMIT
-from commands.confirm import COUNT_LIMIT
-from commands.schedule import NOTE_LIMIT
+from commands.confirm import COUNT_LIMIT, TOKEN_LIMIT
+from commands.notes import NOTE_LIMIT
+from commands.schedule import PREVIEWED_AT_ONCE
 from commands.workflow import DESCRIPTION_LIMIT
+from engine.http.terms import CatchUp, Exdates, Expiry, Growth, Overlap, Rule, Start, Window, Zone
 
 EXAMPLE_TRIGGER = {
     "type": "batch",
@@ -29,7 +31,7 @@ EXAMPLE_VARIABLES = [{"key": "discount", "type": "number", "default": 10}]
 
 
 def _instant(value: Any) -> Any:
-    """A text with an offset; pydantic would take numbers too."""
+    """A text with an offset, in UTC; pydantic would take numbers too."""
     if not isinstance(value, str):
         raise ValueError("An instant is a text: 2027-01-31T00:00:00Z.")  # noqa: TRY004  # pydantic wants this one
     try:
@@ -38,7 +40,10 @@ def _instant(value: Any) -> Any:
         raise ValueError("An instant is written as 2027-01-31T00:00:00Z.") from error
     if instant.tzinfo is None:
         raise ValueError("An instant has an offset: 2027-01-31T00:00:00Z.")
-    return instant
+    try:
+        return instant.astimezone(UTC)
+    except OverflowError as error:
+        raise ValueError("An instant is in the years 1 to 9999 of UTC.") from error
 
 
 Name = Annotated[str, Field(min_length=1, max_length=NAME_LIMIT, examples=["Spring launch"])]
@@ -46,7 +51,8 @@ Description = Annotated[str, Field(max_length=DESCRIPTION_LIMIT)]
 Reason = Annotated[str, Field(max_length=NOTE_LIMIT, examples=["wrong audience"])]
 Count = Annotated[int, Field(ge=0, le=COUNT_LIMIT, description="The number that a human confirmed.", examples=[1234])]
 Token = Annotated[
-    str, Field(max_length=4_096, description="`confirm_token` of the sizing. Asked of agents; good for one request.")
+    str,
+    Field(max_length=TOKEN_LIMIT, description="`confirm_token` of the sizing. Asked of agents; good for one request."),
 ]
 Trigger = Annotated[dict[str, Any], Field(examples=[EXAMPLE_TRIGGER])]
 Steps = Annotated[list[Any], Field(examples=[EXAMPLE_STEPS])]
@@ -56,6 +62,9 @@ Values = Annotated[
     dict[str, Any], Field(description="Values for the workflow's variables.", examples=[{"discount": 20}])
 ]
 Cap = Annotated[int, Field(ge=1, le=10**9)]
+Amount = Annotated[int, Field(ge=0, le=10**9)]
+Note = Annotated[str, Field(max_length=NOTE_LIMIT)]
+Why = Annotated[str, Field(min_length=1, max_length=NOTE_LIMIT)]
 
 
 class Body(BaseModel):
@@ -101,6 +110,9 @@ class SizeBody(Body):
     """With which variables the workflow would run; the confirm token is made for exactly these."""
 
     variables: Values = Field(default_factory=dict)
+    freeze: Annotated[
+        bool, Field(description="Keep these people until the token expires: the job that it buys reaches them.")
+    ] = False
 
 
 class RunBatchBody(Body):
@@ -114,26 +126,80 @@ class RunBatchBody(Body):
 class CancelBody(Body):
     """Why; it goes into the log."""
 
-    reason: Annotated[str, Field(min_length=1, max_length=NOTE_LIMIT)] = "cancelled by request"
+    reason: Why = "cancelled by request"
+
+
+class GivenReasonBody(Body):
+    """Why; required, and it goes into the log."""
+
+    reason: Why
+
+
+class ApproveBatchJobBody(Body):
+    """The audience of today, confirmed by somebody who did not ask for the job."""
+
+    acknowledged_affected_count: Count
+    confirm_token: Token | None = None
+    note: Note = ""
+
+
+class DecideStepBody(Body):
+    """The answer of an approval step; it is final."""
+
+    decision: Literal["approved", "rejected"]
+    note: Note = ""
 
 
 class AttachScheduleBody(Body):
     """A recurrence; the acknowledged count becomes its standing approval."""
 
-    rrule: Annotated[str, Field(min_length=1, max_length=1_000, examples=["FREQ=WEEKLY;BYDAY=MO;BYHOUR=9;BYMINUTE=0"])]
-    starts_at: Annotated[
-        str, Field(max_length=64, description="Local wall time in `timezone`.", examples=["2027-01-04T09:00:00"])
-    ]
-    timezone: Annotated[str, Field(max_length=64, examples=["Europe/Berlin"])] = "UTC"
+    rrule: Rule
+    starts_at: Start
+    timezone: Zone = "UTC"
+    exdates: Exdates = Field(default_factory=list)
     acknowledged_affected_count: Count
     confirm_token: Token | None = None
     variables: Values = Field(default_factory=dict)
+    overlap: Overlap = "skip"
+    catch_up: CatchUp = "latest"
+    catch_up_window_minutes: Window = 60
+    max_growth: Growth | None = None
+    approval_expires_at: Expiry | None = None
+
+
+class ReviseScheduleBody(Body):
+    """What changes; what is left out stays. A schedule that is active needs the count of a fresh sizing as well."""
+
+    rrule: Rule | None = None
+    starts_at: Start | None = None
+    timezone: Zone | None = None
+    exdates: Exdates | None = None
+    acknowledged_affected_count: Count | None = None
+    confirm_token: Token | None = None
+    variables: Values | None = None
+    overlap: Overlap | None = None
+    catch_up: CatchUp | None = None
+    catch_up_window_minutes: Window | None = None
+    max_growth: Growth | None = None
+    approval_expires_at: Expiry | None = None
+
+
+class PreviewBody(Body):
+    """A recurrence that nobody has attached yet."""
+
+    rrule: Rule
+    starts_at: Start
+    timezone: Zone = "UTC"
+    exdates: Exdates = Field(default_factory=list)
+    count: Annotated[
+        int, Field(description="How many.", json_schema_extra={"minimum": 1, "maximum": PREVIEWED_AT_ONCE})
+    ] = 10
 
 
 class PauseScheduleBody(Body):
     """Why it is paused; required."""
 
-    note: Annotated[str, Field(min_length=1, max_length=NOTE_LIMIT)]
+    note: Why
 
 
 class ResumeScheduleBody(Body):
@@ -141,12 +207,14 @@ class ResumeScheduleBody(Body):
 
     acknowledged_affected_count: Count
     confirm_token: Token | None = None
+    max_growth: Growth | None = None
+    approval_expires_at: Expiry | None = None
 
 
 class NoteBody(Body):
     """Why, if you like."""
 
-    note: Annotated[str, Field(max_length=NOTE_LIMIT)] = ""
+    note: Note = ""
 
 
 class CreateCohortBody(Body):
@@ -161,12 +229,29 @@ class CreateCohortBody(Body):
     )
 
 
-class CreateKeyBody(Body):
+class LimitsBody(Body):
+    """What is narrowed of the policy above; what is left out is not."""
+
+    max_audience: Annotated[Cap | None, Field(description="The largest audience of one batch job.")] = None
+    approval_over: Annotated[
+        Amount | None, Field(description="Jobs over more people than this wait for a second person.")
+    ] = None
+    max_growth: Annotated[
+        float | None, Field(ge=0, le=10, description="Most that a schedule's audience may grow, as a share.")
+    ] = None
+    minimum_interval_minutes: Annotated[
+        int | None, Field(ge=60, le=60 * 24 * 366, description="Least time between two occurrences of a schedule.")
+    ] = None
+    send_mode: Annotated[
+        Literal["capture", "live"] | None, Field(description="`capture` keeps every effect inside; `live` adds none.")
+    ] = None
+
+
+class CreateKeyBody(LimitsBody):
     """A key for a service, a person or an agent."""
 
     name: Name
     scopes: Annotated[list[str], Field(min_length=1, max_length=100, examples=[["workflow:read"]])]
     agent: Annotated[bool, Field(description="For an agent: asks for confirm tokens, can never approve.")] = False
-    max_audience: Annotated[Cap | None, Field(description="The largest audience that this key may reach.")] = None
     rate_per_minute: Annotated[Cap | None, Field(description="Requests that it may make in a minute.")] = None
     expires_at: Annotated[datetime, BeforeValidator(_instant)] | None = None

@@ -101,8 +101,12 @@ def restore_workflow(
 
 @router.post("/{workflow_id}/blast-radius", response_model=SizingAnswer, openapi_extra=grant("SizeAudience"))
 def size_audience(caller: Here, workflow_id: PathId, body: SizeBody | None = None) -> Any:
-    """Count whom the workflow would reach now. Contacts nobody. The token in the answer buys one batch job."""
-    return caller.dispatch(SizeAudience(id_of(workflow_id), body.variables if body else {})).data
+    """Count whom the workflow would reach now. Contacts nobody. The token in the answer buys one batch job.
+
+    With `freeze`, that job reaches exactly these people, whoever matches by then.
+    """
+    asked = body or SizeBody()
+    return caller.dispatch(SizeAudience(id_of(workflow_id), asked.variables, asked.freeze)).data
 
 
 @router.get(

@@ -1,10 +1,16 @@
 """What an agent can do: a closed table, in the order in which it is listed.
 
-workflows   batch   cohorts    the toolsets
-fields                         arguments that several tools share
+workflows       list, read, create, change, enable, archive
+batch           size an audience, run a batch
+jobs            list, follow, pause, resume, cancel batch jobs
+schedules       attach, change, pause, resume, look ahead
+cohorts         list
+schedule_rows   what is shown of a schedule
+fields          arguments that several tools share
 
-A tool is its texts, its arguments, its answer and a handler that asks one command or one read. Disabling, approving
-and keys are not here, by decision: an agent must not be able to widen or confirm its own reach.
+A tool is its texts, its arguments, its answer and a handler that asks one command or one read. Disabling, detaching,
+approving, rejecting, policy and keys are not here, by decision: an agent must not be able to widen or confirm its own
+reach.
 """
 
 from __future__ import annotations
@@ -13,11 +19,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from mcp_adapter.tool import Tool
-from mcp_adapter.tools import batch, cohorts, workflows
+from mcp_adapter.tools import batch, cohorts, jobs, schedules, workflows
 
 TOOLSETS: Mapping[str, tuple[Tool[Any, Any], ...]] = {
     "workflows": workflows.TOOLS,
-    "batch": batch.TOOLS,
+    "batch": batch.TOOLS + jobs.TOOLS,
+    "schedules": schedules.TOOLS,
     "cohorts": cohorts.TOOLS,
 }
 

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import Field
 
-Id = Annotated[str, Field(max_length=100)]
+from commands.confirm import COUNT_LIMIT, TOKEN_LIMIT
+
+Id = str
 """Any text: a malformed id is as unknown as any other that is not of the project."""
 
 WorkflowId = Id
 BatchJobId = Id
+ScheduleId = Id
 
 Limit = Annotated[int, Field(ge=1, le=50)]
 
@@ -22,6 +25,16 @@ IdempotencyKey = Annotated[
         min_length=1, max_length=200, description="Repeat it to get the first answer again instead of a second effect."
     ),
 ]
+
+Values = Annotated[dict[str, Any], Field(description="Values over the workflow's defaults.")]
+
+Count = Annotated[int, Field(ge=0, le=COUNT_LIMIT, description="`affected`, as the user saw it and said yes to.")]
+
+Token = Annotated[
+    str, Field(max_length=TOKEN_LIMIT, description="Required: of the same workflows-blast-radius answer.")
+]
+
+Reason = Annotated[str, Field(min_length=1, max_length=1000)]
 
 
 def page_summary(count: int, noun: str, next_cursor: str | None) -> str:

@@ -8,11 +8,15 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
+from aggregates.errors import DomainError
+from aggregates.values import NAME_LIMIT
+from commands.confirm import COUNT_LIMIT
 from commands.context import Accepted
-from commands.workflow import ArchiveWorkflow, CreateWorkflow, EditWorkflow, EnableWorkflow
+from commands.workflow import DESCRIPTION_LIMIT, ArchiveWorkflow, CreateWorkflow, EditWorkflow, EnableWorkflow
 from mcp_adapter.schemas import Answer, Arguments, Row, Text
 from mcp_adapter.tool import READS_ONLY, Call, Effect, Tool
-from mcp_adapter.tools.fields import After, IdempotencyKey, Limit, WorkflowId, page_summary
+from mcp_adapter.tools.fields import After, IdempotencyKey, Limit, ScheduleId, WorkflowId, page_summary
+from mcp_adapter.tools.schedule_rows import AttachedSchedule, attached, liveness, within_budget
 from projections.page import as_id
 
 CONTENT_BUDGET = 16_000
@@ -60,6 +64,7 @@ class WorkflowList(Answer):
 class GetWorkflow(Arguments):
     workflow_id: WorkflowId
     step_ids: list[str] | None = Field(None, description="Only these steps, in full.")
+    schedule_id: ScheduleId | None = Field(None, description="Only this schedule, in full.")
 
 
 class Workflow(WorkflowRow, Answer):
@@ -68,13 +73,18 @@ class Workflow(WorkflowRow, Answer):
     steps: list[Any]
     edges: list[Any]
     variables: list[Any]
-    schedules: list[dict[str, Any]]
+    schedules: list[AttachedSchedule]
+    schedules_omitted: int | None = None
     configs_omitted: bool | None = None
 
 
+Name = Annotated[str, Field(min_length=1, max_length=NAME_LIMIT)]
+Description = Annotated[str, Field(max_length=DESCRIPTION_LIMIT)]
+
+
 class Create(Arguments):
-    name: str
-    description: str = ""
+    name: Name
+    description: Description = ""
     trigger: Trigger
     steps: Steps
     edges: Edges = []
@@ -84,9 +94,11 @@ class Create(Arguments):
 
 class Update(Arguments):
     workflow_id: WorkflowId
-    version: int = Field(description="The version that the change is made against; see workflows-get.")
-    name: str | None = None
-    description: str | None = None
+    version: int = Field(
+        ge=0, le=COUNT_LIMIT, description="The version that the change is made against; see workflows-get."
+    )
+    name: Name | None = None
+    description: Description | None = None
     trigger: Trigger | None = None
     steps: Steps | None = None
     edges: Edges | None = None
@@ -127,11 +139,22 @@ def get_workflow(call: Call, given: GetWorkflow) -> Workflow:
         omitted = True
         parts["steps"] = [{k: v for k, v in step.items() if k != "config"} for step in parts["steps"] if _id(step)]
     summary = f"A workflow, {row['status']}, version {row['version']}, with {len(row['steps'])} steps."
+    summary += f" {liveness(row['status'], row['schedules'])}"
     if omitted:
         summary += " It is large: ask again with step_ids for the configs of some steps."
-    schedules = [_schedule(schedule) for schedule in row["schedules"]]
-    fields = row | parts | {"trigger": parts["trigger"] or {}, "schedules": schedules, "workflow_id": row["id"]}
-    return Workflow(**fields | {"summary": summary, "configs_omitted": omitted})
+    more = {"summary": summary, "configs_omitted": omitted, **_schedules(call, row, given.schedule_id)}
+    return Workflow(**row | parts | {"trigger": parts["trigger"] or {}, "workflow_id": row["id"]} | more)
+
+
+def _schedules(call: Call, row: Mapping[str, Any], wanted: str | None) -> dict[str, Any]:
+    """Those of a workflow that fit into the answer, or the one that is asked for."""
+    if wanted is None:
+        shown = within_budget(row["schedules"])
+        return {"schedules": shown, "schedules_omitted": len(row["schedules"]) - len(shown) or None}
+    schedule = call.system.reads.schedules.get(call.principal, wanted)
+    if schedule["workflow_id"] != row["id"]:
+        raise DomainError("schedule.not_found")
+    return {"schedules": [attached(schedule)]}
 
 
 def create(call: Call, given: Create) -> Saved:
@@ -171,11 +194,6 @@ def _id(step: object) -> str:
     return str(step.get("id", "")) if isinstance(step, dict) else ""
 
 
-def _schedule(row: Mapping[str, Any]) -> dict[str, Any]:
-    shown = ("status", "rrule", "starts_at", "timezone", "acknowledged_count", "note")
-    return {"schedule_id": str(row["id"])} | {name: row[name] for name in shown if row[name] is not None}
-
-
 TOOLS: tuple[Tool[Any, Any], ...] = (
     Tool(
         "workflows-list",
@@ -190,7 +208,8 @@ TOOLS: tuple[Tool[Any, Any], ...] = (
     Tool(
         "workflows-get",
         "Read a workflow",
-        "Read one workflow with its trigger, steps, edges, variables and schedules.",
+        "Read one workflow with its trigger, steps, edges, variables and schedules. The summary says whether it fires "
+        "by itself, and when.",
         "workflows.get",
         GetWorkflow,
         Workflow,

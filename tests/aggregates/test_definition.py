@@ -326,7 +326,13 @@ def test_an_unfinished_draft_has_warnings_only_but_no_definition() -> None:
     assert problems and {p.severity for p in problems} == {"warning"}
 
 
-@pytest.mark.parametrize("raw", [filters(properties=[], events=[]), one_step("capture", {"message": "\0"}), 5])
+def test_filters_of_what_people_did_are_a_warning_in_an_unfinished_draft() -> None:
+    definition, problems = Definition.parse(filters(properties=[], events=[]), strict=False)
+    assert definition is None
+    assert [(p.code, p.severity) for p in problems] == [("audience.behavioral_filter", "warning")]
+
+
+@pytest.mark.parametrize("raw", [one_step("capture", {"message": "\0"}), 5])
 def test_a_draft_may_not_hold_what_is_never_allowed(raw: Any) -> None:
     definition, problems = Definition.parse(raw, strict=False)
     assert definition is None
@@ -440,3 +446,20 @@ def test_valid_content_with_any_part_replaced_never_raises(data: st.DataObject) 
         place = place[key]
     definition, problems = Definition.parse(raw)
     assert (definition is None) == any(p.severity == "error" for p in problems)
+
+
+def test_a_circle_needs_a_step_at_which_everybody_waits() -> None:
+    window = {"start": "09:00", "end": "17:00", "timezone": "UTC"}
+    circle = [{"id": "a", "type": "wait_until_time_window", "config": window}, {"id": "b", "type": "capture"}]
+    edges = [{"from": "a", "to": "b"}, {"from": "b", "to": "a"}]
+    assert found(content(steps=circle, edges=edges)) == [("graph.endless", "/steps/0")]
+    circle[1] = {"id": "b", "type": "delay", "config": {"days": 1}}
+    assert found(content(steps=circle, edges=edges)) == []
+
+
+def test_a_step_sets_declared_variables_to_values_of_their_type() -> None:
+    config = {"variables": {"path": 1, "count": "{{ person.email }}", "nope": "x"}}
+    assert found(one_step("set_variables", config)) == [
+        ("variable.type_mismatch", "/steps/0/config/variables/path"),
+        ("variable.unknown", "/steps/0/config/variables/nope"),
+    ]

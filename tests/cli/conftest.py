@@ -7,27 +7,21 @@ import os
 import pty
 import subprocess
 import sys
-import threading
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 import pytest
-import uvicorn
 
 from aggregates.batch_job.aggregate import COUNTS, BatchJob
-from engine.bootstrap import System
 from engine.cli.app import run
 from engine.settings import child_environment
 from engine.store import Store
-from mcp_adapter.serve import create, listening
-from projections.reads import VIEWS
-from projections.runner import Runner
 from tests.support.product import Product
-from tests.support.wait import until
+from tests.support.serving import following, serving
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -70,14 +64,14 @@ def tidegate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.Capt
 @pytest.fixture
 def product(database_url: str, tmp_path: Path) -> Iterator[Product]:
     made = Product(database_url, tmp_path / "product")
-    with closing(made), _following(made.system):
+    with closing(made), following(made.system):
         yield made
 
 
 @pytest.fixture
 def server(product: Product, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     """The URL of a server over the product; the environment names it and its owner key."""
-    with _serving(product.system) as url:
+    with serving(product.system) as url:
         monkeypatch.setenv("TIDEGATE_URL", url)
         monkeypatch.setenv("TIDEGATE_API_KEY", str(product.owner_key))
         yield url
@@ -123,33 +117,3 @@ def _until_closed(terminal: int) -> str:
         if not block:
             return shown.decode(errors="replace")
         shown += block
-
-
-@contextmanager
-def _following(system: System) -> Iterator[None]:
-    """Views that follow the log while the block runs."""
-    stopped = threading.Event()
-    runner = Runner(system.engine, [view() for view in VIEWS])
-    follower = threading.Thread(target=runner.follow, args=(stopped.is_set,))
-    follower.start()
-    try:
-        yield
-    finally:
-        stopped.set()
-        follower.join()
-
-
-@contextmanager
-def _serving(system: System) -> Iterator[str]:
-    with listening("127.0.0.1", 0) as listener:
-        port = listener.getsockname()[1]
-        config = uvicorn.Config(create(system, port=port), log_config=None, ws="none", timeout_graceful_shutdown=1)
-        server = uvicorn.Server(config)
-        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
-        thread.start()
-        try:
-            until(lambda: server.started)
-            yield f"http://127.0.0.1:{port}"
-        finally:
-            server.should_exit = True
-            thread.join()

@@ -10,9 +10,11 @@ import pytest
 
 from aggregates.base import Source
 from aggregates.errors import DomainError
+from aggregates.policy import Limits
 from commands.batch_job import RunBatch
 from commands.bus import HANDLERS
-from commands.grants import COMMANDS, READS, SCOPES, authorize
+from commands.due import ExpireApproval, FireSchedule
+from commands.grants import COMMANDS, ENGINE, READS, SCOPES, authorize
 from commands.keys import CreateKey, RevokeKey
 from commands.workflow import CreateWorkflow, EditWorkflow, EnableWorkflow
 from projections.page import Reader
@@ -25,12 +27,25 @@ def create(name: str = "Launch") -> CreateWorkflow:
 
 def test_every_command_has_a_handler_and_a_grant() -> None:
     assert {command.__name__ for command in HANDLERS} == set(COMMANDS)
-    assert all(set(scopes) <= SCOPES and scopes for scopes in [*COMMANDS.values(), *READS.values()])
+    own = {name for name, scopes in COMMANDS.items() if scopes == (ENGINE,)}
+    assert own == {"FireSchedule", "ExpireApproval"}
+    others = [scopes for name, scopes in [*COMMANDS.items(), *READS.items()] if name not in own]
+    assert all(set(scopes) <= SCOPES and scopes for scopes in others)
+
+
+def test_no_key_can_be_given_what_only_the_engine_may_do(product: Product) -> None:
+    with pytest.raises(DomainError) as refusal:
+        product.ask(CreateKey("ci", (ENGINE,)))
+    assert [problem.code for problem in refusal.value.problems] == ["scope.unknown"]
+    for command in (FireSchedule(UUID(int=1), product.clock.now()), ExpireApproval(UUID(int=1))):
+        with pytest.raises(DomainError) as refusal:
+            product.ask(command)
+        assert refusal.value.code == "scope.missing"
 
 
 def test_every_read_has_a_grant_and_asks_for_it(product: Product) -> None:
     nobody = product.principal(without=sorted(SCOPES))
-    arguments = {"get": [UUID(int=1)], "runs.list": [UUID(int=1)]}
+    arguments = {"get": [UUID(int=1)], "runs.list": [UUID(int=1)], "schedules.occurrences": [UUID(int=1)]}
     for group, reader in vars(product.system.reads).items():
         if not isinstance(reader, Reader):
             continue
@@ -156,12 +171,12 @@ def test_a_key_hands_on_no_more_than_its_maker_has(product: Product) -> None:
         assert code in {problem.code for problem in refusal.value.problems}
     with pytest.raises(DomainError):
         product.ask(CreateKey("bot", ("batch:approve",), agent=True))
-    capped = product.principal(max_audience=10)
+    capped = product.principal(limits=(Limits(), Limits(max_audience=10)))
     for limit in (None, 11):
         with pytest.raises(DomainError) as refusal:
-            product.ask(CreateKey("ci", ("workflow:read",), max_audience=limit), capped)
+            product.ask(CreateKey("ci", ("workflow:read",), limits=Limits(max_audience=limit)), capped)
         assert [problem.pointer for problem in refusal.value.problems] == ["/max_audience"]
-    product.ask(CreateKey("ci", ("workflow:read",), max_audience=10), capped)
+    product.ask(CreateKey("ci", ("workflow:read",), limits=Limits(max_audience=10)), capped)
 
 
 @pytest.mark.parametrize(("source", "agent"), [("mcp", False), ("api", True)])

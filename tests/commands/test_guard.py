@@ -9,7 +9,9 @@ import pytest
 
 from aggregates.base import Principal
 from aggregates.errors import DomainError
-from commands.batch_job import RunBatch
+from aggregates.policy import Limits
+from commands.batch_job import ExplainAudience, RunBatch, SizeAudience
+from commands.grants import SCOPES
 from commands.schedule import AttachSchedule, PauseSchedule, ResumeSchedule
 from commands.workflow import ArchiveWorkflow, DisableWorkflow, EditWorkflow, EnableWorkflow
 from tests.support.product import CAPTURE, Product, batch, person
@@ -126,7 +128,7 @@ def test_an_empty_audience_is_refused(product: Product) -> None:
 
 
 def test_an_audience_over_the_keys_own_limit_is_refused_even_with_its_count(case: Case) -> None:
-    capped = case.product.principal(source="mcp", id="agent", max_audience=1)
+    capped = case.product.principal(source="mcp", id="agent", limits=(Limits(max_audience=1),))
     assert case.product.size(case.workflow_id, capped)["limit"] == 1
     assert case.refused(capped) == "audience.over_limit"
 
@@ -193,6 +195,42 @@ def test_over_the_approval_threshold_a_job_is_held(database_url: str, tmp_path: 
     case = Case(product)
     assert case.run()["status"] == "held"
     product.close()
+
+
+# -- sizing
+
+
+@pytest.mark.parametrize("command", [SizeAudience, ExplainAudience])
+def test_a_count_is_told_only_to_who_may_read_both_workflows_and_people(case: Case, command: Any) -> None:
+    for scope in ("workflow:read", "person:read"):
+        lacking = case.product.principal(without=[scope])
+        with pytest.raises(DomainError) as refusal:
+            case.product.ask(command(case.workflow_id), lacking)
+        assert (refusal.value.code, refusal.value.details) == ("scope.missing", {"missing": [scope]})
+    others = sorted(SCOPES - {"workflow:read", "person:read"})
+    case.product.ask(command(case.workflow_id), case.product.principal(without=others))
+
+
+@pytest.mark.parametrize("command", [SizeAudience, ExplainAudience])
+def test_a_manual_workflow_has_nobody_to_count(case: Case, command: Any) -> None:
+    manual = case.product.workflow(trigger={"type": "manual", "inputs": {}})
+    with pytest.raises(DomainError) as refusal:
+        case.product.ask(command(manual))
+    assert refusal.value.code == "workflow.not_batch"
+
+
+def test_a_sizing_records_nothing_and_says_what_it_is_about(case: Case) -> None:
+    position = case.product.log_position()
+    sizing = case.product.size(case.workflow_id, case.agent)
+    assert case.product.log_position() == position
+    assert (sizing["workflow_version"], sizing["workflow_status"], sizing["frozen"]) == (1, "active", False)
+    assert sizing["confirm_token"] != case.token
+
+
+def test_variables_that_cannot_be_are_refused_before_anybody_is_counted(case: Case) -> None:
+    with pytest.raises(DomainError) as refusal:
+        case.product.size(case.workflow_id, unknown=1)
+    assert refusal.value.code == "variables.invalid"
 
 
 # -- the same guard in front of schedules

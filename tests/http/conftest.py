@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -14,14 +15,16 @@ import pytest
 from sqlalchemy import func, insert, select
 from starlette.testclient import TestClient
 
+from commands.due import FireSchedule
 from commands.grants import SCOPES
-from engine.bootstrap import System, build, ensure_project
+from engine.bootstrap import System, build, ensure_project, system_principal
 from engine.http.app import create_app
 from engine.settings import load_settings
 from projections import tables
 from projections.reads import VIEWS
 from projections.runner import Runner
 from tests.support.databases import Databases
+from tests.support.product import MovableClock
 
 CONTENT: dict[str, Any] = {
     "trigger": {
@@ -38,9 +41,10 @@ PROBLEM_FIELDS = {"type", "title", "status", "code", "detail", "errors", "next",
 
 @dataclass(frozen=True)
 class Door:
-    """The application, and a client with the owner's key."""
+    """The application, and a client with the owner's key. Moving the clock is for a fresh one only."""
 
     system: System
+    clock: MovableClock
     client: TestClient
     project: UUID
     other_project: UUID
@@ -98,10 +102,39 @@ class Door:
         assert self.client.post(f"/api/v1/workflows/{workflow_id}/activate").status_code == 200
         return workflow_id
 
-    def sized(self, workflow_id: str) -> dict[str, Any]:
-        answer = self.client.post(f"/api/v1/workflows/{workflow_id}/blast-radius", json={})
+    def sized(self, workflow_id: str, *, key: str | None = None, **body: Any) -> dict[str, Any]:
+        """A sizing by the owner, or by the holder of another key."""
+        headers = bearer(key) if key else {}
+        answer = self.client.post(f"/api/v1/workflows/{workflow_id}/blast-radius", json=body, headers=headers)
         assert answer.status_code == 200, answer.text
         return dict(answer.json())
+
+    def ran(self, workflow_id: str, count: int, **fields: Any) -> dict[str, Any]:
+        """A batch job over so many people."""
+        body = {"acknowledged_affected_count": count, **fields}
+        answer = self.client.post(f"/api/v1/workflows/{workflow_id}/run-batch", json=body)
+        assert answer.status_code == 202, answer.text
+        self.catch_up()
+        return dict(answer.json())
+
+    def attached(self, workflow_id: str, count: int, **fields: Any) -> httpx2.Response:
+        """The answer to attaching a schedule; daily at nine in Berlin unless told."""
+        rule = {"rrule": "FREQ=DAILY;BYHOUR=9", "starts_at": "2024-01-01T09:00:00", "timezone": "Europe/Berlin"}
+        body = {**rule, "acknowledged_affected_count": count, **fields}
+        answer = self.client.post(f"/api/v1/workflows/{workflow_id}/schedules", json=body)
+        self.catch_up()
+        return answer
+
+    def fired(self, schedule_id: str, *, late_by_minutes: float = 0) -> None:
+        """Let the time of the next occurrence come, and everything that is due be decided."""
+        row = self.client.get(f"/api/v1/schedules/{schedule_id}").json()
+        ahead = datetime.fromisoformat(row["next_occurrence"]) - self.clock.now()
+        self.clock.advance(seconds=ahead.total_seconds() + 1, minutes=late_by_minutes)
+        principal = system_principal(self.project, source="scheduler")
+        command = FireSchedule(UUID(schedule_id), self.clock.now())
+        while self.system.bus.dispatch(command, self.system.meta(principal, via="test")).data["decided"]:
+            pass
+        self.catch_up()
 
 
 def bearer(key: str) -> dict[str, str]:
@@ -149,14 +182,15 @@ class opened:  # noqa: N801  # a context manager, used like a function
 
     def __init__(self, url: str, directory: Path) -> None:
         settings = load_settings({}, directory=directory, database_url=url, data_dir=directory)
-        self._system = closing(build(settings))
+        self._clock = MovableClock()
+        self._system = closing(build(settings, clock=self._clock))
 
     def __enter__(self) -> Door:
         system = self._system.__enter__()
         project, key = ensure_project(system)
         other, _ = ensure_project(system, "other")
         assert key is not None
-        door = Door(system, TestClient(create_app(system), headers=bearer(key)), project, other)
+        door = Door(system, self._clock, TestClient(create_app(system), headers=bearer(key)), project, other)
         door.catch_up()
         return door
 

@@ -10,7 +10,7 @@ from starlette.responses import PlainTextResponse
 from starlette.testclient import TestClient
 
 from aggregates.errors import CODES, Kind
-from commands.grants import COMMANDS, READS
+from commands.grants import COMMANDS, ENGINE, READS
 from engine.bootstrap import build
 from engine.http.app import ROUTERS, create_app
 from engine.http.problems import STATUS
@@ -56,7 +56,27 @@ def test_every_route_behind_a_key_names_a_grant() -> None:
         if isinstance(route, StrictRoute) and route.openapi_extra
     }
     assert named <= set(COMMANDS) | set(READS)
-    assert set(COMMANDS) <= named
+    assert {name for name, scopes in COMMANDS.items() if ENGINE not in scopes} <= named
+    assert set(READS) <= named
+
+
+def test_every_effect_can_be_asked_for_again_and_what_is_made_is_told_where(door: Door) -> None:
+    paths = anonymous(door).get("/openapi.json").json()["paths"]
+    operations = {op["operationId"]: (verb, op) for verbs in paths.values() for verb, op in verbs.items()}
+    headers = {name: {p["name"].lower() for p in op.get("parameters", [])} for name, (_, op) in operations.items()}
+    same_again = {"size_audience", "preview_recurrence", "import_people"}
+    effects = {name for name, (verb, _) in operations.items() if verb != "get"} - same_again
+    assert {name for name, found in headers.items() if "idempotency-key" in found} == effects
+
+    told = {
+        name: {header for answer in op["responses"].values() for header in answer["headers"]}
+        for name, (_, op) in operations.items()
+        if op["security"]
+    }
+    made = {"create_workflow", "run_batch", "attach_schedule", "create_cohort"}
+    assert {name for name, found in told.items() if "Location" in found} == made
+    recorded = effects | {"import_people"}
+    assert {name for name, found in told.items() if "Tidegate-Position" in found} == recorded
 
 
 def test_every_kind_of_refusal_has_a_status() -> None:

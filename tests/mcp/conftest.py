@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass, replace
@@ -11,21 +10,20 @@ from typing import Any, TypeVar
 from uuid import UUID
 
 import pytest
-import uvicorn
 from sqlalchemy import func, insert, select
 
 from commands.grants import SCOPES
 from engine.bootstrap import System, build, ensure_project
 from engine.ids import new_id
 from engine.settings import load_settings
-from mcp_adapter.serve import create, listening
 from projections import tables
-from projections.reads import VIEWS
-from projections.runner import Runner
 from tests.support.agents import Agent
-from tests.support.wait import until
+from tests.support.serving import following, serving
 
 T = TypeVar("T")
+
+PEOPLE = 7
+"""How many the active workflow of the tests would reach."""
 
 ERAS = ("legacy", "auto")
 """The handshake of 2025-11-25, and requests that stand for themselves of 2026-07-28."""
@@ -54,6 +52,10 @@ class World:
 
     def agent(self, *, mode: str = "auto", scopes: list[str] | None = None, project: UUID | None = None) -> Agent:
         return Agent(f"{self.url}/mcp", self.key(scopes=scopes, project=project)[1], mode)
+
+    def limited(self, agent: Agent, **limits: Any) -> Agent:
+        """Another agent, whose key narrows the policy."""
+        return replace(agent, key=self.key(limits=limits)[1])
 
     def key(self, *, scopes: list[str] | None = None, project: UUID | None = None, **fields: Any) -> tuple[str, str]:
         """A new key: its id and its plain text."""
@@ -108,46 +110,24 @@ def world(system: System) -> Iterator[World]:
     """Views that follow, and both doors on a free port."""
     project, _ = ensure_project(system)
     other, _ = ensure_project(system, "other")
-    stopped = threading.Event()
-    runner = Runner(system.engine, [view() for view in VIEWS])
-    runner.register()
-    follower = threading.Thread(target=runner.follow, args=(stopped.is_set,))
-    follower.start()
-    try:
-        with serving(system) as url:
-            yield World(system, url, project, other)
-    finally:
-        stopped.set()
-        follower.join()
-
-
-class serving:  # noqa: N801  # a context manager, used like a function
-    """A server in a thread, on a free port."""
-
-    def __init__(self, system: System) -> None:
-        self._system = system
-        self._listening = listening("127.0.0.1", 0)
-
-    def __enter__(self) -> str:
-        listener = self._listening.__enter__()
-        port = listener.getsockname()[1]
-        app = create(self._system, port=port)
-        self._server = uvicorn.Server(uvicorn.Config(app, log_config=None, ws="none", timeout_graceful_shutdown=1))
-        self._thread = threading.Thread(target=self._server.run, kwargs={"sockets": [listener]})
-        self._thread.start()
-        until(lambda: self._server.started, what="the server has started")
-        return f"http://127.0.0.1:{port}"
-
-    def __exit__(self, *exc: Any) -> None:
-        self._server.should_exit = True
-        self._thread.join()
-        self._listening.__exit__(*exc)
+    with following(system), serving(system) as url:
+        yield World(system, url, project, other)
 
 
 @pytest.fixture(params=ERAS)
 def agent(request: pytest.FixtureRequest, world: World) -> Agent:
     """An agent of the default project, once in each era."""
     return world.agent(mode=request.param)
+
+
+@pytest.fixture
+def workflow_id(agent: Agent, world: World) -> str:
+    """An active workflow that would reach seven people."""
+    world.people(count=PEOPLE)
+    world.people(count=2, start=100, plan="free")
+    made = agent.call("workflows-create", name="Spring launch", **CONTENT)
+    assert agent.call("workflows-enable", workflow_id=made["workflow_id"])["status"] == "active"
+    return str(made["workflow_id"])
 
 
 @pytest.fixture

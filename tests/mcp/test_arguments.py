@@ -50,6 +50,31 @@ def test_everything_wrong_is_told_at_once() -> None:
     ]
 
 
+def test_the_terms_of_a_schedule_are_of_their_types() -> None:
+    found = problems(
+        "workflows-update-schedule",
+        schedule_id="s",
+        exdates="2027-01-04",
+        overlap=1,
+        max_growth="10%",
+        catch_up_window_minutes=1.5,
+        status="active",
+    )
+    wrong = ("catch_up_window_minutes", "exdates", "max_growth", "overlap")
+    assert sorted(found) == [*((f"/{name}", "field.invalid") for name in wrong), ("/status", "field.unknown")]
+
+
+@pytest.mark.parametrize("count", [0, 21])
+def test_a_preview_has_its_bounds(count: int) -> None:
+    assert problems("schedules-preview", schedule_id="s", count=count) == [("/count", "field.invalid")]
+
+
+@pytest.mark.parametrize("note", [{}, {"note": ""}])
+def test_who_pauses_says_why(note: dict[str, str]) -> None:
+    (found,) = problems("workflows-pause-schedule", schedule_id="s", **note)
+    assert found[0] == "/note"
+
+
 @pytest.mark.parametrize("value", ["a\0b", "\ud800", float("nan"), float("inf"), 10**30])
 def test_what_cannot_be_stored_is_refused_at_the_door(value: object) -> None:
     found = problems("workflows-create", name="n", trigger={}, steps=[{"config": {"x": value}}])

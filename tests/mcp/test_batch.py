@@ -7,26 +7,15 @@ from typing import Any
 
 import anyio
 import httpx2
-import pytest
 from mcp import Client
 
-from tests.mcp.conftest import CONTENT, World
+from aggregates.batch_job.aggregate import COUNTS
+from mcp_adapter.tools.jobs import LISTED_AT_ONCE, brief
+from tests.mcp.conftest import CONTENT, PEOPLE, World
 from tests.support.agents import Agent, facts
 from workers.delivery import Deliveries
 from workers.fanout import DatabaseWorld, Fanout
 from workers.sending import Sender
-
-PEOPLE = 7
-
-
-@pytest.fixture
-def workflow_id(agent: Agent, world: World) -> str:
-    """An active workflow that would reach seven people."""
-    world.people(count=PEOPLE)
-    world.people(count=2, start=100, plan="free")
-    made = agent.call("workflows-create", name="Spring launch", **CONTENT)
-    assert agent.call("workflows-enable", workflow_id=made["workflow_id"])["status"] == "active"
-    return str(made["workflow_id"])
 
 
 def size(agent: Agent, workflow_id: str, **arguments: Any) -> str:
@@ -134,7 +123,7 @@ def test_without_person_read_neither_sizing_nor_running_is_there(agent: Agent, w
 
 
 def test_the_keys_own_limit_is_the_limit(agent: Agent, world: World, workflow_id: str) -> None:
-    capped = Agent(agent.url, world.key(max_audience=PEOPLE - 1)[1], agent.mode)
+    capped = world.limited(agent, max_audience=PEOPLE - 1)
     sized = capped.call("workflows-blast-radius", workflow_id=workflow_id)
     assert sized["limit"] == PEOPLE - 1
     before = world.traces()
@@ -156,6 +145,8 @@ def test_ids_of_another_project_answer_like_unknown_ones(
         ("workflows-archive", "workflow_id", workflow_id, {}),
         ("workflows-run-batch", "workflow_id", workflow_id, {"acknowledged_affected_count": PEOPLE}),
         ("batch-jobs-get", "batch_job_id", job, {}),
+        ("batch-jobs-pause", "batch_job_id", job, {"reason": "mine"}),
+        ("batch-jobs-resume", "batch_job_id", job, {}),
         ("batch-jobs-cancel", "batch_job_id", job, {"reason": "mine"}),
     ):
         foreign = stranger.refusal(tool, **{name: id}, **more)
@@ -174,6 +165,29 @@ def test_a_queued_job_can_be_cancelled_for_good(agent: Agent, workflow_id: str) 
     assert agent.call("batch-jobs-cancel", batch_job_id=job, reason="wrong offer") == cancelled
     shown = agent.call("batch-jobs-get", batch_job_id=job, wait_seconds=25)
     assert (shown["status"], shown["ended"], shown["reason"]) == ("cancelled", True, "wrong offer")
+
+
+def test_a_job_is_paused_and_goes_on(agent: Agent, world: World, workflow_id: str) -> None:
+    job = agent.call("workflows-run-batch", **run(workflow_id, size(agent, workflow_id)))["batch_job_id"]
+    paused = agent.call("batch-jobs-pause", batch_job_id=job, reason="wrong offer?")
+    assert paused["status"] == "paused"
+    before = world.traces()
+    assert agent.call("batch-jobs-pause", batch_job_id=job, reason="again") == paused
+    assert world.traces() == before
+    shown = agent.call("batch-jobs-get", batch_job_id=job)
+    assert (shown["status"], shown["reason"], shown["ended"]) == ("paused", "wrong offer?", False)
+
+    assert agent.call("batch-jobs-resume", batch_job_id=job)["status"] == "queued"
+    agent.call("batch-jobs-cancel", batch_job_id=job, reason="wrong offer")
+    refused = agent.refusal("batch-jobs-resume", batch_job_id=job)
+    assert (refused["code"], refused["details"]) == ("batch_job.ended", {"status": "cancelled", "move": "resume"})
+
+
+def test_a_job_of_a_workflow_that_is_no_longer_active_does_not_go_on(agent: Agent, workflow_id: str) -> None:
+    job = agent.call("workflows-run-batch", **run(workflow_id, size(agent, workflow_id)))["batch_job_id"]
+    agent.call("batch-jobs-pause", batch_job_id=job, reason="wait")
+    agent.call("workflows-archive", workflow_id=workflow_id)
+    assert agent.refusal("batch-jobs-resume", batch_job_id=job)["code"] == "workflow.not_active"
 
 
 def test_a_wait_ends_when_its_time_is_over(agent: Agent, workflow_id: str) -> None:
@@ -237,3 +251,14 @@ def test_a_key_marked_agent_needs_the_token_over_http_too(world: World) -> None:
     )
     assert (answer.status_code, answer.json()["code"]) == (422, "confirm.missing")
     assert world.traces() == before
+
+
+def test_a_full_page_of_jobs_stays_readable() -> None:
+    now, id = "2027-01-04T08:00:00.123456+00:00", "6f9c4f0e-0f0e-4d6e-9d5e-000000000000"
+    instants = dict.fromkeys(("scheduled_for", "fired_at", "requested_at", "finished_at"), now)
+    row = {"id": id, "workflow_id": id, "schedule_id": id, "workflow_version": 3, "reason": "r" * 1_000, **instants}
+    row |= {"status": "completed_with_failures", "late_by_seconds": 3.125, "held_until": None, "approved_by": None}
+    row |= {"acknowledged": 4_000, "enrolled": 4_000, "send_mode": "capture", **dict.fromkeys(COUNTS, 0)}
+    shown = brief(row | {"delivered": 3_000, "failed": 1_000})
+    assert shown.counts == {"delivered": 3_000, "failed": 1_000}
+    assert LISTED_AT_ONCE * len(shown.model_dump_json(exclude_none=True)) < 7_000 * 4

@@ -17,8 +17,9 @@ from engine.bootstrap import build, system_principal
 from engine.settings import load_settings
 from mcp_adapter.tools import TOOLS
 from projections.runner import read_log
-from tests.mcp.conftest import CONTENT, World, serving
+from tests.mcp.conftest import CONTENT, World
 from tests.support.agents import Agent, facts, problem
+from tests.support.serving import serving
 
 INITIALIZE = {
     "jsonrpc": "2.0",
@@ -80,7 +81,7 @@ def test_a_key_sees_the_tools_that_its_scopes_open_in_the_same_order(agent: Agen
 
     assert agent.within(names) == list(TOOLS)
     reader = world.agent(mode=agent.mode, scopes=["workflow:read"])
-    assert reader.within(names) == ["workflows-list", "workflows-get"]
+    assert reader.within(names) == ["workflows-list", "workflows-get", "schedules-preview"]
     assert world.agent(mode=agent.mode, scopes=["audit:read"]).within(names) == []
 
 
@@ -88,8 +89,8 @@ def test_the_address_can_narrow_the_list_and_the_calls(agent: Agent) -> None:
     async def names(client: Client) -> list[str]:
         return [tool.name for tool in (await client.list_tools()).tools]
 
-    readers = Agent(f"{agent.url}?toolsets=workflows,cohorts&readonly=1", agent.key, agent.mode)
-    assert readers.within(names) == ["workflows-list", "workflows-get", "cohorts-list"]
+    readers = Agent(f"{agent.url}?toolsets=workflows,schedules,cohorts&readonly=1", agent.key, agent.mode)
+    assert readers.within(names) == ["workflows-list", "workflows-get", "schedules-preview", "cohorts-list"]
     with pytest.raises(MCPError, match="no such tool"):
         readers.call("workflows-create", name="W", **CONTENT)
     with pytest.raises(MCPError, match="toolsets="):

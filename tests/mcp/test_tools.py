@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import pytest
 
 from aggregates.errors import CODES
-from commands.grants import SCOPES
+from commands.grants import COMMANDS, SCOPES
 from mcp_adapter.refusals import NEXT
+from mcp_adapter.server import INSTRUCTIONS
 from mcp_adapter.tools import TOOLS, TOOLSETS
 
 WHOLE_LIST = 10_000
@@ -27,7 +29,14 @@ NAMES = [
     "workflows-run-batch",
     "workflows-list-batch-jobs",
     "batch-jobs-get",
+    "batch-jobs-pause",
+    "batch-jobs-resume",
     "batch-jobs-cancel",
+    "workflows-schedule-create",
+    "workflows-update-schedule",
+    "workflows-pause-schedule",
+    "workflows-resume-schedule",
+    "schedules-preview",
     "cohorts-list",
 ]
 
@@ -43,7 +52,14 @@ HINTS = {
     "workflows-run-batch": (False, True, True, True),
     "workflows-list-batch-jobs": (True, False, True, False),
     "batch-jobs-get": (True, False, True, False),
+    "batch-jobs-pause": (False, False, True, False),
+    "batch-jobs-resume": (False, True, True, True),
     "batch-jobs-cancel": (False, True, True, False),
+    "workflows-schedule-create": (False, True, True, True),
+    "workflows-update-schedule": (False, True, True, True),
+    "workflows-pause-schedule": (False, False, True, False),
+    "workflows-resume-schedule": (False, True, True, True),
+    "schedules-preview": (True, False, True, False),
     "cohorts-list": (True, False, True, False),
 }
 
@@ -83,25 +99,53 @@ def test_every_schema_is_closed_flat_and_of_an_object(name: str) -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_ids_have_the_same_name_everywhere(name: str) -> None:
     ids = {field for field in wire(name)["inputSchema"]["properties"] if field.endswith("id")}
-    assert ids <= {"workflow_id", "batch_job_id"}
+    assert ids <= {"workflow_id", "batch_job_id", "schedule_id"}
 
 
 def test_scopes_come_from_the_table_of_grants() -> None:
     assert all(set(tool.scopes) <= SCOPES for tool in TOOLS.values())
     assert TOOLS["workflows-run-batch"].scopes == ("workflow:run", "person:read")
     assert TOOLS["workflows-blast-radius"].scopes == ("workflow:read", "person:read")
+    for act in ("schedule-create", "update-schedule", "resume-schedule"):
+        assert TOOLS[f"workflows-{act}"].scopes == ("workflow:run", "person:read")
 
 
 def test_nothing_that_widens_or_confirms_an_agents_own_reach_is_on_the_surface() -> None:
-    assert not {tool.grant for tool in TOOLS.values()} & {"DisableWorkflow", "CreateKey", "RevokeKey", "ImportPeople"}
-    assert not [name for name in TOOLS if "approve" in name or "disable" in name or "key" in name]
+    withheld = {
+        "DisableWorkflow",
+        "DetachSchedule",
+        "ApproveBatchJob",
+        "RejectBatchJob",
+        "DecideStep",
+        "SetPolicy",
+        "CreateKey",
+        "RevokeKey",
+        "ImportPeople",
+    }
+    assert withheld <= set(COMMANDS)
+    assert not {tool.grant for tool in TOOLS.values()} & withheld
 
 
-@pytest.mark.parametrize("name", ["workflows-blast-radius", "workflows-run-batch"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "workflows-blast-radius",
+        "workflows-run-batch",
+        "workflows-schedule-create",
+        "workflows-update-schedule",
+        "workflows-resume-schedule",
+    ],
+)
 def test_the_texts_tell_the_agent_to_stop_for_a_yes_in_the_users_own_turn(name: str) -> None:
     text = TOOLS[name].description
     assert "stop" in text.lower()
     assert "explicit yes in the user's own turn" in text
+
+
+@pytest.mark.parametrize("name", ["workflows-schedule-create", "workflows-update-schedule"])
+def test_the_texts_of_schedules_ask_for_the_cadence_too(name: str) -> None:
+    assert "cadence" in TOOLS[name].description
+    assert "schedules-preview" in TOOLS[name].description
 
 
 def test_every_effectful_tool_takes_an_idempotency_key() -> None:
@@ -111,6 +155,7 @@ def test_every_effectful_tool_takes_an_idempotency_key() -> None:
 
 def test_next_steps_name_tools_that_exist_and_no_routes() -> None:
     assert set(NEXT) <= set(CODES)
-    words = " ".join(NEXT.values()).replace(",", " ").replace(".", " ").replace(";", " ").split()
-    assert {word for word in words if word.startswith(("workflows-", "batch-jobs-", "cohorts-"))} <= set(TOOLS)
+    texts = " ".join([*NEXT.values(), INSTRUCTIONS, *(tool.description for tool in TOOLS.values())])
+    named = set(re.findall(r"\b(?:workflows|batch-jobs|schedules|cohorts)-[a-z-]+", texts))
+    assert named <= set(TOOLS)
     assert not [text for text in NEXT.values() if "/api/" in text or "`tidegate" in text]

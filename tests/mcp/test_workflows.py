@@ -64,7 +64,7 @@ def test_an_archived_workflow_takes_no_more_jobs(agent: Agent) -> None:
 def test_content_is_refused_with_every_problem_at_once(agent: Agent, world: World) -> None:
     before = world.traces()
     steps = [{"id": "a", "name": "A", "type": "teleport", "config": {}}]
-    refused = agent.refusal("workflows-create", name="", trigger={"type": "batch"}, steps=steps)
+    refused = agent.refusal("workflows-create", name="\n", trigger={"type": "batch"}, steps=steps)
     assert refused["code"] == "workflow.invalid"
     pointers = {error["pointer"] for error in refused["errors"]}
     assert "/name" in pointers

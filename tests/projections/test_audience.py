@@ -128,6 +128,31 @@ def test_freezing_writes_the_people_who_were_sized(
     assert len(set(ids)) == frozen.count
 
 
+@pytest.mark.parametrize("count", [0, 1, 4, 5, 6, 10, 11])
+def test_everybody_is_in_one_chunk_however_many_they_are(
+    connection: Connection, audiences: Audiences, count: int
+) -> None:
+    ids = add_people(connection, *[{}] * count)
+    frozen = freeze(connection, audiences, EVERYONE, chunk_size=5)
+    rows = connection.execute(select(chunks).order_by(chunks.c.number)).all()
+    assert (frozen.count, frozen.chunks) == (count, len(rows))
+    assert frozen.chunks == -(-count // 5)
+    assert [id for row in rows for id in row.person_ids] == ids
+    assert all(row.size == 5 for row in rows[:-1])
+
+
+def test_one_person_an_address_also_when_they_are_chunks_apart(connection: Connection, audiences: Audiences) -> None:
+    spellings = ("ann@example.com", " Ann@Example.COM ", "ANN@EXAMPLE.COM")
+    rows = [{"email": spellings[n % 3] if n % 4 == 0 else f"p{n}@example.com"} for n in range(24)]
+    ids = add_people(connection, *rows)
+    sizing = size(connection, audiences, EVERYONE, sends_email=True)
+    frozen = freeze(connection, audiences, EVERYONE, sends_email=True, chunk_size=2)
+    written = list(connection.scalars(select(chunks.c.person_ids).order_by(chunks.c.number)))
+    assert [id for chunk in written for id in chunk] == [id for n, id in enumerate(ids) if n == 0 or n % 4]
+    assert (sizing.affected, sizing.fingerprint) == (frozen.count, frozen.fingerprint)
+    assert sizing.excluded["duplicate_address"] == 5
+
+
 def test_the_fingerprint_tells_people_apart_and_not_how_they_were_found(
     connection: Connection, audiences: Audiences, crowd: list[int]
 ) -> None:

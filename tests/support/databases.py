@@ -58,3 +58,11 @@ def _connected(url: URL) -> Iterator[Connection]:
     engine = create_engine(url, poolclass=NullPool, isolation_level="AUTOCOMMIT")
     with engine.connect() as connection:
         yield connection
+
+
+def set_durable(server_url: str, *, durable: bool) -> None:
+    """Whether a server survives a failure of the machine, or trusts it and is faster."""
+    with _connected(make_url(server_url)) as connection:
+        for name in ("fsync", "full_page_writes"):
+            connection.execute(text(f"ALTER SYSTEM SET {name} = {'on' if durable else 'off'}"))
+        connection.execute(text("SELECT pg_reload_conf()"))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -10,9 +12,11 @@ from aggregates.base import Aggregate
 from aggregates.batch_job.aggregate import COUNTS, BatchJob
 from aggregates.recurrence import Recurrence
 from aggregates.schedule.aggregate import Schedule
+from aggregates.schedule.firing import Firing
+from aggregates.schedule.terms import Terms
 from aggregates.workflow.aggregate import Workflow
 from aggregates.workflow.definition import Definition
-from tests.support.aggregates import NOW, acknowledged, meta
+from tests.support.aggregates import ANOTHER, NOW, acknowledged, approved, meta
 
 CONTENT: dict[str, Any] = {
     "trigger": {"type": "batch", "filters": {"properties": []}},
@@ -27,6 +31,7 @@ def lives() -> Iterator[Aggregate]:
     """Aggregates with everything that they recorded still pending."""
     yield workflow()
     yield schedule()
+    yield completed_schedule()
     yield from jobs()
 
 
@@ -40,25 +45,53 @@ def workflow() -> Workflow:
     return life
 
 
+def completed_schedule() -> Schedule:
+    """One whose only occurrence has come."""
+    rule, _ = Recurrence.parse("FREQ=DAILY;COUNT=1", "2026-12-01T09:00:00", "Europe/Prague", now=NOW)
+    assert rule is not None
+    life = Schedule.attach(
+        UUID(int=4),
+        workflow_id=UUID(int=2),
+        terms=Terms(rule, {}, Firing()),
+        acknowledgement=acknowledged(),
+        approval=approved(),
+        request_digest="d",
+        meta=meta(),
+    )
+    life.fire(datetime(2026, 12, 1, 8, tzinfo=UTC), UUID(int=40), meta=meta())
+    return life
+
+
 def schedule() -> Schedule:
     rule, _ = Recurrence.parse("FREQ=DAILY", "2026-12-01T09:00:00", "Europe/Prague", now=NOW)
     assert rule is not None
+    terms = Terms(rule, {"greeting": "hello"}, Firing(overlap="buffer_one"))
     life = Schedule.attach(
         UUID(int=3),
         workflow_id=UUID(int=2),
-        recurrence=rule,
-        variables={"greeting": "hello"},
+        terms=terms,
         acknowledgement=acknowledged(),
+        approval=approved(expires_at=NOW + timedelta(days=90)),
+        request_digest="d",
         meta=meta(),
     )
     life.pause(note="provider move", meta=meta())
-    life.resume(acknowledged(), meta=meta())
+    life.revise(replace(terms, variables={"greeting": "hi"}), meta=meta())
+    life.resume(acknowledgement=acknowledged(), approval=approved(), meta=meta())
+    first = datetime(2026, 12, 1, 8, tzinfo=UTC)
+    life.fire(first, UUID(int=30), meta=meta())
+    life.hold(first + timedelta(days=1), UUID(int=31), reason="beyond_growth", meta=meta())
+    later = meta(now=first + timedelta(days=2))
+    life.take_turn(busy=True, seen_at=later.now, meta=later)
+    life.skip([first + timedelta(days=3)], "overlap", meta=meta())
+    life.fire(first + timedelta(days=2), UUID(int=32), meta=meta())
+    life.skip([first + timedelta(days=4)], "missed", meta=meta())
     life.detach(note="over", meta=meta())
     return life
 
 
 def jobs() -> Iterator[BatchJob]:
-    for number, end in enumerate(("complete", "cancel", "fail")):
+    for number, end in enumerate(("complete", "cancel", "fail", "reject")):
         life = BatchJob.request(
             UUID(int=10 + number),
             workflow_id=UUID(int=2),
@@ -67,10 +100,19 @@ def jobs() -> Iterator[BatchJob]:
             acknowledgement=acknowledged(),
             request_digest="d",
             send_mode="capture",
+            held_because="approval_over" if end != "cancel" else None,
+            held_until=NOW + timedelta(days=3),
             meta=meta(),
         )
+        if end == "reject":
+            life.reject(reason="too many", meta=meta())
+            yield life
+            continue
+        if end != "cancel":
+            life.approve(acknowledged(), note="fine", meta=meta(principal=ANOTHER))
         life.enrol(enrolled=3, chunks=1, fingerprint="f", meta=meta())
         life.progress({**NOBODY, "delivered": 1, "pending": 2}, meta=meta())
+        life.decide_step("ask", decision="approved", note="", meta=meta(principal=ANOTHER))
         life.pause(reason="wait", meta=meta())
         life.resume(meta=meta())
         match end:

@@ -1,0 +1,49 @@
+"""Asks a human before anybody goes on: one answer for the whole job."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field
+
+from aggregates.steps.base import Ask, Config, Plan, StepType
+from aggregates.steps.delay import DelayConfig
+
+Answer = Literal["approved", "rejected"]
+PORTS: tuple[Answer, Answer] = ("approved", "rejected")
+
+
+def _as_length(raw: Any) -> Any:
+    return {"duration": raw} if isinstance(raw, str) else raw
+
+
+Length = Annotated[DelayConfig, BeforeValidator(_as_length, json_schema_input_type=str | DelayConfig)]
+"""An ISO duration, or an object such as {"days": 3}: the lengths that a delay knows."""
+
+
+class ApprovalConfig(Config):
+    instructions: str = Field(min_length=1, max_length=5_000, description="What the human reads; plain text.")
+    expires_after: Length = Field(description="ISO 8601 such as P3D, or an object such as {days: 3}.")
+    on_expiry: Answer = Field(description="The way of those for whom no answer came in time.")
+
+
+class Approval(StepType[ApprovalConfig]):
+    kind = "approval"
+    name = "Approval"
+    category = "logic"
+    description = (
+        "People stop here until a human answers for the whole batch job: `approved` or `rejected`. An answer is final, "
+        "also for those who arrive later. Who has waited for `expires_after`, counted from when they arrived, "
+        "goes the way of `on_expiry`. An agent cannot answer, nor can whoever asked for the job."
+    )
+    Config = ApprovalConfig
+    example = {"instructions": "Are the first messages right?", "expires_after": {"days": 3}, "on_expiry": "rejected"}
+    waits = True
+    lets_through = True
+
+    def ports(self, config: ApprovalConfig) -> tuple[str, ...]:
+        return PORTS
+
+    def plan(self, config: ApprovalConfig, now: datetime) -> Plan:
+        return Ask(now + config.expires_after.length, config.on_expiry)

@@ -1,0 +1,91 @@
+"""Approval: a human who did not ask for it lets a held job run, turns it down, or answers a step of a running one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from uuid import UUID
+
+from aggregates.batch_job.aggregate import BatchJob
+from aggregates.errors import DomainError, Problem, invalid
+from aggregates.workflow.aggregate import Workflow
+from commands.batch_job import job_answer
+from commands.confirm import Kept, acknowledge, bought_job
+from commands.context import Accepted, Context
+from commands.notes import checked_note
+
+DECISIONS = ("approved", "rejected")
+
+
+@dataclass(frozen=True)
+class ApproveBatchJob:
+    """Let a held job run, after confirming its audience of today. Real people are contacted."""
+
+    batch_job_id: UUID
+    acknowledged_affected_count: int
+    confirm_token: str | None = None
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class RejectBatchJob:
+    """Turn a held job down: it never reaches anybody."""
+
+    batch_job_id: UUID
+    reason: str
+
+
+@dataclass(frozen=True)
+class DecideStep:
+    """Answer an approval step for everybody in a batch job who stands or will stand at it."""
+
+    batch_job_id: UUID
+    step_id: str
+    decision: str
+    note: str = ""
+
+
+def approve(command: ApproveBatchJob, ctx: Context) -> Accepted:
+    job = ctx.store.load(BatchJob, command.batch_job_id, ctx.meta)
+    job.may_decide(ctx.meta)
+    if job.approved_by is not None:
+        return job_answer(job, ctx.store.save(job))
+    job.awaits_approval()
+    workflow = ctx.store.load(Workflow, job.workflow_id, ctx.meta)
+    if workflow.content_version != job.workflow_version:
+        raise DomainError("workflow.stale", details={"version": workflow.content_version})
+    proof = acknowledge(
+        ctx,
+        workflow,
+        count=command.acknowledged_affected_count,
+        token=command.confirm_token,
+        variables=job.variables,
+        spent=ctx.store.taken(bought_job(ctx, command.confirm_token)),
+        kept=Kept(job.acknowledged_count, job.fingerprint) if job.frozen else None,
+    )
+    job.approve(proof.acknowledgement, note=checked_note(command.note), meta=ctx.meta)
+    ctx.store.spend(bought_job(ctx, command.confirm_token), ctx.meta)
+    return job_answer(job, ctx.store.save(job))
+
+
+def reject(command: RejectBatchJob, ctx: Context) -> Accepted:
+    job = ctx.store.load(BatchJob, command.batch_job_id, ctx.meta)
+    if ctx.meta.principal.guarded:
+        raise DomainError("approval.not_for_agents")
+    job.reject(reason=checked_note(command.reason, at="/reason", required=True), meta=ctx.meta)
+    return job_answer(job, ctx.store.save(job))
+
+
+def decide_step(command: DecideStep, ctx: Context) -> Accepted:
+    job = ctx.store.load(BatchJob, command.batch_job_id, ctx.meta)
+    job.awaits_decisions()
+    if not ctx.ledger.claim_step(job.id, command.step_id):
+        raise DomainError("step.not_found")
+    if command.decision not in DECISIONS:
+        raise invalid(
+            "request.invalid",
+            [Problem("/decision", "field.invalid", "approved or rejected.", None, DECISIONS, "approved")],
+        )
+    job.decide_step(command.step_id, decision=command.decision, note=checked_note(command.note), meta=ctx.meta)
+    answer = job_answer(job, ctx.store.save(job))
+    ctx.ledger.wake(job.id, command.step_id, ctx.meta.now)
+    return answer

@@ -1,0 +1,44 @@
+"""The limits of a project or a key as options."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
+
+from cyclopts import Parameter
+
+from engine.cli.inputs import share
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class LimitOptions:
+    """What is narrowed of the policy above; what is None is not."""
+
+    max_audience: Annotated[int | None, Parameter(help="The largest audience of one job.")] = None
+    approval_over: Annotated[
+        int | None, Parameter(help="A job over more people than this is held for a second person.")
+    ] = None
+    max_growth: Annotated[str | None, Parameter(help="The most that a schedule's audience may grow: 0.1 or 10%.")] = (
+        None
+    )
+    minimum_interval: Annotated[
+        int | None, Parameter(help="The least time between two occurrences of a schedule, in minutes.")
+    ] = None
+    send_mode: Annotated[
+        Literal["capture", "live"] | None, Parameter(help="capture keeps every effect inside; live adds nothing.")
+    ] = None
+
+    def given(self) -> dict[str, Any]:
+        """What was told, as the server names it."""
+        limits = {
+            "max_audience": self.max_audience,
+            "approval_over": self.approval_over,
+            "max_growth": share(self.max_growth, "--max-growth"),
+            "minimum_interval_minutes": self.minimum_interval,
+            "send_mode": self.send_mode,
+        }
+        return {name: value for name, value in limits.items() if value is not None}
+
+
+NO_LIMITS = LimitOptions()

@@ -1,0 +1,162 @@
+"""`tidegate schedules`: repeat a batch workflow; revise, pause, resume, end, list."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from cyclopts import App, Parameter
+
+from engine.cli.client import Api, connect, new_idempotency_key
+from engine.cli.confirm import Confirm, Token, acknowledged, asked, may_ask
+from engine.cli.exits import Refusal, usage
+from engine.cli.lists import After, Every, Limit
+from engine.cli.occurrences import occurrences, preview
+from engine.cli.output import Column, Json, Output
+from engine.cli.terms import AS_IT_IS, ApprovalExpires, Growth, Options, approval
+
+app = App(name="schedules", help="Repeat a batch workflow; preview, list, pause and end schedules.")
+for _look in (preview, occurrences):
+    app.command(_look)
+
+COLUMNS = (
+    Column("schedule", "id"),
+    Column("workflow", "workflow_id", eye=False),
+    Column("status", "status"),
+    Column("rrule", "rrule"),
+    Column("timezone", "timezone"),
+    Column("next", "next_occurrence"),
+    Column("last", "last_occurrence", eye=False),
+    Column("acknowledged", "acknowledged_count", right=True, eye=False),
+    Column("ceiling", "ceiling", right=True),
+    Column("note", "note"),
+)
+ANSWER = (
+    Column("schedule", "schedule_id"),
+    Column("status", "status"),
+    Column("rrule", "rrule"),
+    Column("timezone", "timezone"),
+    Column("next", "next_occurrence"),
+    Column("acknowledged", "acknowledged"),
+    Column("ceiling", "ceiling"),
+    Column("approval expires", "approval_expires_at"),
+)
+REPEATEDLY = "reach at each occurrence"
+
+
+@app.command
+def attach(
+    workflow: str,
+    *,
+    rrule: Annotated[str, Parameter(help="An RFC 5545 rule: FREQ=WEEKLY;BYDAY=MO.")],
+    starts_at: Annotated[str, Parameter(help="The first local time: 2027-03-01T09:00:00.")],
+    options: Options = AS_IT_IS,
+    confirm: Confirm = None,
+    token: Token = None,
+    idempotency_key: Annotated[str | None, Parameter(help="Makes a repeated call the same call.")] = None,
+    json: Json = False,
+) -> None:
+    """Repeat a workflow for the people who were confirmed. Real people are contacted at every occurrence.
+
+    The number is a standing approval: an occurrence that would reach --max-growth more than that is held for a human.
+    Without --confirm, and on a terminal, the audience is sized, the number is shown, and you type it.
+    """
+    out, terms = Output(json), {"rrule": rrule, "starts_at": starts_at, **options.given()}
+    api = connect()
+    values = terms.get("variables", {})
+    proof = acknowledged(confirm, token) if confirm is not None else asked(api, workflow, values, out, to=REPEATEDLY)
+    key = idempotency_key or new_idempotency_key()
+    schedule = api.post(f"/workflows/{workflow}/schedules", {**terms, **proof}, idempotency_key=key)
+    out.record(schedule, ANSWER)
+    out.say(f"when it fires: tidegate schedules preview {schedule['schedule_id']}")
+
+
+@app.command
+def revise(
+    schedule: str,
+    *,
+    rrule: Annotated[str | None, Parameter(help="Another rule.")] = None,
+    starts_at: Annotated[str | None, Parameter(help="Another first local time.")] = None,
+    options: Options = AS_IT_IS,
+    confirm: Confirm = None,
+    token: Token = None,
+    json: Json = False,
+) -> None:
+    """Change a schedule; what is not named stays. One that is active needs a number that a human confirmed.
+
+    Without --confirm, and on a terminal, you are asked for the number where one is needed.
+    """
+    first = {"rrule": rrule, "starts_at": starts_at}
+    out, terms = Output(json), {**{name: text for name, text in first.items() if text is not None}, **options.given()}
+    if not terms and confirm is None:
+        raise usage("Nothing to revise: name what changes.", then="tidegate schedules revise --help")
+    api = connect()
+    proof = acknowledged(confirm, token) if confirm is not None else {}
+    try:
+        answer = api.patch(f"/schedules/{schedule}", {**terms, **proof})
+    except Refusal as refusal:
+        if refusal.problem.get("code") != "acknowledgement.missing" or not may_ask(out):
+            raise
+        proof = _asked(api, schedule, out, terms.get("variables"))
+        answer = api.patch(f"/schedules/{schedule}", {**terms, **proof})
+    out.record(answer, ANSWER)
+
+
+@app.command
+def pause(schedule: str, *, note: str, json: Json = False) -> None:
+    """Stop a schedule from firing until it is resumed; the note says why."""
+    Output(json).record(connect().post(f"/schedules/{schedule}/pause", {"note": note}), ANSWER)
+
+
+@app.command
+def resume(
+    schedule: str,
+    *,
+    confirm: Confirm = None,
+    token: Token = None,
+    max_growth: Growth = None,
+    approval_expires: ApprovalExpires = None,
+    json: Json = False,
+) -> None:
+    """Let a paused schedule fire again, from now on. Real people are contacted at every occurrence.
+
+    Without --confirm, and on a terminal, the audience is sized, the number is shown, and you type it.
+    """
+    out, terms = Output(json), approval(max_growth, approval_expires)
+    api = connect()
+    proof = acknowledged(confirm, token) if confirm is not None else _asked(api, schedule, out)
+    out.record(api.post(f"/schedules/{schedule}/resume", {**terms, **proof}), ANSWER)
+
+
+@app.command
+def detach(schedule: str, *, note: str | None = None, json: Json = False) -> None:
+    """End a schedule for good. Jobs that it has started go on."""
+    body = {"note": note} if note else None
+    Output(json).record(connect().post(f"/schedules/{schedule}/detach", body), ANSWER)
+
+
+@app.command(name="list")
+def list_(
+    *,
+    workflow: str | None = None,
+    status: str | None = None,
+    limit: Limit = 20,
+    after: After = None,
+    every: Every = False,
+    json: Json = False,
+) -> None:
+    """List schedules, the newest first."""
+    pages = connect().pages("/schedules", limit=limit, after=after, every=every, workflow_id=workflow, status=status)
+    Output(json).page(pages, COLUMNS)
+
+
+@app.command
+def show(schedule: str, *, json: Json = False) -> None:
+    """Show one schedule with its terms and its standing approval."""
+    Output(json).record(connect().get(f"/schedules/{schedule}"))
+
+
+def _asked(api: Api, schedule_id: str, out: Output, variables: dict[str, Any] | None = None) -> dict[str, Any]:
+    """Let a human type the number of people whom a schedule reaches now, with other variables if there are any."""
+    schedule = api.get(f"/schedules/{schedule_id}")
+    values = schedule["variables"] if variables is None else variables
+    return asked(api, schedule["workflow_id"], values, out, to=REPEATEDLY)

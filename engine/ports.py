@@ -1,0 +1,181 @@
+"""What a handler may touch beside the streams, each in the command's transaction: people, ledger, project, keys."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from typing import Any, BinaryIO
+from uuid import UUID
+
+from sqlalchemy import Connection, func, select, text, update
+from sqlalchemy.dialects.postgresql import insert
+
+from aggregates.audience import Audience
+from aggregates.errors import DomainError, Problem
+from aggregates.policy import Limits
+from aggregates.values import Sizing
+from engine.keyring import Keyring
+from projections import cohorts, people, people_import
+from projections.audience import Audiences
+from projections.tables import frozen_sizings, jobs_at_work, projects, runs
+
+KEPT_AT_ONCE = 100
+"""Frozen sizings that a project may have: each holds as many ids as a batch job may have people."""
+
+SAMPLE = 3
+"""People in a sizing's masked sample."""
+
+
+class PeoplePort:
+    """Audience questions and people's state, in this transaction."""
+
+    def __init__(self, connection: Connection, audiences: Audiences, people_per_chunk: Callable[[int], int]) -> None:
+        self._connection = connection
+        self._audiences = audiences
+        self._people_per_chunk = people_per_chunk
+
+    def audience_problems(self, project_id: UUID, audience: Audience, pointer: str) -> list[Problem]:
+        return self._audiences.problems(self._connection, project_id, audience, pointer)
+
+    def size(
+        self,
+        project_id: UUID,
+        audience: Audience,
+        *,
+        sends_email: bool,
+        needs: Sequence[str],
+        shown: bool,
+        now: datetime,
+    ) -> Sizing:
+        return self._audiences.size(
+            self._connection,
+            project_id,
+            audience,
+            sends_email=sends_email,
+            needs=needs if shown else (),
+            sample=SAMPLE if shown else 0,
+            with_total=shown,
+            now=now,
+        )
+
+    def explain(
+        self, project_id: UUID, audience: Audience, *, sends_email: bool, limit: int, now: datetime
+    ) -> Sequence[Mapping[str, Any]]:
+        excluded = self._audiences.explain(
+            self._connection, project_id, audience, sends_email=sends_email, limit=limit, now=now
+        )
+        return [
+            {
+                "person_id": person_id,
+                "distinct_id": people.get(self._connection, project_id, person_id).distinct_id,
+                "reason": reason,
+            }
+            for person_id, reason in excluded
+        ]
+
+    def keep(
+        self,
+        project_id: UUID,
+        job_id: UUID,
+        workflow_id: UUID,
+        audience: Audience,
+        *,
+        sends_email: bool,
+        about: int,
+        expires_at: datetime,
+        now: datetime,
+    ) -> tuple[int, str]:
+        kept = select(func.count()).where(frozen_sizings.c.project_id == project_id, frozen_sizings.c.expires_at > now)
+        if self._connection.execute(kept).scalar_one() >= KEPT_AT_ONCE:
+            raise DomainError("sizing.too_many_kept")
+        frozen = self._audiences.freeze(
+            self._connection,
+            job_id,
+            project_id,
+            audience,
+            sends_email=sends_email,
+            chunk_size=self._people_per_chunk(about),
+            now=now,
+        )
+        self._connection.execute(
+            insert(frozen_sizings).values(
+                job_id=job_id,
+                project_id=project_id,
+                workflow_id=workflow_id,
+                count=frozen.count,
+                chunks=frozen.chunks,
+                fingerprint=frozen.fingerprint,
+                expires_at=expires_at,
+            )
+        )
+        return frozen.count, frozen.fingerprint
+
+    def kept(self, project_id: UUID, job_id: UUID) -> tuple[int, str] | None:
+        table = frozen_sizings
+        row = self._connection.execute(
+            select(table.c.count, table.c.fingerprint)
+            .where(table.c.job_id == job_id, table.c.project_id == project_id)
+            .with_for_update(read=True)
+        ).first()
+        return (row[0], row[1]) if row else None
+
+    def import_people(
+        self,
+        project_id: UUID,
+        stream: BinaryIO,
+        *,
+        format: str,
+        mapping: Mapping[str, str],
+        dry_run: bool,
+        now: datetime,
+    ) -> Mapping[str, Any]:
+        report = people_import.import_people(
+            self._connection, project_id, stream, format=format, mapping=mapping, dry_run=dry_run, now=now
+        )
+        return report.as_data()
+
+    def create_cohort(self, project_id: UUID, id: UUID, **fields: Any) -> Mapping[str, Any]:
+        return cohorts.create(self._connection, project_id, id, audiences=self._audiences, **fields)
+
+
+class LedgerPort:
+    """Where the people of a job stand, in this transaction."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def claim_step(self, job_id: UUID, step_id: str) -> bool:
+        # Workers hold it together while people arrive at approval steps.
+        arrivals = text("SELECT pg_advisory_xact_lock(hashtextextended(:id, -4))")
+        self._connection.execute(arrivals, {"id": str(job_id)})
+        content = self._connection.execute(select(jobs_at_work.c.content).where(jobs_at_work.c.id == job_id)).scalar()
+        steps = content["steps"] if content else []
+        return any(step["id"] == step_id and step["type"] == "approval" for step in steps)
+
+    def wake(self, job_id: UUID, step_id: str, now: datetime) -> None:
+        waiting = (runs.c.job_id == job_id, runs.c.at_step == step_id, runs.c.status == "waiting")
+        self._connection.execute(update(runs).where(*waiting).values(wake_at=now))
+
+
+class ProjectsPort:
+    """The project's own state, in this transaction."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def narrow(self, project_id: UUID, limits: Limits) -> None:
+        self._connection.execute(update(projects).where(projects.c.id == project_id).values(limits=limits.as_data()))
+
+
+class KeysPort:
+    """API keys, in this transaction."""
+
+    def __init__(self, connection: Connection, keyring: Keyring) -> None:
+        self._connection = connection
+        self._keyring = keyring
+
+    def create(self, project_id: UUID, **fields: Any) -> tuple[str, str]:
+        return self._keyring.create(self._connection, project_id, **fields)
+
+    def revoke(self, project_id: UUID, id: str, now: datetime) -> bool:
+        return self._keyring.revoke(self._connection, project_id, id, now)

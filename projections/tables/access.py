@@ -1,0 +1,62 @@
+"""Who may ask: projects, keys, and what was asked before. Plain state."""
+
+from __future__ import annotations
+
+from sqlalchemy import Boolean, Column, ForeignKey, Integer, LargeBinary, Table, Text
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+
+from projections.tables.base import NOW, Id, Instant, metadata
+
+projects = Table(
+    "projects",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("name", Text, nullable=False, unique=True),
+    Column("limits", JSONB, nullable=False, server_default="{}"),
+    Column("created_at", Instant, nullable=False, server_default=NOW),
+)
+
+api_keys = Table(
+    "api_keys",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("project_id", Id, ForeignKey("projects.id"), nullable=False, index=True),
+    Column("name", Text, nullable=False),
+    Column("scopes", ARRAY(Text), nullable=False),
+    Column("hash", LargeBinary, nullable=False),
+    Column("agent", Boolean, nullable=False, server_default="false"),
+    Column("limits", JSONB, nullable=False, server_default="{}"),
+    Column("rate_per_minute", Integer),
+    Column("expires_at", Instant),
+    Column("revoked_at", Instant),
+    Column("last_used_at", Instant),
+    Column("created_at", Instant, nullable=False, server_default=NOW),
+)
+
+installation = Table(
+    "installation",
+    metadata,
+    Column("one", Boolean, primary_key=True, server_default="true"),
+    Column("secret_check", Text, nullable=False),
+)
+"""A digest of the secret key, so that a process with another secret refuses to start."""
+
+idempotency_keys = Table(
+    "idempotency_keys",
+    metadata,
+    Column("project_id", Id, primary_key=True),
+    Column("principal_id", Text, primary_key=True),
+    Column("command", Text, primary_key=True),
+    Column("key", Text, primary_key=True),
+    Column("body_digest", Text, nullable=False),
+    Column("answer", JSONB),
+    Column("created_at", Instant, nullable=False),
+)
+
+spent_tokens = Table(
+    "spent_tokens",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("spent_at", Instant, nullable=False, index=True),
+)
+"""What confirm tokens bought that is no stream of its own; kept until the token has long expired."""

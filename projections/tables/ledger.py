@@ -1,0 +1,89 @@
+"""The ledger: the truth about each person of a batch job."""
+
+from __future__ import annotations
+
+from sqlalchemy import BigInteger, Column, Index, Integer, SmallInteger, Table, Text, text
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+
+from projections.tables.base import Id, Instant, metadata
+
+jobs_at_work = Table(
+    "jobs_at_work",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("project_id", Id, nullable=False),
+    Column("workflow_id", Id, nullable=False),
+    Column("workflow_name", Text, nullable=False),
+    Column("content", JSONB, nullable=False),
+    Column("variables", JSONB, nullable=False),
+    Column("send_mode", Text, nullable=False),
+    Column("enrolled_at", Instant, nullable=False),
+    Column("progress_at", Instant, nullable=False),
+)
+"""What a worker needs to know of an enrolled job, pinned in the transaction that enrolled it."""
+
+chunks = Table(
+    "chunks",
+    metadata,
+    Column("job_id", Id, primary_key=True),
+    Column("number", Integer, primary_key=True),
+    Column("person_ids", ARRAY(BigInteger), nullable=False),
+    Column("size", Integer, nullable=False),
+    Column("state", Text, nullable=False, server_default="ready"),
+    Column("leased_until", Instant),
+    Column("fence", Integer, nullable=False, server_default="0"),
+    Column("delivered", Integer, nullable=False, server_default="0"),
+    Column("skipped", Integer, nullable=False, server_default="0"),
+    Column("failed", Integer, nullable=False, server_default="0"),
+    Column("exited", Integer, nullable=False, server_default="0"),
+    Column("waiting", Integer, nullable=False, server_default="0"),
+    Column("in_progress", Integer, nullable=False, server_default="0"),
+)
+"""Frozen ids in ascending order. `size` counts people enrolled by this chunk: 0 for one that resumes parked runs,
+whose counters are then differences, so that sums over a job's chunks are always right."""
+Index("chunks_to_do", chunks.c.job_id, chunks.c.number, postgresql_where=text("state IN ('ready', 'sending')"))
+
+runs = Table(
+    "runs",
+    metadata,
+    Column("job_id", Id, primary_key=True),
+    Column("person_id", BigInteger, primary_key=True),
+    Column("status", Text, nullable=False),
+    Column("reason", Text),
+    Column("at_step", Text),
+    Column("wake_at", Instant),
+    Column("steps", JSONB, nullable=False),
+    Column("variables", JSONB),
+    Column("updated_at", Instant, nullable=False),
+)
+"""One row a person; a person without a row is pending (or skipped, when the chunk was cancelled)."""
+Index("runs_to_wake", runs.c.wake_at, postgresql_where=text("status = 'waiting'"))
+
+frozen_sizings = Table(
+    "frozen_sizings",
+    metadata,
+    Column("job_id", Id, primary_key=True),
+    Column("project_id", Id, nullable=False),
+    Column("workflow_id", Id, nullable=False),
+    Column("count", Integer, nullable=False),
+    Column("chunks", Integer, nullable=False),
+    Column("fingerprint", Text, nullable=False),
+    Column("expires_at", Instant, nullable=False, index=True),
+)
+"""Sizings whose people are kept until the token expires: their ids are the chunks of the job that it can buy."""
+
+effects = Table(
+    "effects",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("job_id", Id, nullable=False),
+    Column("person_id", BigInteger, nullable=False),
+    Column("step_id", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("attempts", SmallInteger, nullable=False),
+    Column("provider_id", Text),
+    Column("error", Text),
+    Column("started_at", Instant, nullable=False),
+    Column("finished_at", Instant),
+)
+"""External effects, written before they are tried. `id` is the idempotency key, the same on every try."""

@@ -1,0 +1,110 @@
+"""The views: disposable, written by nothing but the events of the log."""
+
+from __future__ import annotations
+
+from sqlalchemy import Boolean, Column, Float, Index, Integer, Table, Text
+from sqlalchemy.dialects.postgresql import JSONB
+
+from projections.tables.base import Id, Instant, metadata
+
+workflows = Table(
+    "workflows",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("project_id", Id, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("description", Text, nullable=False),
+    Column("status", Text, nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("revision", Integer, nullable=False),
+    Column("trigger_type", Text, nullable=False),
+    Column("content", JSONB, nullable=False),
+    Column("created_at", Instant, nullable=False),
+    Column("created_by", Text, nullable=False),
+    Column("updated_at", Instant, nullable=False),
+    Column("updated_by", Text, nullable=False),
+    Index("workflows_by_time", "project_id", "created_at", "id"),
+)
+
+schedules = Table(
+    "schedules",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("project_id", Id, nullable=False),
+    Column("workflow_id", Id, nullable=False, index=True),
+    Column("status", Text, nullable=False),
+    Column("revision", Integer, nullable=False),
+    Column("rrule", Text, nullable=False),
+    Column("starts_at", Text, nullable=False),
+    Column("timezone", Text, nullable=False),
+    Column("exdates", JSONB, nullable=False),
+    Column("variables", JSONB, nullable=False),
+    Column("overlap", Text, nullable=False),
+    Column("catch_up", Text, nullable=False),
+    Column("catch_up_window_minutes", Integer, nullable=False),
+    Column("workflow_version", Integer),
+    Column("acknowledged_count", Integer, nullable=False),
+    Column("acknowledged_by", Text, nullable=False),
+    Column("max_growth", Float),
+    Column("ceiling", Integer),
+    Column("approval_expires_at", Instant),
+    Column("next_occurrence", Instant),
+    Column("last_occurrence", Instant),
+    Column("note", Text),
+    Column("created_at", Instant, nullable=False),
+    Column("created_by", Text, nullable=False),
+    Column("updated_at", Instant, nullable=False),
+    Index("schedules_by_time", "project_id", "created_at", "id"),
+)
+
+occurrences = Table(
+    "occurrences",
+    metadata,
+    Column("schedule_id", Id, primary_key=True),
+    Column("scheduled_for", Instant, primary_key=True),
+    Column("project_id", Id, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("reason", Text),
+    Column("batch_job_id", Id),
+    Column("late_by_seconds", Float),
+    Column("decided_at", Instant, nullable=False),
+)
+"""What became of each occurrence: fired, held, skipped, buffered."""
+
+batch_jobs = Table(
+    "batch_jobs",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("project_id", Id, nullable=False),
+    Column("workflow_id", Id, nullable=False),
+    Column("workflow_version", Integer, nullable=False),
+    Column("schedule_id", Id),
+    Column("scheduled_for", Instant),
+    Column("fired_at", Instant),
+    Column("late_by_seconds", Float),
+    Column("status", Text, nullable=False),
+    Column("reason", Text),
+    Column("held_until", Instant),
+    Column("frozen", Boolean, nullable=False),
+    Column("approved_by", Text),
+    Column("revision", Integer, nullable=False),
+    Column("send_mode", Text, nullable=False),
+    Column("variables", JSONB, nullable=False),
+    Column("acknowledged", Integer, nullable=False),
+    Column("enrolled", Integer),
+    Column("delivered", Integer, nullable=False, server_default="0"),
+    Column("skipped", Integer, nullable=False, server_default="0"),
+    Column("failed", Integer, nullable=False, server_default="0"),
+    Column("exited", Integer, nullable=False, server_default="0"),
+    Column("waiting", Integer, nullable=False, server_default="0"),
+    Column("in_progress", Integer, nullable=False, server_default="0"),
+    Column("pending", Integer, nullable=False, server_default="0"),
+    Column("requested_by", Text, nullable=False),
+    Column("source", Text, nullable=False),
+    Column("requested_at", Instant, nullable=False),
+    Column("started_at", Instant),
+    Column("finished_at", Instant),
+    Column("updated_at", Instant, nullable=False),
+    Index("batch_jobs_by_time", "project_id", "requested_at", "id"),
+    Index("batch_jobs_by_workflow", "workflow_id", "requested_at", "id"),
+)

@@ -1,0 +1,218 @@
+"""Approval: a person who did not ask for it decides about a held job, and about no other audience than today's."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from uuid import UUID
+
+import pytest
+
+from aggregates.policy import Limits
+from commands.approval import ApproveBatchJob, DecideStep, RejectBatchJob
+from commands.batch_job import CancelBatchJob, ResumeBatchJob, RunBatch
+from commands.workflow import ArchiveWorkflow, DisableWorkflow, EnableWorkflow
+from tests.commands.conftest import Desk, MakeProduct, refused, renamed_step
+from tests.support.product import Product
+from tests.workers.conftest import Workshop
+
+HOURS = 5
+
+
+@pytest.fixture
+def product(product_with: MakeProduct) -> Product:
+    return product_with(approval_over=1, approval_hours=HOURS)
+
+
+@pytest.fixture
+def held(desk: Desk) -> UUID:
+    """A job of somebody that waits for another."""
+    return desk.run()
+
+
+def test_a_held_job_says_until_when_and_reaches_nobody(desk: Desk, workshop: Workshop) -> None:
+    now = desk.product.clock.now()
+    answer = desk.product.ask(RunBatch(desk.workflow_id, *desk.token()), desk.somebody)
+    assert answer["status"] == "held"
+    job_id = UUID(answer["batch_job_id"])
+    job = desk.product.job(job_id)
+    assert answer["held_until"] == job["held_until"].isoformat()
+    assert timedelta(0) <= job["held_until"] - now - timedelta(hours=HOURS) < timedelta(minutes=1)
+    workshop.scheduler.sweep()
+    workshop.scheduler.wake()
+    workshop.scheduler.fire()
+    assert workshop.advance(job_id)["status"] == "held"
+    assert desk.product.execute("SELECT (SELECT count(*) FROM chunks), (SELECT count(*) FROM runs)") == [(0, 0)]
+
+
+@pytest.mark.parametrize(("count", "status"), [(1, "queued"), (2, "held")])
+def test_what_is_over_the_threshold_is_held(product_with: MakeProduct, count: int, status: str) -> None:
+    desk = Desk(product_with(approval_over=1), people=2 * count)
+    assert desk.status(desk.run()) == status
+
+
+def test_another_person_lets_it_run_over_exactly_those_people(desk: Desk, held: UUID) -> None:
+    answer = desk.approve(held)
+    assert (answer["status"], answer["acknowledged"]) == ("queued", 2)
+    assert "held_until" not in answer
+    desk.enrol(held)
+    assert (desk.status(held), desk.enrolled(held)) == ("running", desk.pro)
+
+
+def test_who_asked_for_it_cannot_approve_it(desk: Desk, held: UUID) -> None:
+    command = ApproveBatchJob(held, *desk.token())
+    assert refused(desk.product, command, desk.somebody).code == "approval.own_request"
+    in_their_name = desk.product.principal(id="third", on_behalf_of="somebody")
+    assert refused(desk.product, command, in_their_name).code == "approval.own_request"
+
+
+def test_who_had_it_asked_for_cannot_approve_it(desk: Desk) -> None:
+    helper = desk.product.principal(id="helper", on_behalf_of="somebody")
+    job_id = desk.run(helper)
+    for by in (desk.somebody, helper, desk.product.principal(id="helper")):
+        assert refused(desk.product, ApproveBatchJob(job_id, 2), by).code == "approval.own_request"
+    desk.approve(job_id)
+
+
+def test_an_agent_can_never_approve_reject_or_decide(desk: Desk, held: UUID) -> None:
+    agents = (
+        desk.agent,
+        desk.product.principal(id="bot", source="mcp"),
+        desk.product.principal(id="bot", agent=True),
+        desk.product.principal(id="bot", source="cli", agent=True),
+    )
+    for agent in agents:
+        count, token = desk.token(agent)
+        for command in (ApproveBatchJob(held, count, token), RejectBatchJob(held, "no")):
+            assert refused(desk.product, command, agent).code == "approval.not_for_agents"
+    assert desk.status(held) == "held"
+
+
+@pytest.mark.parametrize("scope", ["batch:approve", "person:read"])
+def test_approving_needs_both_scopes(desk: Desk, held: UUID, scope: str) -> None:
+    lacking = desk.product.principal(id="another", without=[scope])
+    refusal = refused(desk.product, ApproveBatchJob(held, 2), lacking)
+    assert (refusal.code, refusal.details) == ("scope.missing", {"missing": [scope]})
+    decide = DecideStep(held, "ask", "approved")
+    assert refused(desk.product, decide, lacking).code == "scope.missing"
+
+
+def test_rejecting_needs_the_scope_to_approve(desk: Desk, held: UUID) -> None:
+    lacking = desk.product.principal(id="another", without=["batch:approve"])
+    assert refused(desk.product, RejectBatchJob(held, "no"), lacking).code == "scope.missing"
+
+
+def test_a_job_of_another_project_is_not_there(desk: Desk, held: UUID) -> None:
+    scopes = desk.another.scopes
+    foreign = type(desk.another)(project_id=desk.product.other_project(), id="x", scopes=scopes, source="api")
+    for command in (ApproveBatchJob(held, 2), RejectBatchJob(held, "no"), DecideStep(held, "ask", "approved")):
+        assert refused(desk.product, command, foreign).code == "batch_job.not_found"
+
+
+def test_the_audience_is_the_one_of_the_day_of_the_approval(desk: Desk, held: UUID) -> None:
+    desk.widen()
+    for count in (2, 3):
+        assert refused(desk.product, ApproveBatchJob(held, count), desk.another).code == "audience.drift"
+    desk.approve(held)
+    desk.enrol(held)
+    assert desk.enrolled(held) == desk.people
+
+
+def test_a_change_between_the_approval_and_enrolment_reaches_nobody(desk: Desk, held: UUID) -> None:
+    desk.approve(held)
+    desk.swap()
+    desk.enrol(held)
+    assert (desk.status(held), desk.enrolled(held)) == ("failed", [])
+    assert desk.product.job(held)["reason"].startswith("audience.drift")
+
+
+def test_a_workflow_that_was_changed_meanwhile_needs_a_new_request(desk: Desk, held: UUID) -> None:
+    desk.rewrite(steps=renamed_step("Other"))
+    assert refused(desk.product, ApproveBatchJob(held, *desk.token(desk.another)), desk.another).code == (
+        "workflow.stale"
+    )
+
+
+@pytest.mark.parametrize("stop", [DisableWorkflow, ArchiveWorkflow])
+def test_a_workflow_that_was_stopped_meanwhile_lets_nobody_approve(desk: Desk, held: UUID, stop: type) -> None:
+    desk.product.ask(stop(desk.workflow_id))
+    assert refused(desk.product, ApproveBatchJob(held, 2), desk.another).code == "workflow.not_active"
+
+
+def test_a_workflow_that_was_stopped_and_started_unchanged_can_be_approved(desk: Desk, held: UUID) -> None:
+    desk.product.ask(DisableWorkflow(desk.workflow_id))
+    desk.product.ask(EnableWorkflow(desk.workflow_id))
+    assert desk.approve(held)["status"] == "queued"
+
+
+def test_approving_twice_is_once(desk: Desk, held: UUID) -> None:
+    count, token = desk.token(desk.another)
+    command = ApproveBatchJob(held, count, token, "fine")
+    first = desk.product.ask(command, desk.another)
+    again = desk.product.ask(command, desk.another)
+    assert first == again
+    desk.enrol(held)
+    # Also when it is under way, also by a third person, and with nothing new recorded.
+    position = desk.product.log_position()
+    assert desk.product.ask(ApproveBatchJob(held, 77), desk.product.principal(id="third"))["status"] == "running"
+    assert desk.product.log_position() == position
+
+
+def test_nobody_approves_over_their_own_limit(desk: Desk, held: UUID) -> None:
+    narrow = desk.product.principal(id="another", limits=(Limits(max_audience=1),))
+    assert refused(desk.product, ApproveBatchJob(held, 2), narrow).code == "audience.over_limit"
+
+
+def test_a_rejected_job_never_runs(desk: Desk, held: UUID) -> None:
+    answer = desk.product.ask(RejectBatchJob(held, "too many"), desk.another)
+    assert answer["status"] == "rejected"
+    assert desk.product.job(held)["reason"].endswith("too many")
+    position = desk.product.log_position()
+    assert desk.product.ask(RejectBatchJob(held, "again"), desk.another)["status"] == "rejected"
+    assert desk.product.log_position() == position
+    for command in (ApproveBatchJob(held, 2), ResumeBatchJob(held)):
+        assert refused(desk.product, command, desk.another).code == "batch_job.ended"
+    desk.enrol(held)
+    assert (desk.status(held), desk.enrolled(held)) == ("rejected", [])
+
+
+def test_who_asked_for_it_may_withdraw_it(desk: Desk) -> None:
+    first, second = desk.run(), desk.run()
+    assert desk.product.ask(RejectBatchJob(first, "never mind"), desk.somebody)["status"] == "rejected"
+    assert desk.product.ask(CancelBatchJob(second, "never mind"), desk.somebody)["status"] == "cancelled"
+
+
+def test_a_rejection_says_why(desk: Desk, held: UUID) -> None:
+    for reason in ("", "   ", "x" * 1001, "a\0b"):
+        refusal = refused(desk.product, RejectBatchJob(held, reason), desk.another)
+        assert (refusal.code, refusal.problems[0].pointer) == ("request.invalid", "/reason")
+
+
+def test_only_a_held_job_is_rejected(desk: Desk, held: UUID) -> None:
+    desk.approve(held)
+    assert refused(desk.product, RejectBatchJob(held, "no"), desk.another).code == "batch_job.illegal_move"
+
+
+def test_nobody_in_time_is_a_rejection(desk: Desk, held: UUID, workshop: Workshop) -> None:
+    desk.product.clock.advance(hours=HOURS, seconds=-30)
+    workshop.scheduler.fire()
+    assert desk.status(held) == "held"
+    desk.product.clock.advance(seconds=31)
+    assert (workshop.scheduler.fire().failed, desk.status(held)) == (0, "rejected")
+    assert desk.product.job(held)["reason"].startswith("approval.expired")
+    assert refused(desk.product, ApproveBatchJob(held, 2), desk.another).code == "batch_job.ended"
+    assert workshop.scheduler.fire().processed == 0
+
+
+def test_an_approved_job_does_not_expire(desk: Desk, held: UUID, workshop: Workshop) -> None:
+    desk.approve(held)
+    desk.product.clock.advance(hours=2 * HOURS)
+    assert workshop.scheduler.fire().processed == 0
+    assert workshop.advance(held)["status"] == "completed"
+
+
+def test_the_same_call_again_shows_a_held_job_as_it_is(desk: Desk) -> None:
+    command = RunBatch(desk.workflow_id, *desk.token())
+    first = desk.product.ask(command, desk.somebody)
+    assert desk.product.ask(command, desk.somebody) == first
+    desk.approve(UUID(first["batch_job_id"]))
+    assert desk.product.ask(command, desk.somebody)["status"] == "queued"

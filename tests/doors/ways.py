@@ -1,0 +1,174 @@
+"""What is not asked for in the matrix of verdicts, said at each door; and the whole command line as a table.
+
+A door that lacks a command is asked under the name that the command would have there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from tests.doors.asks import ASKS, BECAUSE, CONTENT, CREATED, DAILY, PEOPLE, RENAMED, ROWS, VERSIONS, WEEKLY, Ask
+from tests.support.product import Json
+
+WIDE = 10**9
+"""More than any policy allows."""
+
+
+def create(_id: str) -> Ask:
+    made = {"name": "Made", **CONTENT}
+    return Ask(("POST", "/workflows", made), ("workflows-create", made), ("workflows", "create", CREATED))
+
+
+def size(id: str) -> Ask:
+    return Ask(
+        ("POST", f"/workflows/{id}/blast-radius", {"freeze": True}),
+        ("workflows-blast-radius", {"workflow_id": id, "freeze": True}),
+        ("workflows", "size", id, "--freeze"),
+    )
+
+
+def explain(id: str) -> Ask:
+    return Ask(
+        ("GET", f"/workflows/{id}/blast-radius/excluded", None),
+        ("workflows-explain", {"workflow_id": id}),
+        ("workflows", "explain", id),
+    )
+
+
+def restore(id: str) -> Ask:
+    return Ask(
+        ("POST", f"/workflows/{id}/restore", None),
+        ("workflows-restore", {"workflow_id": id}),
+        ("workflows", "restore", id),
+    )
+
+
+def decide(id: str) -> Ask:
+    return Ask(
+        ("POST", f"/batch-jobs/{id}/steps/note/decide", {"decision": "approved"}),
+        ("batch-jobs-decide", {"batch_job_id": id, "step_id": "note", "decision": "approved"}),
+        ("batch", "decide", id, "note", "approved"),
+    )
+
+
+def detach(id: str) -> Ask:
+    return Ask(
+        ("POST", f"/schedules/{id}/detach", None),
+        ("workflows-detach-schedule", {"schedule_id": id}),
+        ("schedules", "detach", id),
+    )
+
+
+def preview(id: str) -> Ask:
+    return Ask(
+        ("GET", f"/schedules/{id}/preview", None),
+        ("schedules-preview", {"schedule_id": id}),
+        ("schedules", "preview", id),
+    )
+
+
+def bring(_id: str) -> Ask:
+    return Ask(
+        ("POST", "/people:import", ROWS.encode()), ("people-import", {"rows": ROWS}), ("people", "import", PEOPLE)
+    )
+
+
+def gather(_id: str) -> Ask:
+    named: Json = {"name": "Made", "kind": "static"}
+    return Ask(
+        ("POST", "/cohorts", named), ("cohorts-create", named), ("cohorts", "create", "Made", "--kind", "static")
+    )
+
+
+def make_key(_id: str) -> Ask:
+    made: Json = {"name": "made", "scopes": ["workflow:run"]}
+    return Ask(("POST", "/keys", made), ("keys-create", made), ("keys", "create", "made", "--scope", "workflow:run"))
+
+
+def revoke_key(id: str) -> Ask:
+    return Ask(("DELETE", f"/keys/{id}", None), ("keys-revoke", {"key_id": id}), ("keys", "revoke", id))
+
+
+def widen(_id: str) -> Ask:
+    wide: Json = {"approval_over": WIDE, "max_audience": WIDE}
+    options = ("--approval-over", str(WIDE), "--max-audience", str(WIDE))
+    return Ask(("PUT", "/policy", wide), ("policy-set", wide), ("policy", "set", *options))
+
+
+def known(command: str) -> Callable[[str], Ask]:
+    proof: Json = {"version": VERSIONS["fresh"]} if command == "EditWorkflow" else {}
+    return lambda target: ASKS[command](target, proof)
+
+
+WAYS: Mapping[str, Callable[[str], Ask]] = {
+    "CreateWorkflow": create,
+    "RestoreWorkflow": restore,
+    "SizeAudience": size,
+    "ExplainAudience": explain,
+    "DecideStep": decide,
+    "DetachSchedule": detach,
+    "PreviewSchedule": preview,
+    "ImportPeople": bring,
+    "CreateCohort": gather,
+    "CreateKey": make_key,
+    "RevokeKey": revoke_key,
+    "SetPolicy": widen,
+    **{command: known(command) for command in ("EditWorkflow", "EnableWorkflow", "DisableWorkflow", "ArchiveWorkflow")},
+    **{command: known(command) for command in ("PauseBatchJob", "CancelBatchJob", "RejectBatchJob", "PauseSchedule")},
+}
+
+ID = "01a1fcaf-cbd8-7bca-ab46-4fd488ca31ee"
+COUNT = "--confirm=1"
+RULE = ("--rrule", WEEKLY["rrule"])
+
+OF_THE_PRODUCT: Mapping[tuple[str, ...], tuple[str, tuple[str, ...]]] = {
+    ("workflows", "list"): ("workflows.list", ()),
+    ("workflows", "show"): ("workflows.get", (ID,)),
+    ("workflows", "create"): ("CreateWorkflow", (CREATED,)),
+    ("workflows", "update"): ("EditWorkflow", (ID, RENAMED, "--version=1")),
+    ("workflows", "enable"): ("EnableWorkflow", (ID,)),
+    ("workflows", "disable"): ("DisableWorkflow", (ID,)),
+    ("workflows", "archive"): ("ArchiveWorkflow", (ID,)),
+    ("workflows", "size"): ("SizeAudience", (ID,)),
+    ("batch", "run"): ("RunBatch", (ID, COUNT)),
+    ("batch", "watch"): ("batch_jobs.get", (ID,)),
+    ("batch", "list"): ("batch_jobs.list", ()),
+    ("batch", "show"): ("batch_jobs.get", (ID,)),
+    ("batch", "runs"): ("runs.list", (ID,)),
+    ("batch", "approve"): ("ApproveBatchJob", (ID, COUNT)),
+    ("batch", "reject"): ("RejectBatchJob", (ID, "--reason", BECAUSE)),
+    ("batch", "decide"): ("DecideStep", (ID, "note", "approved")),
+    ("batch", "pause"): ("PauseBatchJob", (ID, "--reason", BECAUSE)),
+    ("batch", "resume"): ("ResumeBatchJob", (ID,)),
+    ("batch", "cancel"): ("CancelBatchJob", (ID, "--reason", BECAUSE)),
+    ("schedules", "attach"): ("AttachSchedule", (ID, *RULE, "--starts-at", DAILY["starts_at"], COUNT)),
+    ("schedules", "revise"): ("ReviseSchedule", (ID, *RULE)),
+    ("schedules", "pause"): ("PauseSchedule", (ID, "--note", BECAUSE)),
+    ("schedules", "resume"): ("ResumeSchedule", (ID, COUNT)),
+    ("schedules", "detach"): ("DetachSchedule", (ID,)),
+    ("schedules", "list"): ("schedules.list", ()),
+    ("schedules", "show"): ("schedules.get", (ID,)),
+    ("schedules", "preview"): ("PreviewSchedule", (ID,)),
+    ("schedules", "occurrences"): ("schedules.occurrences", (ID,)),
+    ("people", "import"): ("ImportPeople", (PEOPLE,)),
+    ("people", "list"): ("people.list", ()),
+    ("people", "show"): ("people.get", ("1",)),
+    ("cohorts", "list"): ("cohorts.list", ()),
+    ("cohorts", "create"): ("CreateCohort", ("Made",)),
+    ("policy", "show"): ("policy.get", ()),
+    ("policy", "set"): ("SetPolicy", ("--max-audience=1",)),
+    ("views", "list"): ("views.list", ()),
+}
+"""Commands that ask a running server: the one command or read that each stands for, and what it is given."""
+
+AT_THE_CONSOLE: Mapping[tuple[str, ...], str | None] = {
+    ("keys", "create"): "CreateKey",
+    ("keys", "revoke"): "RevokeKey",
+    ("keys", "list"): "keys.list",
+    ("projects", "create"): None,
+    ("projects", "list"): None,
+    ("views", "rebuild"): None,
+    ("config", "show"): None,
+    **{(name,): None for name in ("up", "demo", "serve", "worker", "projector", "scheduler", "migrate", "doctor")},
+}
+"""Commands of whoever sits at the machine. They start, set up and repair; of the product they ask for keys."""
