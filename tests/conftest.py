@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import signal
 from collections.abc import Iterator
 
 import pytest
@@ -28,6 +29,16 @@ def given_urls() -> Iterator[dict[str, str]]:
         for name in given:
             patch.delenv(name)
         yield given
+
+
+@pytest.fixture(scope="session", autouse=True)
+def interruptible() -> None:
+    """Children that a test interrupts listen, also where the tests run in the background of a script.
+
+    A shell without job control lets what it starts there ignore SIGINT, and all that is started from it inherits that.
+    """
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
