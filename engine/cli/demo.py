@@ -111,6 +111,7 @@ def _settings(directory: Path, receivers: Receivers) -> Settings:
         {},
         directory=directory,
         data_dir=directory / "data",
+        http_port=0,
         secret_key=new_secret(),
         send_mode="live",
         outbound_allow="127.0.0.1/32",
