@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from uuid import UUID
 
 import pytest
 
+from engine.demo.receivers import HttpReceiver
 from tests.support.product import Product
 from workers.delivery import Deliveries
 from workers.fanout import DatabaseWorld, Fanout
@@ -57,3 +58,36 @@ def workshop(product: Product) -> Iterator[Workshop]:
     built = Workshop(product)
     yield built
     built.deliveries.close()
+
+
+Again = Callable[[Product], tuple[Product, Workshop]]
+
+
+@pytest.fixture
+def again(database_url: str, tmp_path: Path) -> Iterator[Again]:
+    """The same database at the same time, in other processes, which remember nothing."""
+    made: list[tuple[Product, Workshop]] = []
+
+    def begin(running: Product) -> tuple[Product, Workshop]:
+        other = Product(database_url, tmp_path)
+        other.clock.advance(seconds=(running.clock.now() - other.clock.now()).total_seconds())
+        made.append((other, Workshop(other)))
+        return made[-1]
+
+    yield begin
+    for other, workshop in made:
+        workshop.deliveries.close()
+        other.close()
+
+
+@pytest.fixture
+def live(database_url: str, tmp_path: Path) -> Iterator[Product]:
+    built = Product(database_url, tmp_path, outbound_allow=("127.0.0.0/8",), send_mode="live")
+    yield built
+    built.close()
+
+
+@pytest.fixture
+def receiver() -> Iterator[HttpReceiver]:
+    with HttpReceiver() as running:
+        yield running
