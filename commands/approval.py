@@ -63,7 +63,6 @@ def approve(command: ApproveBatchJob, ctx: Context) -> Accepted:
         kept=Kept(job.acknowledged_count, job.fingerprint) if job.frozen else None,
     )
     job.approve(proof.acknowledgement, note=checked_note(command.note), meta=ctx.meta)
-    ctx.store.spend(bought_job(ctx, command.confirm_token), ctx.meta)
     return job_answer(job, ctx.store.save(job))
 
 

@@ -141,7 +141,7 @@ def run_batch(command: RunBatch, ctx: Context) -> Accepted:
         token=command.confirm_token,
         variables=command.variables,
         spent=spent,
-        buys_job=True,
+        buys="job",
     )
     job = BatchJob.request(
         bought or ctx.ids.new(),

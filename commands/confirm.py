@@ -11,7 +11,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, Literal
 from uuid import UUID
 
 from aggregates.audience import Audience
@@ -121,19 +121,19 @@ def acknowledge(
     token: str | None,
     variables: Mapping[str, Any],
     spent: bool,
-    buys_job: bool = False,
+    buys: Literal["job", "schedule"] | None = None,
     kept: Kept | None = None,
 ) -> Acknowledged:
     """Pass, or refuse. `spent` says that the token has bought something other than what is asked for now.
 
-    `kept` are the people of a frozen sizing: they are asked for, and not whoever matches now. Where the token
-    `buys_job`, they are those of its own sizing, if that one was frozen.
+    What the token `buys` gets its id; where it buys no stream of its own, it is spent here. `kept` are the people of a
+    frozen sizing, asked for instead of whoever matches now; a token that buys a job may have kept its own.
     """
     definition, audience = batch_definition(workflow, active=True)
     merged_variables = merged(definition, variables)
     _is_count(count)
     claims = ctx.tokens.open(token) if token else None
-    if buys_job and not spent:
+    if buys == "job" and not spent:
         kept = _kept_for(ctx, claims)
     sized = kept or _sized_now(ctx, definition, audience)
     bound = _bound(ctx, workflow, audience, merged_variables)
@@ -143,6 +143,8 @@ def acknowledge(
     _confirmed(ctx, token, claims, bound, count, spent=spent)
     if claims and claims.get("frozen") and kept is None:
         raise DomainError("confirm.frozen")
+    if claims and buys is None:
+        ctx.store.spend(job_for(ctx, claims["nonce"]), ctx.meta)
     acknowledgement = Acknowledgement(
         count=sized.count,
         fingerprint=sized.fingerprint,

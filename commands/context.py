@@ -45,7 +45,7 @@ class Store(Protocol):
     def taken(self, id: UUID | None) -> bool:
         """Whether any stream of any kind has this id, or it was spent; a confirm token buys one id, once."""
 
-    def spend(self, id: UUID | None, meta: Meta) -> None:
+    def spend(self, id: UUID, meta: Meta) -> None:
         """Use up the id that a confirm token buys, for something that is no stream of its own."""
 
     def belonging(self, kind: type[A], parent_id: UUID, meta: Meta, *statuses: str) -> list[A]:

@@ -228,21 +228,16 @@ def _acknowledged(
     command: AttachSchedule | ReviseSchedule | ResumeSchedule,
     variables: Mapping[str, Any],
 ) -> Acknowledged:
-    """The one guard, for whatever lets a schedule fire. A token that passes it is spent, for attaching by the new
-    schedule itself.
-    """
-    bought = bought_job(ctx, command.confirm_token)
-    proof = acknowledge(
+    """The one guard, for whatever lets a schedule fire."""
+    return acknowledge(
         ctx,
         workflow,
         count=command.acknowledged_affected_count,
         token=command.confirm_token,
         variables=variables,
-        spent=ctx.store.taken(bought),
+        spent=ctx.store.taken(bought_job(ctx, command.confirm_token)),
+        buys="schedule" if isinstance(command, AttachSchedule) else None,
     )
-    if not isinstance(command, AttachSchedule):
-        ctx.store.spend(bought, ctx.meta)
-    return proof
 
 
 def _digest(command: AttachSchedule, ctx: Context) -> str:

@@ -141,9 +141,7 @@ class Store:
         )
         return self._connection.execute(taken).first() is not None
 
-    def spend(self, id: UUID | None, meta: Meta) -> None:
-        if id is None:
-            return
+    def spend(self, id: UUID, meta: Meta) -> None:
         row = {"id": id, "spent_at": meta.now}
         if self._connection.execute(insert(spent_tokens).values(row).on_conflict_do_nothing()).rowcount == 0:
             raise StreamMoved
