@@ -99,6 +99,7 @@ class BatchJob(Aggregate):
             held_because=held_because,
             held_until=held_until if held_because else None,
             frozen=frozen,
+            manual=False,
         )
 
     def approve(self, acknowledgement: Acknowledgement, *, note: str, meta: Meta) -> None:
@@ -261,6 +262,7 @@ class BatchJob(Aggregate):
                 self.approved_by: str | None = None
                 self.decisions: dict[str, str] = {}
                 self.frozen = event.frozen
+                self.manual = event.manual
                 self.due_at = event.held_until
                 self.enrolled: int | None = None
                 self.counts: dict[str, int] = {}

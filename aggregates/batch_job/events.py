@@ -10,10 +10,13 @@ from aggregates.base import CreatedEvent, Event
 
 
 class BatchJobRequested(CreatedEvent):
-    """Somebody acknowledged a sized audience; `status` is `queued`, or `held` when a human must approve."""
+    """Somebody acknowledged a sized audience; `status` is `queued`, or `held` when a human must approve.
+
+    `manual` is a batch of one without a person: a manual run. What it was started with is in the ledger.
+    """
 
     TOPIC = "batch_job.requested.v1"
-    class_version = 2
+    class_version = 3
     workflow_id: UUID
     workflow_version: int
     variables: dict[str, Any]
@@ -26,10 +29,15 @@ class BatchJobRequested(CreatedEvent):
     held_because: str | None
     held_until: datetime | None
     frozen: bool
+    manual: bool
 
     @staticmethod
     def upcast_v1_v2(state: dict[str, Any]) -> None:
         state |= {"held_until": None, "frozen": False}
+
+    @staticmethod
+    def upcast_v2_v3(state: dict[str, Any]) -> None:
+        state |= {"manual": False}
 
 
 class BatchJobApproved(Event):

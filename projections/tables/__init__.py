@@ -1,16 +1,16 @@
 """Every table of the product, as SQLAlchemy Core.
 
 base    metadata and the types that tables share
-access  projects, keys, idempotency, spent tokens
+access  projects, keys, idempotency, spent tokens, ended sessions
 log     the log, which belongs to the event store, and the store's own index of streams
 views   workflows, schedules, occurrences, batch jobs: disposable
 people  people and cohorts
 ledger  chunks, runs, effects: the truth about each person of a batch job
 """
 
-from projections.tables.access import api_keys, idempotency_keys, installation, projects, spent_tokens
+from projections.tables.access import api_keys, ended_sessions, idempotency_keys, installation, projects, spent_tokens
 from projections.tables.base import Id, Instant, metadata
-from projections.tables.ledger import chunks, effects, frozen_sizings, jobs_at_work, runs
+from projections.tables.ledger import chunks, effects, frozen_sizings, jobs_at_work, manual_runs, runs, stopped_runs
 from projections.tables.log import log, stream_heads, view_positions
 from projections.tables.people import cohort_members, cohorts, people
 from projections.tables.views import batch_jobs, occurrences, schedules, workflows
@@ -24,11 +24,13 @@ __all__ = [
     "cohort_members",
     "cohorts",
     "effects",
+    "ended_sessions",
     "frozen_sizings",
     "idempotency_keys",
     "installation",
     "jobs_at_work",
     "log",
+    "manual_runs",
     "metadata",
     "occurrences",
     "people",
@@ -36,6 +38,7 @@ __all__ = [
     "runs",
     "schedules",
     "spent_tokens",
+    "stopped_runs",
     "stream_heads",
     "view_positions",
     "workflows",

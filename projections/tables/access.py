@@ -60,3 +60,11 @@ spent_tokens = Table(
     Column("spent_at", Instant, nullable=False, index=True),
 )
 """What confirm tokens bought that is no stream of its own; kept until the token has long expired."""
+
+ended_sessions = Table(
+    "ended_sessions",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("expires_at", Instant, nullable=False, index=True),
+)
+"""MCP sessions that their client has ended before their age does; kept until then."""

@@ -59,6 +59,23 @@ runs = Table(
 """One row a person; a person without a row is pending (or skipped, when the chunk was cancelled)."""
 Index("runs_to_wake", runs.c.wake_at, postgresql_where=text("status = 'waiting'"))
 
+manual_runs = Table(
+    "manual_runs",
+    metadata,
+    Column("job_id", Id, primary_key=True),
+    Column("project_id", Id, nullable=False),
+    Column("inputs", JSONB, nullable=False),
+)
+"""What manual runs were started with. It may be personal, so it is kept here and not in the log."""
+
+stopped_runs = Table(
+    "stopped_runs",
+    metadata,
+    Column("job_id", Id, primary_key=True),
+    Column("person_id", BigInteger, primary_key=True),
+)
+"""People of a job for whom somebody has asked that nothing more is done."""
+
 frozen_sizings = Table(
     "frozen_sizings",
     metadata,

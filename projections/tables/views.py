@@ -78,6 +78,7 @@ batch_jobs = Table(
     Column("project_id", Id, nullable=False),
     Column("workflow_id", Id, nullable=False),
     Column("workflow_version", Integer, nullable=False),
+    Column("manual", Boolean, nullable=False),
     Column("schedule_id", Id),
     Column("scheduled_for", Instant),
     Column("fired_at", Instant),
