@@ -103,6 +103,17 @@ def run_id(job_id: UUID, person_id: int) -> str:
     return f"{job_id}.{person_id}"
 
 
+def parse_run_id(text: str) -> tuple[UUID, int] | None:
+    """The job and the person of a run's id; None for what is none. An id has one spelling only."""
+    job, _, person = text.partition(".")
+    try:
+        job_id, person_id = UUID(job), int(person)
+    except ValueError:
+        return None
+    known = 0 <= person_id < 2**63 and text == run_id(job_id, person_id)
+    return (job_id, person_id) if known else None
+
+
 def digest(data: Any) -> str:
     """SHA-256 of the canonical JSON of plain data; ids and instants count by their text."""
     text = json.dumps(data, sort_keys=True, separators=(",", ":"), default=str)

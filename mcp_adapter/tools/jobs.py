@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from aggregates.batch_job.aggregate import COUNTS, TERMINAL
+from aggregates.batch_job.standing import COUNTS, TERMINAL
 from commands.batch_job import CancelBatchJob, PauseBatchJob, ResumeBatchJob
 from mcp_adapter.schemas import Answer, Arguments, Row, Text
 from mcp_adapter.tool import READS_ONLY, Call, Effect, Tool
