@@ -9,6 +9,7 @@ templates   Liquid texts whose needs are known before they are rendered (liquid:
 filters     how a trigger and a branch say whom they mean
 shape       checks on plain data that every parser needs
 steps       the step types, one file each
+walk        people on their way through the steps
 workflow    what is to happen, versioned
 schedule    when it is to happen
 batch_job   one fan-out of one workflow version over one frozen audience

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 from aggregates.policy import Limits
 
@@ -91,6 +92,15 @@ class Sizing:
     everyone: bool
     missing_variables: Mapping[str, int]
     sample: Sequence[Mapping[str, Any]]
+
+
+NOBODY = 0
+"""The person of a manual run, which has none; no real person has this id."""
+
+
+def run_id(job_id: UUID, person_id: int) -> str:
+    """The id of a person's path in a job; derived, stored nowhere."""
+    return f"{job_id}.{person_id}"
 
 
 def digest(data: Any) -> str:

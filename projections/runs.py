@@ -13,6 +13,7 @@ from sqlalchemy import Connection, Engine, Row, bindparam, func, select, text
 
 from aggregates.base import Principal
 from aggregates.errors import DomainError, Problem, invalid
+from aggregates.values import run_id
 from projections import tables
 from projections.page import MOST, Page, Reader, bigint, decode_cursor, encode_cursor
 
@@ -86,11 +87,6 @@ class RunReads(Reader):
         if not rows:
             raise DomainError("run.not_found")
         return _data(job_id, rows[0])
-
-
-def run_id(job_id: UUID, person_id: int) -> str:
-    """The id of a person's path in a job; derived, stored nowhere."""
-    return f"{job_id}.{person_id}"
 
 
 def counts(connection: Connection, job_id: UUID) -> dict[str, int]:

@@ -6,7 +6,6 @@ fanout      a bell's work: lease chunks and process them until none is left
 enrolment   the audience resolved in one snapshot and frozen into chunks
 milestones  progress, completion, the end of a cancel: one writer a job
 jobs        a job as a worker knows it
-walk        one set of people through the steps, as far as it goes without the outside
 ledger      set-based writes of runs, effects and chunk counters
 sending     effects outside: attempt recorded, sent, outcome recorded
 due         occurrences and approvals whose time has come, decided one by one

@@ -18,6 +18,8 @@ from sqlalchemy import Connection, Row, text
 
 from aggregates.audience import Audience
 from aggregates.batch_job.aggregate import BatchJob
+from aggregates.walk.entry import Entry
+from aggregates.walk.walk import Group, Walk
 from engine.bootstrap import System, system_principal
 from engine.store import Store, head_status
 from workers import ledger
@@ -25,7 +27,6 @@ from workers.enrolment import enrol
 from workers.jobs import JobCache, WorkingJob
 from workers.milestones import Milestones
 from workers.sending import Sender
-from workers.walk import Group, Walk
 
 logger = logging.getLogger(__name__)
 
@@ -121,13 +122,13 @@ class Fanout:
         ledger.count(connection, job.id, chunk.number, change, "sending" if outside else "done")
         return self._sender.lease(connection, job.id, chunk.number) if outside else None
 
-    def _enter(self, connection: Connection, job: WorkingJob, walk: Walk, ids: Sequence[int]) -> list[ledger.Entry]:
+    def _enter(self, connection: Connection, job: WorkingJob, walk: Walk, ids: Sequence[int]) -> list[Entry]:
         """Everybody of a fresh chunk at the first step, but for those who left since the audience was frozen."""
         gone = ledger.unreachable(connection, ids)
         here = [id for id in ids if id not in gone] if gone else list(ids)
         entries = walk.run([Group(job.route.definition.entry, here)])
         for reason in sorted(set(gone.values())):
-            entries.append(ledger.Entry("skipped", [id for id in ids if gone.get(id) == reason], [], reason=reason))
+            entries.append(Entry("skipped", [id for id in ids if gone.get(id) == reason], [], reason=reason))
         return entries
 
     @contextmanager

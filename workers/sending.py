@@ -16,14 +16,14 @@ from uuid import UUID
 from sqlalchemy import Connection, Row, text
 
 from aggregates.steps.base import Deliver
+from aggregates.values import run_id
+from aggregates.walk.entry import NONE_SET, Entry, RunVariables
+from aggregates.walk.walk import Group, Walk, render
 from engine.bootstrap import System
 from engine.ids import derived_id, jitter
-from projections.runs import run_id
 from workers import ledger
 from workers.delivery import Deliveries, Outcome, Outgoing
 from workers.jobs import WorkingJob
-from workers.ledger import NONE_SET, RunVariables
-from workers.walk import Group, Walk, render
 
 LEASE_SECONDS = 60
 """How long a silent sender keeps its chunk. Must exceed the time that one sub-batch may take."""
@@ -205,9 +205,9 @@ class Sender:
         outcomes: dict[UUID, Outcome],
         walk: Walk,
         now: datetime,
-    ) -> list[ledger.Entry]:
+    ) -> list[Entry]:
         """Where each effect leaves its person: on the way, parked for another try, or ended."""
-        entries: list[ledger.Entry] = []
+        entries: list[Entry] = []
         onward: list[Group] = []
         for effect in effects:
             outcome, plan = outcomes[effect.id], self._plan(job, effect.step_id)

@@ -9,13 +9,13 @@ from uuid import UUID
 import pytest
 
 from aggregates.base import Principal
+from aggregates.walk.walk import Walk
 from commands.approval import DecideStep
 from commands.batch_job import CancelBatchJob
 from projections.runs import audit
 from tests.support.product import CAPTURE, Product
 from tests.support.walks import Json, chain, in_window, move_to, outcomes, standing, step
 from tests.workers.conftest import Again, Workshop
-from workers.walk import Walk
 
 PEOPLE_AT_ONCE = 25
 APPROVAL: Json = {"instructions": "Right?", "expires_after": {"days": 3}, "on_expiry": "rejected"}

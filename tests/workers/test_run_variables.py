@@ -7,11 +7,11 @@ from uuid import UUID
 
 import pytest
 
+from aggregates.walk.entry import RunVariables
 from engine.demo.receivers import HttpReceiver
 from tests.support.product import CAPTURE, Product
 from tests.support.walks import chain, in_window, outcomes, standing, step
 from tests.workers.conftest import Again, Workshop
-from workers.ledger import RunVariables
 
 DECLARED = [
     {"key": "discount", "type": "number", "default": 5},

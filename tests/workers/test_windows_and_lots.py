@@ -9,10 +9,10 @@ import pytest
 
 from aggregates.steps.base import Plan
 from aggregates.steps.wait_until_time_window import WaitUntilTimeWindow
+from aggregates.walk.walk import Group, Walk
 from tests.support.product import CAPTURE, Product
 from tests.support.walks import chain, in_window, move_to, standing, step
 from tests.workers.conftest import Again, Workshop
-from workers.walk import Group, Walk
 
 
 def live_in(product: Product, zones: dict[str, Any]) -> dict[str, int]:

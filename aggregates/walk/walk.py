@@ -28,8 +28,8 @@ from aggregates.steps.base import (
     Split,
 )
 from aggregates.templates import Document
-from workers.jobs import Route
-from workers.ledger import NONE_SET, Entry, RunVariables
+from aggregates.walk.entry import NONE_SET, Entry, RunVariables
+from aggregates.walk.route import Route
 
 Note = dict[str, Any]
 
