@@ -9,6 +9,7 @@ from importlib.metadata import version
 from typing import Any
 
 from mcp.server.lowlevel import Server
+from mcp.server.transport_security import RequestBodyLimitMiddleware
 from starlette.applications import Starlette
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -17,6 +18,7 @@ from engine.bootstrap import System
 from engine.http import problems
 from mcp_adapter.auth import PATH, STUDIO_PATH, Address, KeyVerifier
 from mcp_adapter.server import Toolsets, build
+from mcp_adapter.sessions import SessionDoor
 from mcp_adapter.tools import TOOLSETS
 from mcp_adapter.tools.studio import STUDIO
 from projections.outage import is_outage
@@ -55,11 +57,16 @@ class Endpoints:
 def _behind_checks(server: Server[Any], path: str, system: System, address: Address) -> Starlette:
     app = server.streamable_http_app(
         streamable_http_path=path,
+        stateless_http=True,
         max_request_body_size=BODY_LIMIT,
         transport_security=address.security,
         auth=address.auth(path),
         token_verifier=KeyVerifier(system),
     )
+    manager = server.session_manager
+    sessions = SessionDoor(manager.asgi_app, system, address.security)
+    # The outer limit is for what the sessions read themselves.
+    manager.asgi_app = RequestBodyLimitMiddleware(sessions, BODY_LIMIT)
     app.add_middleware(LastResort)
     return app
 

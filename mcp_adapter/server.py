@@ -18,6 +18,7 @@ from commands.grants import authorize
 from engine.bootstrap import System
 from engine.ids import new_id
 from mcp_adapter.auth import present_principal
+from mcp_adapter.clients import client_of
 from mcp_adapter.refusals import refused, text_of
 from mcp_adapter.schemas import Answer, parse
 from mcp_adapter.tool import Call, Tool
@@ -78,7 +79,7 @@ class _Door:
         tool = next((tool for tool in self._offered(ctx) if tool.name == params.name), None)
         if tool is None:
             raise MCPError(code=types.INVALID_PARAMS, message="There is no such tool here. See tools/list.")
-        call = Call(self._system, principal, tool.name, _request_id(ctx), _client(ctx))
+        call = Call(self._system, principal, tool.name, _request_id(ctx), client_of(ctx))
         try:
             self._system.rates.take(principal)
             authorize(principal, tool.grant)
@@ -150,10 +151,3 @@ def _principal() -> Principal:
 def _request_id(ctx: Context) -> str:
     """The id that the response carries in its header, if the host gave it one."""
     return str(getattr(ctx.request.state, "request_id", "") if ctx.request is not None else "") or str(new_id())
-
-
-def _client(ctx: Context) -> str | None:
-    """What the client calls itself, for the audit; it proves nothing."""
-    params = ctx.session.client_params
-    name = f"{params.client_info.name} {params.client_info.version}" if params else ""
-    return "".join(letter for letter in name if letter.isprintable())[:100].strip() or None
