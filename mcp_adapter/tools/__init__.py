@@ -5,6 +5,7 @@ batch           size an audience, run a batch
 jobs            list, follow, pause, resume, cancel batch jobs
 schedules       attach, change, pause, resume, look ahead
 cohorts         list
+studio          the table of the second address, /mcp/studio
 schedule_rows   what is shown of a schedule
 fields          arguments that several tools share
 
