@@ -6,12 +6,12 @@ for every door; here are types and bounds.
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, FailFast, Field
 
-from aggregates.values import NAME_LIMIT
+from aggregates.values import NAME_LIMIT, parse_instant
 from commands.confirm import COUNT_LIMIT, TOKEN_LIMIT
 from commands.notes import NOTE_LIMIT
 from commands.schedule import PREVIEWED_AT_ONCE
@@ -35,16 +35,7 @@ def instant(value: Any) -> Any:
     """A text with an offset, in UTC; pydantic would take numbers too."""
     if not isinstance(value, str):
         raise ValueError("An instant is a text: 2027-01-31T00:00:00Z.")  # noqa: TRY004  # pydantic wants this one
-    try:
-        found = datetime.fromisoformat(value)
-    except ValueError as error:
-        raise ValueError("An instant is written as 2027-01-31T00:00:00Z.") from error
-    if found.tzinfo is None:
-        raise ValueError("An instant has an offset: 2027-01-31T00:00:00Z.")
-    try:
-        return found.astimezone(UTC)
-    except OverflowError as error:
-        raise ValueError("An instant is in the years 1 to 9999 of UTC.") from error
+    return parse_instant(value)
 
 
 Name = Annotated[str, Field(min_length=1, max_length=NAME_LIMIT, examples=["Spring launch"])]

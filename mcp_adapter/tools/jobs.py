@@ -17,6 +17,7 @@ from mcp_adapter.tools.fields import (
     IdempotencyKey,
     Reason,
     ScheduleId,
+    Waiting,
     WorkflowId,
     page_summary,
 )
@@ -73,6 +74,7 @@ class JobRow(Row):
     batch_job_id: Text
     workflow_id: Text
     workflow_version: int
+    manual: bool
     status: str
     reason: str | None = None
     schedule_id: Text | None = None
@@ -96,7 +98,7 @@ class JobList(Answer):
 
 class GetJob(Arguments):
     batch_job_id: BatchJobId
-    wait_seconds: int = Field(0, ge=0, le=25, description="Wait so long for the job to end.")
+    wait_seconds: Waiting = 0
 
 
 class Job(JobRow, Answer):
