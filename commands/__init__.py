@@ -16,4 +16,5 @@ people      people and cohorts
 keys        API keys
 policy      what the project narrows of the installation's policy
 notes       why somebody did something
+refusals    which refused calls are recorded, and what they were about
 """

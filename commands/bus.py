@@ -2,7 +2,7 @@
 
 Every command is one database transaction: its idempotency row, its events and its answer are there together
 or not at all. So a crash at any instant leaves either nothing or everything, and a retry with the same key
-gets the same answer.
+gets the same answer. What is refused leaves one record, written after everything else of it was rolled back.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from aggregates.values import digest
 from commands import approval, batch_job, due, keys, people, policy, runs, schedule, simulation, workflow
 from commands.context import Accepted, Context
 from commands.grants import authorize
+from commands.refusals import Record, subject_of
 
 Handler = Callable[[Any, Context], Accepted]
 
@@ -82,13 +83,21 @@ class Unit(Protocol):
 
 
 class Bus:
-    """Takes a command and who asks; answers what was accepted, or raises DomainError."""
+    """Takes a command and who asks; answers what was accepted, or raises DomainError and has that recorded."""
 
-    def __init__(self, unit_of_work: Callable[[], AbstractContextManager[Unit, Any]]) -> None:
+    def __init__(self, unit_of_work: Callable[[], AbstractContextManager[Unit, Any]], record: Record) -> None:
         self._unit_of_work = unit_of_work
+        self._record = record
 
     def dispatch(self, command: Any, meta: Meta) -> Accepted:
         """Handle one command. Raises StreamMoved as `stream.conflict` after a few tries."""
+        try:
+            return self._handled(command, meta)
+        except DomainError as refusal:
+            self._record(refusal, meta, type(command).__name__, subject_of(vars(command)))
+            raise
+
+    def _handled(self, command: Any, meta: Meta) -> Accepted:
         authorize(meta.principal, type(command).__name__)
         for _ in range(ATTEMPTS):
             try:

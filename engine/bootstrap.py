@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Engine, create_engine, select
@@ -14,10 +16,12 @@ from aggregates.errors import DomainError
 from aggregates.policy import Limits, Policy
 from commands.bus import Bus
 from commands.grants import ENGINE, SCOPES, authorize
+from commands.refusals import subject_of
 from engine.clock import Clock, SystemClock
 from engine.ids import new_id
 from engine.keyring import Keyring
 from engine.rates import Rates
+from engine.refusals import Refusals
 from engine.secrets import Secrets
 from engine.sessions import Sessions
 from engine.settings import Settings
@@ -29,10 +33,12 @@ from projections.tables import installation, projects
 
 DEFAULT_PROJECT = "default"
 
+Authorize = Callable[[Principal, str], None]
+
 
 @dataclass(frozen=True)
 class System:
-    """Everything that a door or a worker needs. Doors use `bus`, `reads` and `principal_of` only."""
+    """Everything that a door or a worker needs. Doors use `bus`, `reads`, `principal_of` and `admit` only."""
 
     settings: Settings
     engine: Engine
@@ -45,11 +51,30 @@ class System:
     bus: Bus
     reads: Reads
     rates: Rates
+    refusals: Refusals
     sessions: Sessions
 
     def principal_of(self, credential: str, source: Source) -> Principal:
         """Who holds an API key; raises `auth.invalid`."""
-        return self.keyring.authenticate(_asking(self.engine), credential, source=source, now=self.clock.now())
+        try:
+            return self.keyring.authenticate(_asking(self.engine), credential, source=source, now=self.clock.now())
+        except DomainError:
+            self.refusals.stranger()
+            raise
+
+    def admit(
+        self, principal: Principal, name: str, about: Mapping[str, Any], *, via: str, **facts: str | None
+    ) -> None:
+        """Let in who may ask for a command or a read, and may ask again already; a refusal is recorded and raised.
+
+        Doors ask before they look at what was sent; `about` is where its ids are. The bus and the reads ask again.
+        """
+        try:
+            self.rates.take(principal)
+            authorize(principal, name)
+        except DomainError as refusal:
+            self.refusals.record(refusal, self.meta(principal, via=via, **facts), name, subject_of(about))
+            raise
 
     def meta(self, principal: Principal, *, via: str, **facts: str | None) -> Meta:
         """What a door adds to a command: the instant, who asks, and where it came in."""
@@ -64,6 +89,7 @@ def build(settings: Settings, *, clock: Clock | None = None) -> System:
     clock = clock or SystemClock()
     secrets = Secrets.load_or_create(settings)
     parts = _parts(settings, secrets)
+    refusals = Refusals(parts.engine, parts.recorder, clock)
     return System(
         settings=settings,
         engine=parts.engine,
@@ -73,11 +99,25 @@ def build(settings: Settings, *, clock: Clock | None = None) -> System:
         audiences=parts.audiences,
         keyring=parts.keyring,
         policy=parts.policy,
-        bus=Bus(lambda: unit_of_work(parts)),
-        reads=Reads(_asking(parts.engine), authorize, parts.policy),
+        bus=Bus(lambda: unit_of_work(parts), refusals.record),
+        reads=Reads(_asking(parts.engine), _recorded(authorize, refusals, clock), parts.policy),
         rates=Rates(clock),
+        refusals=refusals,
         sessions=Sessions(_asking(parts.engine), secrets.derive("mcp sessions"), clock, settings.mcp_session_hours),
     )
+
+
+def _recorded(check: Authorize, refusals: Refusals, clock: Clock) -> Authorize:
+    """The check of who may read, so that whom it refuses is recorded; a read does not know which door it came by."""
+
+    def checked(principal: Principal, name: str) -> None:
+        try:
+            check(principal, name)
+        except DomainError as refusal:
+            refusals.record(refusal, Meta(clock.now(), principal, new_id(), via="reads"), name)
+            raise
+
+    return checked
 
 
 def _parts(settings: Settings, secrets: Secrets) -> Parts:

@@ -14,7 +14,6 @@ from mcp.server.lowlevel import Server
 
 from aggregates.base import Principal
 from aggregates.errors import DomainError
-from commands.grants import authorize
 from engine.bootstrap import System
 from engine.ids import new_id
 from mcp_adapter.auth import present_principal
@@ -80,10 +79,11 @@ class _Door:
         if tool is None:
             raise MCPError(code=types.INVALID_PARAMS, message="There is no such tool here. See tools/list.")
         call = Call(self._system, principal, tool.name, _request_id(ctx), client_of(ctx))
+        raw = params.arguments or {}
         try:
-            self._system.rates.take(principal)
-            authorize(principal, tool.grant)
-            return _answered(await self._answer(call, tool, params.arguments or {}))
+            # In a thread: a refusal is written down.
+            await to_thread.run_sync(call.admit, tool.grant, raw, limiter=self._threads)
+            return _answered(await self._answer(call, tool, raw))
         except DomainError as error:
             return refused(error)
         except Exception as error:  # noqa: BLE001  # whatever it was, an agent learns nothing of our insides

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
@@ -31,11 +31,20 @@ class Call:
     request_id: str
     client: str | None = None
 
+    @property
+    def via(self) -> str:
+        """Where it came in, as it is recorded."""
+        return f"mcp:{self.tool}"
+
+    def admit(self, grant: str, given: Mapping[str, Any]) -> None:
+        """Refuse who may not ask for a command or a read, or not now; its ids tell what it is about."""
+        self.system.admit(self.principal, grant, given, via=self.via, request_id=self.request_id, client=self.client)
+
     def dispatch(self, command: Any, *, idempotency_key: str | None = None, reason: str | None = None) -> Accepted:
         """Ask for something to be done; when this returns, reads show it (or the views are two seconds behind)."""
         meta = self.system.meta(
             self.principal,
-            via=f"mcp:{self.tool}",
+            via=self.via,
             client=self.client,
             request_id=self.request_id,
             idempotency_key=idempotency_key,

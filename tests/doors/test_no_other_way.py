@@ -58,6 +58,9 @@ SMUGGLED = (
 )
 """What a stored thing has and nobody may say."""
 
+SUBJECTS = {"workflow_id", "schedule_id", "batch_job_id", "run_id", "stream_id"}
+"""Parts of a path that name what a refused call was about."""
+
 ROUTES = [route for router in ROUTERS for route in router.routes if isinstance(route, APIRoute)]
 STRICT = [route for route in ROUTES if isinstance(route, StrictRoute)]
 
@@ -199,8 +202,10 @@ def test_a_command_line_asks_for_what_it_stands_for_and_nothing_before(
     path: tuple[str, ...], doors: Doors, stage: Stage
 ) -> None:
     grant, given = OF_THE_PRODUCT[path]
+    position = stage.product.log_position()
     code, told = doors.cli.call(stage.key(frozenset(), False), *path, *given)
     assert (code, told["code"], told["details"]["missing"]) == (4, "scope.missing", list({**COMMANDS, **READS}[grant]))
+    assert [(name, code) for name, code, _ in stage.refusals(position)] == [(grant, "scope.missing")]
 
 
 @pytest.mark.parametrize("route", STRICT, ids=lambda route: route.name)
@@ -208,9 +213,12 @@ def test_a_route_asks_for_what_it_stands_for_before_anything_else(
     route: StrictRoute, doors: Doors, stage: Stage
 ) -> None:
     nobody = stage.key(frozenset(), False)
+    position = stage.product.log_position()
     answer = doors.http.send(nobody, verb(route), f"{address(route)}?unknown=1", {"unknown": 1})
     assert (answer.status_code, answer.json()["code"]) == (403, "scope.missing")
     assert answer.json()["details"]["missing"] == list({**COMMANDS, **READS}[grants_of(route)])
+    about = UUID(ID) if set(route.param_convertors) & SUBJECTS else None
+    assert stage.refusals(position) == [(grants_of(route), "scope.missing", about)]
 
 
 # -- nobody but the engine
@@ -233,11 +241,14 @@ def test_a_key_with_every_scope_is_not_the_engine(source: Source, agent: bool, s
         FireSchedule(UUID(stage.target("PauseSchedule", "active", key, fresh=False).id), system.clock.now()),
         ExpireApproval(UUID(stage.target("RejectBatchJob", "held", key, fresh=False).id)),
     ):
-        settled = stage.traces()
+        settled, position = stage.traces(), stage.product.log_position()
         with pytest.raises(DomainError) as refusal:
             system.bus.dispatch(command, system.meta(system.principal_of(key.plain, source), via="test"))
         assert (refusal.value.code, refusal.value.details["missing"]) == ("scope.missing", [ENGINE])
         assert stage.traces() == settled
+        assert [(name, code) for name, code, _ in stage.refusals(position)] == [
+            (type(command).__name__, "scope.missing")
+        ]
     assert before <= stage.traces()
 
 
