@@ -99,6 +99,7 @@ CODES: dict[str, Code] = {
     "schedule.not_found": Code(Kind.NOT_FOUND, "No such schedule.", "List them: GET /api/v1/schedules."),
     "batch_job.not_found": Code(Kind.NOT_FOUND, "No such batch job.", "List them: GET /api/v1/batch-jobs."),
     "run.not_found": Code(Kind.NOT_FOUND, "No such run.", "List them: GET /api/v1/batch-jobs/{id}/runs."),
+    "component.not_found": Code(Kind.NOT_FOUND, "No such step type.", "List them: GET /api/v1/components."),
     "cohort.not_found": Code(Kind.NOT_FOUND, "No such cohort.", "List them: GET /api/v1/cohorts."),
     "person.not_found": Code(Kind.NOT_FOUND, "No such person.", "List them: GET /api/v1/people."),
     "key.not_found": Code(Kind.NOT_FOUND, "No such key.", "List them: `tidegate keys list`."),

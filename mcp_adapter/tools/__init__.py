@@ -5,6 +5,7 @@ batch           size an audience, run a batch
 jobs            list, follow, pause, resume, cancel batch jobs
 schedules       attach, change, pause, resume, look ahead
 cohorts         list
+components      list and read step types
 schedule_rows   what is shown of a schedule
 fields          arguments that several tools share
 
@@ -19,13 +20,14 @@ from collections.abc import Mapping
 from typing import Any
 
 from mcp_adapter.tool import Tool
-from mcp_adapter.tools import batch, cohorts, jobs, schedules, workflows
+from mcp_adapter.tools import batch, cohorts, components, jobs, schedules, workflows
 
 TOOLSETS: Mapping[str, tuple[Tool[Any, Any], ...]] = {
     "workflows": workflows.TOOLS,
     "batch": batch.TOOLS + jobs.TOOLS,
     "schedules": schedules.TOOLS,
     "cohorts": cohorts.TOOLS,
+    "components": components.TOOLS,
 }
 
 TOOLS: Mapping[str, Tool[Any, Any]] = {tool.name: tool for tools in TOOLSETS.values() for tool in tools}

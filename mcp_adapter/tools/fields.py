@@ -14,6 +14,7 @@ Id = str
 WorkflowId = Id
 BatchJobId = Id
 ScheduleId = Id
+ComponentId = Id
 
 Limit = Annotated[int, Field(ge=1, le=50)]
 

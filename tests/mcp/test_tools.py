@@ -38,6 +38,8 @@ NAMES = [
     "workflows-resume-schedule",
     "schedules-preview",
     "cohorts-list",
+    "components-list",
+    "components-get",
 ]
 
 # read only, destructive, idempotent, open world
@@ -61,6 +63,8 @@ HINTS = {
     "workflows-resume-schedule": (False, True, True, True),
     "schedules-preview": (True, False, True, False),
     "cohorts-list": (True, False, True, False),
+    "components-list": (True, False, True, False),
+    "components-get": (True, False, True, False),
 }
 
 
@@ -99,7 +103,7 @@ def test_every_schema_is_closed_flat_and_of_an_object(name: str) -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_ids_have_the_same_name_everywhere(name: str) -> None:
     ids = {field for field in wire(name)["inputSchema"]["properties"] if field.endswith("id")}
-    assert ids <= {"workflow_id", "batch_job_id", "schedule_id"}
+    assert ids <= {"workflow_id", "batch_job_id", "schedule_id", "component_id"}
 
 
 def test_scopes_come_from_the_table_of_grants() -> None:
@@ -156,6 +160,6 @@ def test_every_effectful_tool_takes_an_idempotency_key() -> None:
 def test_next_steps_name_tools_that_exist_and_no_routes() -> None:
     assert set(NEXT) <= set(CODES)
     texts = " ".join([*NEXT.values(), INSTRUCTIONS, *(tool.description for tool in TOOLS.values())])
-    named = set(re.findall(r"\b(?:workflows|batch-jobs|schedules|cohorts)-[a-z-]+", texts))
+    named = set(re.findall(r"\b(?:workflows|batch-jobs|schedules|cohorts|components)-[a-z-]+", texts))
     assert named <= set(TOOLS)
     assert not [text for text in NEXT.values() if "/api/" in text or "`tidegate" in text]
