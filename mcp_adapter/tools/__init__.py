@@ -3,6 +3,8 @@
 workflows       list, read, create, change, enable, archive
 batch           size an audience, run a batch
 jobs            list, follow, pause, resume, cancel batch jobs
+runs            start a manual run; list, follow, read, cancel runs
+simulation      walk some people through without any effect
 schedules       attach, change, pause, resume, look ahead
 cohorts         list
 studio          the table of the second address, /mcp/studio
@@ -20,12 +22,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from mcp_adapter.tool import Tool
-from mcp_adapter.tools import batch, cohorts, jobs, schedules, workflows
+from mcp_adapter.tools import batch, cohorts, jobs, runs, schedules, simulation, workflows
 
 TOOLSETS: Mapping[str, tuple[Tool[Any, Any], ...]] = {
-    "workflows": workflows.TOOLS,
+    "workflows": workflows.TOOLS + simulation.TOOLS,
     "batch": batch.TOOLS + jobs.TOOLS,
     "schedules": schedules.TOOLS,
+    "runs": runs.TOOLS,
     "cohorts": cohorts.TOOLS,
 }
 
