@@ -178,6 +178,9 @@ CODES: dict[str, Code] = {
     "confirm.used": Code(
         Kind.CONFLICT, "The confirm token has been used for another request.", "Size the audience again."
     ),
+    "confirm.declined": Code(
+        Kind.DENIED, "A human was asked and did not agree. Nothing was started.", "Do not ask again by yourself."
+    ),
     # schedules
     "schedule.invalid": Code(Kind.INVALID, "The schedule is not valid.", "Correct the fields that are named."),
     "schedule.not_active": Code(Kind.CONFLICT, "The schedule is not active.", "See its status."),
