@@ -100,6 +100,7 @@ CODES: dict[str, Code] = {
     "batch_job.not_found": Code(Kind.NOT_FOUND, "No such batch job.", "List them: GET /api/v1/batch-jobs."),
     "run.not_found": Code(Kind.NOT_FOUND, "No such run.", "List them: GET /api/v1/batch-jobs/{id}/runs."),
     "component.not_found": Code(Kind.NOT_FOUND, "No such step type.", "List them: GET /api/v1/components."),
+    "run.ended": Code(Kind.CONFLICT, "The run has ended.", "Read its result."),
     "cohort.not_found": Code(Kind.NOT_FOUND, "No such cohort.", "List them: GET /api/v1/cohorts."),
     "person.not_found": Code(Kind.NOT_FOUND, "No such person.", "List them: GET /api/v1/people."),
     "key.not_found": Code(Kind.NOT_FOUND, "No such key.", "List them: `tidegate keys list`."),
@@ -121,6 +122,15 @@ CODES: dict[str, Code] = {
     "workflow.not_batch": Code(
         Kind.CONFLICT, "The workflow's trigger is not `batch`.", "Use a workflow with a batch trigger."
     ),
+    "workflow.not_manual": Code(
+        Kind.CONFLICT,
+        "The workflow's trigger is not `manual`.",
+        "Choose a manual workflow, or run a batch.",
+    ),
+    "workflow.version_unknown": Code(
+        Kind.NOT_FOUND, "No version of that number has ever been active.", "Leave it out, or see details.known."
+    ),
+    "inputs.invalid": Code(Kind.INVALID, "The inputs are not valid.", "Use the inputs that the workflow declares."),
     "workflow.archived": Code(Kind.CONFLICT, "The workflow is archived.", "Restore it to a draft first."),
     "workflow.illegal_move": Code(
         Kind.CONFLICT, "The workflow cannot go to that status from where it is.", "See its status."

@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
@@ -101,6 +101,31 @@ NOBODY = 0
 def run_id(job_id: UUID, person_id: int) -> str:
     """The id of a person's path in a job; derived, stored nowhere."""
     return f"{job_id}.{person_id}"
+
+
+def parse_run_id(text: str) -> tuple[UUID, int] | None:
+    """The job and the person of a run's id; None for what is none. An id has one spelling only."""
+    job, _, person = text.partition(".")
+    try:
+        job_id, person_id = UUID(job), int(person)
+    except ValueError:
+        return None
+    known = 0 <= person_id < 2**63 and text == run_id(job_id, person_id)
+    return (job_id, person_id) if known else None
+
+
+def parse_instant(text: str) -> datetime:
+    """An instant with an offset, in UTC; ValueError says what is wrong with it."""
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise ValueError("An instant is written as 2027-01-31T00:00:00Z.") from error
+    if found.tzinfo is None:
+        raise ValueError("An instant has an offset: 2027-01-31T00:00:00Z.")
+    try:
+        return found.astimezone(UTC)
+    except OverflowError as error:
+        raise ValueError("An instant is in the years 1 to 9999 of UTC.") from error
 
 
 def digest(data: Any) -> str:

@@ -15,7 +15,7 @@ from typing import Any, Protocol
 from aggregates.base import Meta
 from aggregates.errors import DomainError
 from aggregates.values import digest
-from commands import approval, batch_job, due, keys, people, policy, schedule, workflow
+from commands import approval, batch_job, due, keys, people, policy, runs, schedule, simulation, workflow
 from commands.context import Accepted, Context
 from commands.grants import authorize
 
@@ -34,6 +34,9 @@ HANDLERS: dict[type, Handler] = {
     batch_job.PauseBatchJob: batch_job.pause,
     batch_job.ResumeBatchJob: batch_job.resume,
     batch_job.CancelBatchJob: batch_job.cancel,
+    runs.RunWorkflow: runs.run_workflow,
+    runs.CancelRun: runs.cancel_run,
+    simulation.SimulateWorkflow: simulation.simulate,
     approval.ApproveBatchJob: approval.approve,
     approval.RejectBatchJob: approval.reject,
     approval.DecideStep: approval.decide_step,

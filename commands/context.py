@@ -100,6 +100,28 @@ class People(Protocol):
     def kept(self, project_id: UUID, job_id: UUID) -> tuple[int, str] | None:
         """What was kept for a job, if it still is."""
 
+    def sample(
+        self, project_id: UUID, audience: Audience, *, sends_email: bool, limit: int, now: datetime
+    ) -> list[int]:
+        """Some people whom an audience reaches, spread over all of them, the same ones each time; ascending."""
+
+    def named(self, project_id: UUID, distinct_ids: Sequence[str]) -> Mapping[str, int]:
+        """Who of the project has these distinct ids."""
+
+    def reasons(
+        self, project_id: UUID, audience: Audience, ids: Sequence[int], *, sends_email: bool, now: datetime
+    ) -> Mapping[int, str]:
+        """Those of these people whom the audience would not reach, and why."""
+
+    def matching(self, project_id: UUID, audience: Audience, ids: Sequence[int], *, now: datetime) -> set[int]:
+        """Which of these people meet the conditions."""
+
+    def records(self, ids: Sequence[int]) -> dict[int, dict[str, Any]]:
+        """What templates see of people."""
+
+    def values(self, key: str, ids: Sequence[int]) -> dict[str | None, list[int]]:
+        """People by what a property of theirs says."""
+
     def import_people(
         self,
         project_id: UUID,
@@ -119,6 +141,15 @@ class Ledger(Protocol):
 
     def claim_step(self, job_id: UUID, step_id: str) -> bool:
         """Whether an enrolled job has this approval step; nobody arrives at it until this command has ended."""
+
+    def keep_inputs(self, project_id: UUID, job_id: UUID, inputs: Mapping[str, Any]) -> None:
+        """What a manual run is started with."""
+
+    def run_status(self, job_id: UUID, person_id: int) -> str | None:
+        """How one person's run stands; None for somebody who is not enrolled. It stays so until this command ends."""
+
+    def cancel_run(self, job_id: UUID, person_id: int, now: datetime) -> str:
+        """Let nothing more be done for one person; how the run stands then: who waits is skipped at once."""
 
     def wake(self, job_id: UUID, step_id: str, now: datetime) -> None:
         """Let everybody who waits at a step of a job go on."""

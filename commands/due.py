@@ -10,7 +10,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
 
-from aggregates.batch_job.aggregate import AT_WORK, BatchJob
+from aggregates.batch_job.aggregate import BatchJob
+from aggregates.batch_job.standing import AT_WORK
 from aggregates.errors import DomainError
 from aggregates.schedule.aggregate import Schedule
 from aggregates.schedule.firing import ON_TIME

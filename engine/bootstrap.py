@@ -22,6 +22,7 @@ from engine.ids import new_id
 from engine.keyring import Keyring
 from engine.rates import Rates
 from engine.secrets import Secrets
+from engine.sessions import Sessions
 from engine.settings import Settings
 from engine.store import LogRecorder
 from engine.unit import Parts, SignedTokens, unit_of_work
@@ -47,6 +48,7 @@ class System:
     bus: Bus
     reads: Reads
     rates: Rates
+    sessions: Sessions
 
     def principal_of(self, credential: str, source: Source) -> Principal:
         """Who holds an API key; raises `auth.invalid`."""
@@ -81,6 +83,7 @@ def build(settings: Settings, *, clock: Clock | None = None) -> System:
         bus=Bus(lambda: unit_of_work(parts)),
         reads=Reads(_asking(parts.engine), authorize, parts.policy),
         rates=Rates(clock),
+        sessions=Sessions(_asking(parts.engine), secrets.derive("mcp sessions"), clock, settings.mcp_session_hours),
     )
 
 

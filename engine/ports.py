@@ -17,7 +17,8 @@ from aggregates.values import Sizing
 from engine.keyring import Keyring
 from projections import cohorts, people, people_import
 from projections.audience import Audiences
-from projections.tables import frozen_sizings, jobs_at_work, projects, runs
+from projections.run_cancelling import cancel_run, run_status
+from projections.tables import frozen_sizings, jobs_at_work, manual_runs, projects, runs
 
 KEPT_AT_ONCE = 100
 """Frozen sizings that a project may have: each holds as many ids as a batch job may have people."""
@@ -119,6 +120,34 @@ class PeoplePort:
         ).first()
         return (row[0], row[1]) if row else None
 
+    def sample(
+        self, project_id: UUID, audience: Audience, *, sends_email: bool, limit: int, now: datetime
+    ) -> list[int]:
+        return self._audiences.sample(
+            self._connection, project_id, audience, sends_email=sends_email, limit=limit, now=now
+        )
+
+    def named(self, project_id: UUID, distinct_ids: Sequence[str]) -> Mapping[str, int]:
+        return people.named(self._connection, project_id, distinct_ids)
+
+    def reasons(
+        self, project_id: UUID, audience: Audience, ids: Sequence[int], *, sends_email: bool, now: datetime
+    ) -> Mapping[int, str]:
+        return dict(
+            self._audiences.explain(
+                self._connection, project_id, audience, sends_email=sends_email, person_ids=ids, now=now
+            )
+        )
+
+    def matching(self, project_id: UUID, audience: Audience, ids: Sequence[int], *, now: datetime) -> set[int]:
+        return self._audiences.matching(self._connection, project_id, audience, ids, now=now)
+
+    def records(self, ids: Sequence[int]) -> dict[int, dict[str, Any]]:
+        return people.records(self._connection, ids)
+
+    def values(self, key: str, ids: Sequence[int]) -> dict[str | None, list[int]]:
+        return people.values(self._connection, key, ids)
+
     def import_people(
         self,
         project_id: UUID,
@@ -151,6 +180,16 @@ class LedgerPort:
         content = self._connection.execute(select(jobs_at_work.c.content).where(jobs_at_work.c.id == job_id)).scalar()
         steps = content["steps"] if content else []
         return any(step["id"] == step_id and step["type"] == "approval" for step in steps)
+
+    def keep_inputs(self, project_id: UUID, job_id: UUID, inputs: Mapping[str, Any]) -> None:
+        row = {"job_id": job_id, "project_id": project_id, "inputs": dict(inputs)}
+        self._connection.execute(insert(manual_runs).values(row))
+
+    def run_status(self, job_id: UUID, person_id: int) -> str | None:
+        return run_status(self._connection, job_id, person_id)
+
+    def cancel_run(self, job_id: UUID, person_id: int, now: datetime) -> str:
+        return cancel_run(self._connection, job_id, person_id, now)
 
     def wake(self, job_id: UUID, step_id: str, now: datetime) -> None:
         waiting = (runs.c.job_id == job_id, runs.c.at_step == step_id, runs.c.status == "waiting")

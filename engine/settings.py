@@ -62,6 +62,9 @@ class Settings(BaseSettings):
         (),
         description="Further hosts, separated by commas, that an MCP request may name, exactly as in its Host header.",
     )
+    mcp_session_hours: Annotated[int, Field(ge=1, le=8760)] = Field(
+        24, description="How long a session of an older MCP protocol lasts before its client has to open another."
+    )
     url: str | None = Field(None, description="Server that the CLI talks to. Unset: found through the data directory.")
     api_key: SecretStr | None = Field(
         None, description="Key that the CLI uses. Unset: found through the data directory."

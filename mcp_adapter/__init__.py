@@ -1,4 +1,4 @@
-"""The agents' door: Streamable HTTP at /mcp.
+"""The agents' door: Streamable HTTP at /mcp, and at /mcp/studio with another table of tools.
 
 tools      one module per toolset: what an agent can do, in a closed table
 tool       what a tool is, and what its handler receives
@@ -6,5 +6,8 @@ schemas    JSON Schemas of arguments and answers, kept small; arguments parsed w
 refusals   a refusal as an agent reads it
 server     lists tools and calls them
 auth       API keys, hosts and origins
+sessions   sessions of the older protocols, known to every process
+clients    what a client calls itself
+endpoints  the paths, each behind its own checks
 serve      both doors, HTTP and MCP, in one process
 """

@@ -21,6 +21,8 @@ from engine.settings import Settings
 
 PATH = "/mcp"
 
+STUDIO_PATH = "/mcp/studio"
+
 LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
 EVERY_ADDRESS = frozenset({"0.0.0.0", "::"})  # noqa: S104
 
@@ -90,12 +92,11 @@ class Address:
         origins = [f"{scheme}://{host}" for host in self.hosts for scheme in ("http", "https")]
         return TransportSecuritySettings(allowed_hosts=list(self.hosts), allowed_origins=origins)
 
-    @property
-    def auth(self) -> AuthSettings:
-        """What the 401 and the protected-resource metadata tell; keys are ours, so we are the issuer."""
+    def auth(self, path: str) -> AuthSettings:
+        """What the 401 and the protected-resource metadata of a path tell; keys are ours, so we are the issuer."""
         return AuthSettings(
             issuer_url=AnyHttpUrl(self.url),
-            resource_server_url=AnyHttpUrl(self.url + PATH),
+            resource_server_url=AnyHttpUrl(self.url + path),
             # The verifier decides by the key alone; keys are not bound to a resource.
             validate_token_resource=False,
         )

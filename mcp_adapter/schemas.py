@@ -1,7 +1,8 @@
 """JSON Schemas of arguments and answers, and the parser of arguments.
 
 Every tool's schemas are in every agent's context, so they are kept small: no titles, no references, and an optional
-field is one that may be missing rather than null.
+field is one that may be missing rather than null. Bounds that nobody meets by accident are left to the refusal, and
+of an answer only what is always there is described.
 """
 
 from __future__ import annotations
@@ -60,7 +61,8 @@ def parse(model: type[A], raw: Mapping[str, Any]) -> A:
     problems = json_problems(dict(raw))
     if problems:
         raise invalid("request.invalid", problems)
-    problems = list(unknown_fields(raw, model.model_fields, ""))
+    names = [field.alias or name for name, field in model.model_fields.items()]
+    problems = list(unknown_fields(raw, names, ""))
     try:
         arguments = model.model_validate(raw)
     except ValidationError as error:
@@ -77,10 +79,29 @@ def _problem(fault: ErrorDetails) -> Problem:
     return Problem(pointer, "field.invalid", f"{fault['msg']}.", kind_of(fault["input"]))
 
 
+UNMET = 10**6
+"""A bound on a number that is too far away to be worth saying."""
+
+
 def schema_of(model: type[BaseModel]) -> Schema:
-    """The model's JSON Schema, small and without references."""
+    """The JSON Schema of arguments, small and without references."""
     whole = model.model_json_schema()
     return _small(whole, whole.get("$defs", {}))
+
+
+def answer_schema_of(model: type[BaseModel]) -> Schema:
+    """The JSON Schema of an answer: what it always holds. It may hold more, and always does hold a summary."""
+    return {**_always(schema_of(model)), "required": ["summary"]}
+
+
+def _always(node: Schema) -> Schema:
+    kept = _without(node, "required")
+    if "properties" in node:
+        always = node.get("required", ())
+        kept["properties"] = {name: _always(field) for name, field in node["properties"].items() if name in always}
+    if isinstance(node.get("items"), dict):
+        kept["items"] = _always(node["items"])
+    return kept
 
 
 def _small(node: Schema, definitions: Mapping[str, Schema]) -> Schema:
@@ -90,7 +111,9 @@ def _small(node: Schema, definitions: Mapping[str, Schema]) -> Schema:
         # Optional fields are the only unions of ours.
         (given,) = (branch for branch in node["anyOf"] if branch != {"type": "null"})
         return _small(given | _without(node, "anyOf"), definitions)
-    small = _without(node, "title", "$defs")
+    small = _without(node, "title", "$defs", "maxLength", "minLength")
+    if small.get("maximum", 0) > UNMET:
+        del small["maximum"]
     if small.get("default", 0) in (None, "", [], {}):
         del small["default"]
     if small.get("additionalProperties") is True:

@@ -2,37 +2,26 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import signal
 import socket
 import sys
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
-from importlib.metadata import version
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 
 import uvicorn
 from fastapi import FastAPI
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from aggregates.errors import DomainError
 from engine.bootstrap import System
 from engine.bootstrap import build as build_system
 from engine.errors import StartupError
-from engine.http import problems
 from engine.http.app import create_app
 from engine.logs import configure
 from engine.settings import load_settings
-from mcp_adapter.auth import PATH, Address, KeyVerifier
-from mcp_adapter.server import build as build_server
-from projections.outage import is_outage
-
-logger = logging.getLogger(__name__)
-
-BODY_LIMIT = 1024 * 1024
-"""Largest request, in bytes; the same as over HTTP."""
+from mcp_adapter.auth import Address
+from mcp_adapter.endpoints import Endpoints
 
 URL_FILE = "url"
 """Where the CLI finds a running server, in the data directory."""
@@ -46,22 +35,8 @@ DRAIN_SECONDS = 5
 def create(system: System, *, port: int | None = None) -> FastAPI:
     """The application of one process. `port` is the one that it really listens on, if the setting says 0."""
     address = Address.of(system.settings, system.settings.http_port if port is None else port)
-    server = build_server(system, version=version("tidegate"))
-    agents = server.streamable_http_app(
-        streamable_http_path=PATH,
-        max_request_body_size=BODY_LIMIT,
-        transport_security=address.security,
-        auth=address.auth,
-        token_verifier=KeyVerifier(system),
-    )
-    agents.add_middleware(LastResort)
-
-    @asynccontextmanager
-    async def sessions(_app: FastAPI) -> AsyncIterator[None]:
-        async with server.session_manager.run():
-            yield
-
-    return create_app(system, mount=agents, lifespan=sessions)
+    agents = Endpoints(system, address)
+    return create_app(system, mount=agents, lifespan=agents.running)
 
 
 def main() -> None:
@@ -79,35 +54,6 @@ def main() -> None:
                 uvicorn.Server(_config(create(system, port=port))).run(sockets=[listener])
         finally:
             system.close()
-
-
-class LastResort:
-    """ASGI middleware inside the SDK's application, which would answer a failure with a bare 500."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        started = False
-
-        async def watched(message: Message) -> None:
-            nonlocal started
-            started = True
-            await send(message)
-
-        try:
-            await self._app(scope, receive, watched)
-        except Exception as error:
-            if started or scope["type"] != "http":
-                raise
-            request_id = scope["state"]["request_id"]
-            if is_outage(error):
-                logger.warning("an MCP request met an outage: %s", type(error).__name__)
-                answer = problems.respond(DomainError("service.unavailable"), request_id)
-            else:
-                logger.exception("an MCP request failed", extra={"request_id": request_id})
-                answer = problems.internal(request_id)
-            await answer(scope, receive, send)
 
 
 @contextmanager

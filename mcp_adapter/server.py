@@ -18,10 +18,11 @@ from commands.grants import authorize
 from engine.bootstrap import System
 from engine.ids import new_id
 from mcp_adapter.auth import present_principal
+from mcp_adapter.clients import client_of
 from mcp_adapter.refusals import refused, text_of
 from mcp_adapter.schemas import Answer, parse
 from mcp_adapter.tool import Call, Tool
-from mcp_adapter.tools import TOOLS, TOOLSETS
+from mcp_adapter.tools import TOOLSETS
 from projections.outage import is_outage
 
 logger = logging.getLogger(__name__)
@@ -39,10 +40,12 @@ WAIT_STEP_SECONDS = 0.25
 
 Context = ServerRequestContext[Any, Any]
 
+Toolsets = Mapping[str, tuple[Tool[Any, Any], ...]]
 
-def build(system: System, *, version: str = "") -> Server[Any]:
-    """The protocol server; the transport is put around it by `serve`."""
-    door = _Door(system)
+
+def build(system: System, table: Toolsets = TOOLSETS, *, version: str = "") -> Server[Any]:
+    """The protocol server that offers a table of tools; the transport is put around it by `endpoints`."""
+    door = _Door(system, table)
     return Server(
         NAME,
         version=version,
@@ -56,8 +59,9 @@ def build(system: System, *, version: str = "") -> Server[Any]:
 
 
 class _Door:
-    def __init__(self, system: System) -> None:
+    def __init__(self, system: System, table: Toolsets) -> None:
         self._system = system
+        self._table = table
         # Never more threads than the pool has connections: a call waits here, not in the pool until it times out.
         self._threads = anyio.CapacityLimiter(system.settings.pool_size)
 
@@ -67,15 +71,15 @@ class _Door:
         Not counted against the key's rate: clients list after a call, to check its answer, and would lose the answer.
         """
         principal = _principal()
-        return types.ListToolsResult(tools=[tool.listing for tool in _offered(ctx) if tool.open_to(principal)])
+        return types.ListToolsResult(tools=[tool.listing for tool in self._offered(ctx) if tool.open_to(principal)])
 
     async def call_tool(self, ctx: Context, params: types.CallToolRequestParams) -> types.CallToolResult:
         """An answer or a refusal, both as results; only an unknown tool is an error of the protocol."""
         principal = _principal()
-        tool = TOOLS.get(params.name)
-        if tool is None or tool not in _offered(ctx):
+        tool = next((tool for tool in self._offered(ctx) if tool.name == params.name), None)
+        if tool is None:
             raise MCPError(code=types.INVALID_PARAMS, message="There is no such tool here. See tools/list.")
-        call = Call(self._system, principal, tool.name, _request_id(ctx), _client(ctx))
+        call = Call(self._system, principal, tool.name, _request_id(ctx), client_of(ctx))
         try:
             self._system.rates.take(principal)
             authorize(principal, tool.grant)
@@ -96,6 +100,23 @@ class _Door:
                 return answer
             # Waiting holds no thread and no connection.
             await anyio.sleep(min(WAIT_STEP_SECONDS, left))
+
+    def _offered(self, ctx: Context) -> list[Tool[Any, Any]]:
+        """What the address asks for: `?toolsets=workflows,batch` narrows, `?readonly=1` leaves the readers."""
+        query = ctx.request.query_params if ctx.request is not None else {}
+        wanted = query.get("toolsets")
+        names = list(self._table) if wanted is None else wanted.split(",")
+        unknown = [name for name in names if name not in self._table]
+        readonly = query.get("readonly", "0")
+        if unknown or readonly not in {"0", "1"}:
+            message = f"The address may have ?toolsets= with any of {','.join(self._table)}, and ?readonly=1."
+            raise MCPError(code=types.INVALID_PARAMS, message=message)
+        return [
+            tool
+            for toolset, tools in self._table.items()
+            for tool in tools
+            if toolset in names and (readonly == "0" or tool.effect.reads_only)
+        ]
 
 
 def _answered(answer: Answer) -> types.CallToolResult:
@@ -127,31 +148,6 @@ def _principal() -> Principal:
     return principal
 
 
-def _offered(ctx: Context) -> list[Tool[Any, Any]]:
-    """What the address asks for: `?toolsets=workflows,batch` narrows, `?readonly=1` leaves the readers."""
-    query = ctx.request.query_params if ctx.request is not None else {}
-    wanted = query.get("toolsets")
-    names = list(TOOLSETS) if wanted is None else wanted.split(",")
-    unknown = [name for name in names if name not in TOOLSETS]
-    readonly = query.get("readonly", "0")
-    if unknown or readonly not in {"0", "1"}:
-        message = f"The address may have ?toolsets= with any of {','.join(TOOLSETS)}, and ?readonly=1."
-        raise MCPError(code=types.INVALID_PARAMS, message=message)
-    return [
-        tool
-        for toolset, tools in TOOLSETS.items()
-        for tool in tools
-        if toolset in names and (readonly == "0" or tool.effect.reads_only)
-    ]
-
-
 def _request_id(ctx: Context) -> str:
     """The id that the response carries in its header, if the host gave it one."""
     return str(getattr(ctx.request.state, "request_id", "") if ctx.request is not None else "") or str(new_id())
-
-
-def _client(ctx: Context) -> str | None:
-    """What the client calls itself, for the audit; it proves nothing."""
-    params = ctx.session.client_params
-    name = f"{params.client_info.name} {params.client_info.version}" if params else ""
-    return "".join(letter for letter in name if letter.isprintable())[:100].strip() or None

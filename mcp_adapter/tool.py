@@ -15,7 +15,7 @@ from aggregates.errors import DomainError
 from commands.context import Accepted
 from commands.grants import COMMANDS, READS
 from engine.bootstrap import System
-from mcp_adapter.schemas import Answer, Arguments, schema_of
+from mcp_adapter.schemas import Answer, Arguments, answer_schema_of, schema_of
 
 A = TypeVar("A", bound=Arguments)
 R = TypeVar("R", bound=Answer)
@@ -100,7 +100,7 @@ class Tool(Generic[A, R]):
             title=self.title,
             description=self.description,
             input_schema=schema_of(self.arguments),
-            output_schema=schema_of(self.answer),
+            output_schema=answer_schema_of(self.answer),
             annotations=self.effect.as_hints(),
         )
 

@@ -6,7 +6,7 @@ view        what a view is: one event, its rows, its position
 outage      whether an error means that the database is away
 runner      followers of the log: catch up, follow, rebuild beside
 workflows   schedules   batch_jobs    views, written from events
-runs        the ledger of a batch job, person by person
+runs        run_rows run_cancelling  the ledger of a batch job, person by person; its rows; one run cancelled
 people      person_rules    recipients, and what one may be
 people_files  people_import a file of them: its rows; all of it or nothing
 cohorts     cohort_graph    named sets of people; what each leads to, and means in SQL

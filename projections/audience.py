@@ -141,6 +141,22 @@ class Audiences:
                 statement = audience_sql.reasons(project_id, verdict, _ids(person_ids), sends_email=sends_email)
             return [(row.id, row.reason) for row in conn.execute(statement)]
 
+    def sample(
+        self,
+        conn: Connection,
+        project_id: UUID,
+        audience: Audience,
+        *,
+        sends_email: bool,
+        limit: int,
+        now: datetime,
+        pointer: str = POINTER,
+    ) -> list[int]:
+        """Some of the affected people, by lot, which falls the same way each time; ascending."""
+        with self._asking(conn, project_id, audience, now, pointer) as verdict:
+            affected = audience_sql.affected(project_id, verdict, sends_email=sends_email)
+            return sorted(conn.scalars(audience_sql.by_lot(affected, self._seeds[0], limit)))
+
     def matching(
         self,
         conn: Connection,

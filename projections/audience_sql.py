@@ -90,6 +90,12 @@ def affected(project_id: UUID, verdict: Verdict, *, sends_email: bool) -> Statem
     return select(people.c.id).where(*mine)
 
 
+def by_lot(ids: Statement, seed: int, limit: int) -> Statement:
+    """Some of these ids; which ones says a hash of each."""
+    each = ids.subquery("affected")
+    return select(each.c.id).order_by(_hashed(each.c.id, seed), each.c.id).limit(limit)
+
+
 def freeze(job_id: UUID, ids: Statement, chunk_size: int, seeds: tuple[int, int]) -> Statement:
     """Insert the chunks of `ids` and answer count, sum, xor and chunks of what was inserted."""
     each = ids.subquery("affected")

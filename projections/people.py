@@ -8,11 +8,25 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, Text, func, literal, literal_column, or_, select, update
-from sqlalchemy.dialects.postgresql import Insert, insert
+from sqlalchemy import (
+    BigInteger,
+    Connection,
+    Text,
+    any_,
+    bindparam,
+    func,
+    literal,
+    literal_column,
+    or_,
+    select,
+    text,
+    update,
+)
+from sqlalchemy.dialects.postgresql import ARRAY, Insert, insert
 
 from aggregates.base import Principal
 from aggregates.errors import DomainError
+from aggregates.values import NOBODY
 from projections.conditions import address, normalised
 from projections.page import Page, Reader, bigint, decode_cursor
 from projections.person_rules import PersonInput
@@ -99,6 +113,33 @@ def merged(statement: Insert, now: datetime, *, only_changes: bool) -> Insert:
     )
 
 
+def records(conn: Connection, ids: Sequence[int]) -> dict[int, dict[str, Any]]:
+    """What templates may see of these people. Nobody, for whom a manual run is, is always there."""
+    shown = (people.c.id, people.c.distinct_id, people.c.email, people.c.properties)
+    rows = conn.execute(select(*shown).where(people.c.id == any_(_ids(ids))))
+    found = {row.id: dict(row._mapping) for row in rows}
+    return {**found, NOBODY: {"id": NOBODY}} if NOBODY in ids else found
+
+
+def named(conn: Connection, project_id: UUID, distinct_ids: Sequence[str]) -> dict[str, int]:
+    """Who of the project has these distinct ids."""
+    asked = people.c.distinct_id == any_(bindparam(None, list(distinct_ids), type_=ARRAY(Text), unique=True))
+    rows = conn.execute(select(people.c.distinct_id, people.c.id).where(people.c.project_id == project_id, asked))
+    return {row.distinct_id: row.id for row in rows}
+
+
+def values(conn: Connection, key: str, ids: Sequence[int]) -> dict[str | None, list[int]]:
+    """These people by what a property of theirs says, as text; None for those without it."""
+    rows = conn.execute(
+        text(
+            "SELECT p.properties ->> :key AS value, array_agg(e.id ORDER BY e.id) AS ids "
+            "FROM unnest(CAST(:ids AS bigint[])) AS e (id) LEFT JOIN people p ON p.id = e.id GROUP BY 1 ORDER BY 1"
+        ),
+        {"key": key, "ids": list(ids)},
+    )
+    return {row.value: row.ids for row in rows}
+
+
 class PeopleReads(Reader):
     """People of the principal's project."""
 
@@ -144,9 +185,13 @@ def _person(row: Sequence[Any]) -> Person:
     return Person(*row[: len(SHOWN)])
 
 
+def _ids(ids: Sequence[int]) -> Any:
+    return bindparam(None, list(ids), type_=ARRAY(BigInteger), unique=True)
+
+
 def _as_id(value: object) -> int:
     """An id as a number; a malformed one is as unknown as any other."""
-    text = str(value)
-    if not text.isascii() or not text.isdigit() or len(text) > 18:
+    digits = str(value)
+    if not digits.isascii() or not digits.isdigit() or len(digits) > 18:
         raise DomainError("person.not_found")
-    return int(text)
+    return int(digits)

@@ -1,135 +1,154 @@
-"""The ledger of a batch job, read person by person.
-
-A person whose chunk has not been processed has no row yet and is `pending`; in a chunk that was cancelled
-before it began everyone is `skipped`. Both are derived from the frozen ids, so nothing is written to say so.
-"""
+"""Runs: who got it, who did not, and why; and what a run came to."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, Engine, Row, bindparam, func, select, text
-
 from aggregates.base import Principal
 from aggregates.errors import DomainError, Problem, invalid
-from aggregates.values import run_id
-from projections import tables
-from projections.page import MOST, Page, Reader, bigint, decode_cursor, encode_cursor
+from aggregates.values import parse_run_id
+from projections.page import MOST, Page, Reader, as_id, bigint, decode_cursor, encode_cursor
+from projections.run_rows import STATUSES, as_run, is_job, of_job, of_project
+from projections.tables import jobs_at_work
 
-STATUSES = ("pending", "in_progress", "waiting", "delivered", "skipped", "failed", "exited")
+ENDED = frozenset({"delivered", "skipped", "failed", "exited"})
 
-# The frozen ids of a job's chunks after a cursor, each with its ledger row if it has one.
-_RUNS = """
-SELECT frozen.person_id, p.distinct_id,
-       coalesce(r.status, CASE WHEN c.state = 'cancelled' THEN 'skipped' ELSE 'pending' END) AS status,
-       coalesce(r.reason, CASE WHEN c.state = 'cancelled' THEN 'job_cancelled' END) AS reason,
-       r.at_step, r.wake_at, coalesce(r.steps, '[]'::jsonb) AS steps, r.variables, r.updated_at
-FROM chunks c
-CROSS JOIN LATERAL unnest(c.person_ids) AS frozen (person_id)
-LEFT JOIN runs r ON r.job_id = c.job_id AND r.person_id = frozen.person_id
-LEFT JOIN people p ON p.id = frozen.person_id
-WHERE c.job_id = :job_id AND c.size > 0
-  AND c.person_ids[c.size] > :after AND frozen.person_id > :after
-  AND (CAST(:status AS text) IS NULL
-       OR coalesce(r.status, CASE WHEN c.state = 'cancelled' THEN 'skipped' ELSE 'pending' END) = :status)
-  AND (CAST(:person_id AS bigint) IS NULL OR frozen.person_id = :person_id)
-ORDER BY c.number, frozen.person_id
-LIMIT :limit
-"""
+NOT_FINISHED = "The run has not finished. Ask for its status later; waiting here would not make it faster."
 
 
 class RunReads(Reader):
-    """Who got it, who did not, and why."""
+    """Runs of the principal's project: of batch jobs, one for each person, and manual ones."""
 
     def list(
         self,
         principal: Principal,
-        batch_job_id: UUID,
         *,
+        batch_job_id: object | None = None,
+        workflow_id: object | None = None,
+        person_id: int | None = None,
         status: str | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
         limit: int = 20,
         after: str | None = None,
     ) -> Page:
-        """The runs of one job by ascending person id."""
+        """Those of the newest jobs first, within a job by ascending person id.
+
+        `since` and `until` are about when the job was asked for.
+        """
         self.authorize(principal, "runs.list")
-        if not 1 <= limit <= MOST:
-            raise invalid(
-                "request.invalid", [Problem("/limit", "field.invalid", f"A page has 1 to {MOST} rows.", limit)]
-            )
-        if status is not None and status not in STATUSES:
-            raise invalid("request.invalid", [Problem("/status", "field.invalid", "No such status.", None, STATUSES)])
-        last = decode_cursor(after, (bigint,))[0] if after else 0
+        _checked(limit, status)
+        cursor = decode_cursor(after, (datetime.fromisoformat, UUID, bigint)) if after else None
+        asked: dict[str, Any] = {"status": status, "person_id": person_id, "limit": limit + 1}
         with self.engine.connect() as connection:
-            _own(connection, principal, batch_job_id)
-            rows = _runs(connection, batch_job_id, after=last, status=status, person_id=None, limit=limit + 1)
-        more = len(rows) > limit
-        data = [_data(batch_job_id, row) for row in rows[:limit]]
-        return Page(data, encode_cursor([data[-1]["person_id"]]) if more else None, None)
+            if batch_job_id is not None:
+                job_id = as_id(batch_job_id, "batch_job.not_found")
+                if not is_job(connection, principal.project_id, job_id):
+                    raise DomainError("batch_job.not_found")
+                found = of_job(connection, principal.project_id, job_id, last=cursor[2] if cursor else -1, **asked)
+                found = [row for row in found if _fits(row, workflow_id, since, until)]
+            else:
+                workflow = None if workflow_id is None else as_id(workflow_id, "workflow.not_found")
+                place = dict(zip(("requested_at", "job_id", "last"), cursor or [None, None, -1], strict=True))
+                asked |= {"workflow_id": workflow, "since": since, "until": until, **place}
+                found = of_project(connection, principal.project_id, **asked)
+        rows = found[:limit]
+        return Page([as_run(row) for row in rows], _cursor(rows[-1]) if len(found) > limit else None, None)
 
     def get(self, principal: Principal, id: str) -> dict[str, Any]:
-        """One run; ids are `<batch job id>.<person id>`."""
+        """One run; ids are `<batch job id>.<person id>`. An unknown one and a foreign one are refused alike."""
         self.authorize(principal, "runs.get")
-        job, _, person = id.partition(".")
-        try:
-            job_id, person_id = UUID(job), int(person)
-        except ValueError as error:
-            raise DomainError("run.not_found") from error
-        # An id has one spelling only.
-        if not 0 <= person_id < 2**63 or id != run_id(job_id, person_id):
+        return self._one(principal, id)
+
+    def result(self, principal: Principal, id: str) -> dict[str, Any]:
+        """What a run came to: its outcome, the variables that it ended with, and what each step gave.
+
+        A run that has not finished is answered as such, at once, with how it stands.
+        """
+        self.authorize(principal, "runs.result")
+        run = self._one(principal, id)
+        finished = run["status"] in ENDED
+        output = None
+        if finished:
+            output = {"variables": self._variables(run), "steps": _step_outputs(run["steps"])}
+        told = ("run_id", "batch_job_id", "workflow_id", "workflow_version", "status", "reason", "updated_at")
+        return {
+            **{name: run[name] for name in told},
+            "finished": finished,
+            "output": output,
+            "next": None if finished else NOT_FINISHED,
+        }
+
+    def trace(
+        self,
+        principal: Principal,
+        id: str,
+        *,
+        step: str | None = None,
+        outcome: str | None = None,
+        limit: int = 50,
+        after: str | None = None,
+    ) -> Page:
+        """What the run went through, in order; `number` counts from 1."""
+        self.authorize(principal, "runs.trace")
+        _checked(limit, None)
+        last = decode_cursor(after, (bigint,))[0] if after else 0
+        notes = [{"number": number, **note} for number, note in enumerate(self._one(principal, id)["steps"], start=1)]
+        found = [
+            note
+            for note in notes[last:]
+            if (step is None or note["step"] == step) and (outcome is None or note["outcome"] == outcome)
+        ]
+        more = len(found) > limit
+        return Page(found[:limit], encode_cursor([found[limit - 1]["number"]]) if more else None, None)
+
+    def _one(self, principal: Principal, id: str) -> dict[str, Any]:
+        parsed = parse_run_id(id)
+        if parsed is None:
             raise DomainError("run.not_found")
+        job_id, person_id = parsed
         with self.engine.connect() as connection:
-            try:
-                _own(connection, principal, job_id)
-            except DomainError as error:
-                raise DomainError("run.not_found") from error
-            rows = _runs(connection, job_id, after=person_id - 1, status=None, person_id=person_id, limit=1)
+            rows = of_job(connection, principal.project_id, job_id, last=person_id - 1, person_id=person_id, limit=1)
         if not rows:
             raise DomainError("run.not_found")
-        return _data(job_id, rows[0])
+        return as_run(rows[0])
+
+    def _variables(self, run: Mapping[str, Any]) -> dict[str, Any]:
+        """The job's variables overlaid by those that the run has set itself."""
+        pinned = jobs_at_work.c
+        with self.engine.connect() as connection:
+            job = connection.execute(
+                jobs_at_work.select().with_only_columns(pinned.variables).where(pinned.id == run["batch_job_id"])
+            ).scalar()
+        return {**(job or {}), **(run["variables"] or {})}
 
 
-def counts(connection: Connection, job_id: UUID) -> dict[str, int]:
-    """How many enrolled people are where, from the counters of the chunks. They always sum up to the enrolled."""
-    c = tables.chunks.c
-    columns = (c.delivered, c.skipped, c.failed, c.exited, c.waiting, c.in_progress)
-    row = connection.execute(
-        select(func.coalesce(func.sum(c.size), 0), *(func.coalesce(func.sum(column), 0) for column in columns)).where(
-            c.job_id == job_id
-        )
-    ).one()
-    found = {column.name: int(value) for column, value in zip(columns, row[1:], strict=True)}
-    return {**found, "pending": int(row[0]) - sum(found.values())}
+def _checked(limit: int, status: str | None) -> None:
+    if not 1 <= limit <= MOST:
+        raise invalid("request.invalid", [Problem("/limit", "field.invalid", f"A page has 1 to {MOST} rows.", limit)])
+    if status is not None and status not in STATUSES:
+        raise invalid("request.invalid", [Problem("/status", "field.invalid", "No such status.", None, STATUSES)])
 
 
-def audit(engine: Engine, job_id: UUID) -> dict[str, int]:
-    """The same counts from the ledger rows themselves, one by one; equal to `counts` or something is wrong."""
-    with engine.connect() as connection:
-        rows = _runs(connection, job_id, after=-1, status=None, person_id=None, limit=None)
-    found = dict.fromkeys(("delivered", "skipped", "failed", "exited", "waiting", "in_progress", "pending"), 0)
-    for row in rows:
-        found[row.status] += 1
-    return found
-
-
-def _own(connection: Connection, principal: Principal, job_id: UUID) -> None:
-    heads = tables.stream_heads.c
-    row = connection.execute(
-        select(heads.id).where(heads.id == job_id, heads.kind == "batch_job", heads.project_id == principal.project_id)
-    ).first()
-    if row is None:
-        raise DomainError("batch_job.not_found")
-
-
-def _runs(
-    connection: Connection, job_id: UUID, *, after: int, status: str | None, person_id: int | None, limit: int | None
-) -> list[Row[Any]]:
-    statement = text(_RUNS).bindparams(bindparam("job_id", type_=tables.Id))
-    found = connection.execute(
-        statement, {"job_id": job_id, "after": after, "status": status, "person_id": person_id, "limit": limit}
+def _fits(row: Any, workflow_id: object | None, since: datetime | None, until: datetime | None) -> bool:
+    """Whether a run of a named job is also of what else is asked for."""
+    asked = row.requested_at
+    return (
+        (workflow_id is None or str(row.workflow_id) == str(workflow_id))
+        and (since is None or (asked is not None and asked >= since))
+        and (until is None or (asked is not None and asked < until))
     )
-    return list(found)
 
 
-def _data(job_id: UUID, row: Row[Any]) -> dict[str, Any]:
-    return {"run_id": run_id(job_id, row.person_id), "batch_job_id": job_id, **row._mapping}
+def _cursor(row: Any) -> str:
+    # A job that no view has heard of yet is read by its id; its instant is then of no use to anybody.
+    requested_at = row.requested_at.isoformat() if row.requested_at else "0001-01-01T00:00:00+00:00"
+    return encode_cursor([requested_at, row.batch_job_id, row.person_id])
+
+
+def _step_outputs(steps: Any) -> dict[str, dict[str, Any]]:
+    """What each step gave the last time that the run was there."""
+    return {note["step"]: {name: value for name, value in note.items() if name != "step"} for note in steps}

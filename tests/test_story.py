@@ -10,7 +10,7 @@ from uuid import UUID
 import pytest
 import redis
 
-from projections.runs import audit
+from projections.run_rows import audit
 from tests.support.crew import Crew, crew
 from tests.support.product import Product
 from tests.support.wait import until

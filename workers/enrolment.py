@@ -13,14 +13,16 @@ from sqlalchemy import Connection, delete, insert, select, text
 
 from aggregates.base import Meta
 from aggregates.batch_job.aggregate import BatchJob
+from aggregates.batch_job.standing import ONE_RUN
 from aggregates.errors import DomainError
+from aggregates.values import NOBODY
 from aggregates.workflow.aggregate import Workflow
 from commands.bus import StreamMoved
 from commands.confirm import batch_definition
 from engine.bootstrap import System, system_principal
 from engine.store import Store
 from projections.audience import Frozen
-from projections.tables import frozen_sizings, jobs_at_work, stream_heads
+from projections.tables import chunks, frozen_sizings, jobs_at_work, stream_heads
 
 logger = logging.getLogger(__name__)
 
@@ -51,36 +53,51 @@ def _enrol(connection: Connection, system: System, job_id: UUID, meta: Meta) -> 
     workflow = store.load(Workflow, job.workflow_id, meta)
     if workflow.status != "active":
         raise DomainError("workflow.not_active", details={"status": workflow.status})
-    if workflow.content_version != job.workflow_version:
-        raise DomainError("workflow.stale", details={"version": workflow.content_version})
-    definition, audience = batch_definition(workflow)
+    content = _pinned(workflow, job)
     connection.execute(
         insert(jobs_at_work).values(
             id=job_id,
             project_id=job.project_id,
             workflow_id=workflow.id,
             workflow_name=workflow.name,
-            content=workflow.content,
+            content=content,
             variables=job.variables,
             send_mode=job.send_mode,
             enrolled_at=meta.now,
             progress_at=meta.now,
         )
     )
-    if job.frozen:
-        frozen = _kept(connection, job_id)
-    else:
-        frozen = system.audiences.freeze(
-            connection,
-            job_id,
-            job.project_id,
-            audience,
-            sends_email=definition.sends_email,
-            chunk_size=system.settings.people_per_chunk(job.acknowledged_count),
-            now=meta.now,
-        )
+    frozen = _frozen(connection, system, job, workflow, meta)
     job.enrol(enrolled=frozen.count, chunks=frozen.chunks, fingerprint=frozen.fingerprint, meta=meta)
     store.save(job)
+
+
+def _pinned(workflow: Workflow, job: BatchJob) -> dict[str, Any]:
+    """The content that the job was asked for."""
+    if job.manual:
+        return workflow.published_content(job.workflow_version)[1]
+    if workflow.content_version != job.workflow_version:
+        raise DomainError("workflow.stale", details={"version": workflow.content_version})
+    return workflow.content
+
+
+def _frozen(connection: Connection, system: System, job: BatchJob, workflow: Workflow, meta: Meta) -> Frozen:
+    """The people of the job as chunks: nobody in particular, those who were kept, or those who match now."""
+    if job.manual:
+        connection.execute(insert(chunks).values(job_id=job.id, number=0, person_ids=[NOBODY], size=1))
+        return Frozen(ONE_RUN.count, ONE_RUN.fingerprint, 1)
+    if job.frozen:
+        return _kept(connection, job.id)
+    definition, audience = batch_definition(workflow)
+    return system.audiences.freeze(
+        connection,
+        job.id,
+        job.project_id,
+        audience,
+        sends_email=definition.sends_email,
+        chunk_size=system.settings.people_per_chunk(job.acknowledged_count),
+        now=meta.now,
+    )
 
 
 def _kept(connection: Connection, job_id: UUID) -> Frozen:

@@ -8,7 +8,7 @@ chunk is one transaction: rows, counters, state. So kill -9 at any instant leave
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
@@ -22,6 +22,7 @@ from aggregates.walk.entry import Entry
 from aggregates.walk.walk import Group, Walk
 from engine.bootstrap import System, system_principal
 from engine.store import Store, head_status
+from projections import people
 from workers import ledger
 from workers.enrolment import enrol
 from workers.jobs import JobCache, WorkingJob
@@ -113,7 +114,7 @@ class Fanout:
             entries = self._enter(connection, job, walk, chunk.person_ids)
             ledger.write_first(connection, job.id, entries, now)
         else:
-            entries = walk.run(standing(connection, job, chunk.person_ids))
+            entries = self._go_on(connection, job, walk, chunk.person_ids)
             ledger.write_again(connection, job.id, entries, now)
         change = ledger.tally(entries)
         outside = change["in_progress"]
@@ -124,12 +125,15 @@ class Fanout:
 
     def _enter(self, connection: Connection, job: WorkingJob, walk: Walk, ids: Sequence[int]) -> list[Entry]:
         """Everybody of a fresh chunk at the first step, but for those who left since the audience was frozen."""
-        gone = ledger.unreachable(connection, ids)
+        gone = ledger.unreachable(connection, job.id, ids)
         here = [id for id in ids if id not in gone] if gone else list(ids)
-        entries = walk.run([Group(job.route.definition.entry, here)])
-        for reason in sorted(set(gone.values())):
-            entries.append(Entry("skipped", [id for id in ids if gone.get(id) == reason], [], reason=reason))
-        return entries
+        return [*walk.run([Group(job.route.definition.entry, here)]), *_left_out(gone)]
+
+    def _go_on(self, connection: Connection, job: WorkingJob, walk: Walk, ids: Sequence[int]) -> list[Entry]:
+        """Those of a chunk who are in progress, from where they stand, but for those who left meanwhile."""
+        rows = ledger.in_progress(connection, job.id, ids)
+        gone = ledger.unreachable(connection, job.id, [row.person_id for row in rows])
+        return [*walk.run(standing([row for row in rows if row.person_id not in gone])), *_left_out(gone)]
 
     @contextmanager
     def _slot(self, connection: Connection, job_id: str) -> Iterator[bool]:
@@ -160,10 +164,10 @@ class DatabaseWorld:
         )
 
     def people(self, ids: Sequence[int]) -> dict[int, dict[str, Any]]:
-        return ledger.people(self._connection, ids)
+        return people.records(self._connection, ids)
 
     def values(self, key: str, ids: Sequence[int]) -> dict[str | None, list[int]]:
-        return ledger.values(self._connection, key, ids)
+        return people.values(self._connection, key, ids)
 
     def decision(self, job_id: UUID, step_id: str) -> str | None:
         if self._decisions is None:
@@ -178,13 +182,21 @@ class DatabaseWorld:
         return ledger.asked(self._connection, job_id, step_id, ids)
 
 
-def standing(connection: Connection, job: WorkingJob, ids: Sequence[int]) -> list[Group]:
-    """Those of a chunk's people who are in progress, grouped by the step at which they go on.
+def _left_out(gone: Mapping[int, str]) -> list[Entry]:
+    """People for whom nothing may be done any more, by the reason."""
+    return [
+        Entry("skipped", sorted(id for id, why in gone.items() if why == reason), [], reason=reason)
+        for reason in sorted(set(gone.values()))
+    ]
+
+
+def standing(rows: Iterable[Row[Any]]) -> list[Group]:
+    """People who are in progress, grouped by the step at which they go on.
 
     People who stand before an effect outside stay where they are: the sender takes them from there.
     """
     groups: dict[str | None, list[Row[Any]]] = {}
-    for row in ledger.in_progress(connection, job.id, ids):
+    for row in rows:
         groups.setdefault(row.at_step, []).append(row)
     return [
         Group(step, [row.person_id for row in rows], variables=ledger.saved_variables(rows))

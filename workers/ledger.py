@@ -10,6 +10,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection, Row, text, update
 
+from aggregates.values import NOBODY
 from aggregates.walk.entry import Entry, RunVariables, as_json
 from projections.tables import chunks
 
@@ -107,16 +108,19 @@ def count(connection: Connection, job_id: UUID, number: int, change: dict[str, i
     )
 
 
-def unreachable(connection: Connection, ids: Sequence[int]) -> dict[int, str]:
-    """Who of these has opted out or was erased since the audience was frozen, and which of the two."""
+def unreachable(connection: Connection, job_id: UUID, ids: Sequence[int]) -> dict[int, str]:
+    """Whom of these nothing may be done for any more, and why: opted out, erased, or their run was cancelled."""
     rows = connection.execute(
         text(
-            "SELECT e.id, p.id IS NULL AS erased FROM unnest(CAST(:ids AS bigint[])) AS e (id) "
-            "LEFT JOIN people p ON p.id = e.id WHERE p.id IS NULL OR p.opted_out_at IS NOT NULL"
+            "SELECT e.id, CASE WHEN x.person_id IS NOT NULL THEN 'run_cancelled' "
+            "WHEN p.id IS NULL THEN 'erased' ELSE 'opted_out' END AS reason "
+            "FROM unnest(CAST(:ids AS bigint[])) AS e (id) LEFT JOIN people p ON p.id = e.id "
+            "LEFT JOIN cancelled_runs x ON x.job_id = :job_id AND x.person_id = e.id "
+            "WHERE e.id <> :nobody AND (p.id IS NULL OR p.opted_out_at IS NOT NULL OR x.person_id IS NOT NULL)"
         ),
-        {"ids": list(ids)},
+        {"ids": list(ids), "job_id": job_id, "nobody": NOBODY},
     )
-    return {row.id: "erased" if row.erased else "opted_out" for row in rows}
+    return {row.id: row.reason for row in rows}
 
 
 def in_progress(connection: Connection, job_id: UUID, ids: Sequence[int], limit: int | None = None) -> list[Row[Any]]:
@@ -135,27 +139,6 @@ def in_progress(connection: Connection, job_id: UUID, ids: Sequence[int], limit:
 def saved_variables(rows: Iterable[Row[Any]]) -> RunVariables:
     """What people who are in progress have set before."""
     return RunVariables.saved({row.person_id: row.variables or {} for row in rows})
-
-
-def people(connection: Connection, ids: Sequence[int]) -> dict[int, dict[str, Any]]:
-    """What templates may see of these people."""
-    rows = connection.execute(
-        text("SELECT id, distinct_id, email, properties FROM people WHERE id = ANY (CAST(:ids AS bigint[]))"),
-        {"ids": list(ids)},
-    )
-    return {row.id: dict(row._mapping) for row in rows}
-
-
-def values(connection: Connection, key: str, ids: Sequence[int]) -> dict[str | None, list[int]]:
-    """These people by what a property of theirs says, as text; None for those without it."""
-    rows = connection.execute(
-        text(
-            "SELECT p.properties ->> :key AS value, array_agg(e.id ORDER BY e.id) AS ids "
-            "FROM unnest(CAST(:ids AS bigint[])) AS e (id) LEFT JOIN people p ON p.id = e.id GROUP BY 1 ORDER BY 1"
-        ),
-        {"key": key, "ids": list(ids)},
-    )
-    return {row.value: row.ids for row in rows}
 
 
 def asked(connection: Connection, job_id: UUID, step_id: str, ids: Sequence[int]) -> dict[int, datetime]:

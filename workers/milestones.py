@@ -16,7 +16,7 @@ from aggregates.batch_job.aggregate import BatchJob
 from commands.bus import StreamMoved
 from engine.bootstrap import System
 from engine.store import Store
-from projections.runs import counts
+from projections.run_rows import counts
 from workers.enrolment import engine_meta
 
 PROGRESS_SECONDS = 0.25

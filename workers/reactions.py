@@ -17,6 +17,7 @@ from aggregates.batch_job.events import (
     BatchJobEnrolled,
     BatchJobRequested,
     BatchJobResumed,
+    BatchJobRunCancelled,
 )
 from projections.view import Recorded
 from workers.broker import Bells
@@ -39,7 +40,12 @@ class Reactions:
 
     def _bells_for(self, event: Event) -> int:
         match event:
-            case BatchJobRequested(status="queued") | BatchJobApproved() | BatchJobCancelRequested():
+            case (
+                BatchJobRequested(status="queued")
+                | BatchJobApproved()
+                | BatchJobCancelRequested()
+                | BatchJobRunCancelled()
+            ):
                 return 1
             case BatchJobEnrolled():
                 return min(event.chunks, self._drainers)

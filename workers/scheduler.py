@@ -56,6 +56,8 @@ _COLLECT = text(
     "RETURNING f.job_id) DELETE FROM chunks c USING gone WHERE c.job_id = gone.job_id"
 )
 _FORGET = text("DELETE FROM spent_tokens WHERE spent_at < CAST(:now AS timestamptz) - interval '1 day'")
+# A session that is too old is unknown without its row; the margin is more than clocks differ by.
+_FORGET_ENDED = text("DELETE FROM ended_sessions WHERE expires_at < CAST(:now AS timestamptz) - interval '1 hour'")
 
 
 class Scheduler:
@@ -87,10 +89,11 @@ class Scheduler:
         return self._due.decide()
 
     def collect(self) -> int:
-        """Drop frozen people and spent tokens that nobody can ask for any more."""
+        """Drop frozen people, spent tokens and ended sessions that nobody can ask for any more."""
         with self._system.engine.begin() as connection:
             now = {"now": self._system.clock.now()}
             connection.execute(_FORGET, now)
+            connection.execute(_FORGET_ENDED, now)
             return connection.execute(_COLLECT, now).rowcount
 
     def wake(self) -> int:

@@ -21,6 +21,7 @@ from aggregates.walk.entry import NONE_SET, Entry, RunVariables
 from aggregates.walk.walk import Group, Walk, render
 from engine.bootstrap import System
 from engine.ids import derived_id, jitter
+from projections.people import records
 from workers import ledger
 from workers.delivery import Deliveries, Outcome, Outgoing
 from workers.jobs import WorkingJob
@@ -107,8 +108,9 @@ class Sender:
                     connection.execute(_RELEASE, lease)
                     return
                 effects = self._attempt(connection, job, chunk.person_ids)
-                people = ledger.people(connection, [effect.person_id for effect in effects])
-                gone = ledger.unreachable(connection, [effect.person_id for effect in effects])
+                standing = [effect.person_id for effect in effects]
+                people = records(connection, standing)
+                gone = ledger.unreachable(connection, job.id, standing)
             outcomes = self._carry_out(job, effects, people, gone)
             with connection.begin():
                 if connection.execute(_STILL_MINE, lease).first() is None:
@@ -212,7 +214,7 @@ class Sender:
         for effect in effects:
             outcome, plan = outcomes[effect.id], self._plan(job, effect.step_id)
             attempts = effect.attempts + _more_tries(outcome)
-            note = {"step": effect.step_id, "outcome": outcome.state, "attempts": attempts}
+            note = {"step": effect.step_id, "outcome": outcome.state, "attempts": attempts, "at": now.isoformat()}
             if outcome.error:
                 note["reason"] = outcome.error
             group = Group(effect.step_id, [effect.person_id], [note], variables=effect.variables)

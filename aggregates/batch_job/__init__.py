@@ -1,5 +1,6 @@
 """One fan-out of one workflow version over one frozen audience.
 
 events     what can happen to it
+standing   how it can stand, and where its people can be
 aggregate  BatchJob: its state table and its guards
 """

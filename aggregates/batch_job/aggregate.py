@@ -1,4 +1,4 @@
-"""The batch job: requested once, enrolled once, ended once.
+"""The batch job: requested once, enrolled once, ended once. A manual run is a batch of one without a person.
 
 | from                       | command          | to                                     |
 |----------------------------|------------------|----------------------------------------|
@@ -15,6 +15,7 @@
 | running                    | complete         | completed or completed_with_failures   |
 | held, queued, running, ... | fail             | failed                                 |
 | running, paused            | decide_step      | as before                              |
+| running, paused            | cancel_run       | as before                              |
 
 Terminal: cancelled, completed, completed_with_failures, failed, rejected. They never change.
 """
@@ -39,20 +40,12 @@ from aggregates.batch_job.events import (
     BatchJobRejected,
     BatchJobRequested,
     BatchJobResumed,
+    BatchJobRunCancelled,
     BatchJobStepDecided,
 )
+from aggregates.batch_job.standing import COUNTS, OUTCOMES, TERMINAL
 from aggregates.errors import DomainError
 from aggregates.values import Acknowledgement
-
-TERMINAL = frozenset({"cancelled", "completed", "completed_with_failures", "failed", "rejected"})
-
-AT_WORK = frozenset({"queued", "running", "paused", "cancelling"})
-"""Where a job may still reach somebody without being approved first."""
-
-OUTCOMES = ("delivered", "skipped", "failed", "exited")
-OPEN = ("waiting", "in_progress", "pending")
-COUNTS = OUTCOMES + OPEN
-"""Every enrolled person is in exactly one of these."""
 
 
 class BatchJob(Aggregate):
@@ -77,11 +70,13 @@ class BatchJob(Aggregate):
         frozen: bool = False,
         schedule_id: UUID | None = None,
         scheduled_for: datetime | None = None,
+        manual: bool = False,
         meta: Meta,
     ) -> Self:
         """A job over exactly the acknowledged people; `held_because` makes it wait for a human until `held_until`.
 
-        `frozen` says that the ids of these people were kept when they were sized.
+        `frozen` says that the ids of these people were kept when they were sized; `manual`, with `ONE_RUN` for an
+        acknowledgement, that it is one run for nobody in particular, whose inputs are in the ledger.
         """
         return cls.begin(
             BatchJobRequested,
@@ -99,7 +94,7 @@ class BatchJob(Aggregate):
             held_because=held_because,
             held_until=held_until if held_because else None,
             frozen=frozen,
-            manual=False,
+            manual=manual,
         )
 
     def approve(self, acknowledgement: Acknowledgement, *, note: str, meta: Meta) -> None:
@@ -191,6 +186,13 @@ class BatchJob(Aggregate):
         if self.enrolled is None:
             self.emit(BatchJobCancelled, meta, counts=dict.fromkeys(COUNTS, 0))
 
+    def cancel_run(self, person_id: int, *, reason: str, meta: Meta) -> None:
+        """Do nothing more for one person; who has an outcome already is not asked about here."""
+        if person_id in self.cancelled_runs:
+            return
+        self._require("running", "paused", move="cancel_run")
+        self.emit(BatchJobRunCancelled, meta, person_id=person_id, reason=reason)
+
     def finish_cancel(self, counts: Mapping[str, int], *, meta: Meta) -> None:
         """No further send starts from here on; those not reached are counted as skipped."""
         if self.status == "cancelled":
@@ -261,6 +263,7 @@ class BatchJob(Aggregate):
                 self.requesters = {event.meta["actor"], event.meta.get("on_behalf_of")} - {None}
                 self.approved_by: str | None = None
                 self.decisions: dict[str, str] = {}
+                self.cancelled_runs: frozenset[int] = frozenset()
                 self.frozen = event.frozen
                 self.manual = event.manual
                 self.due_at = event.held_until
@@ -272,6 +275,8 @@ class BatchJob(Aggregate):
                 self.approved_by = event.meta["actor"]
             case BatchJobStepDecided():
                 self.decisions = {**self.decisions, event.step_id: event.decision}
+            case BatchJobRunCancelled():
+                self.cancelled_runs |= {event.person_id}
             case BatchJobEnrolled():
                 self.enrolled = event.enrolled
             case BatchJobResumed():

@@ -80,6 +80,14 @@ class BatchJobProgressed(Event):
     counts: dict[str, int]
 
 
+class BatchJobRunCancelled(Event):
+    """Nothing more is done for one person of the job; the others go on."""
+
+    TOPIC = "batch_job.run_cancelled.v1"
+    person_id: int
+    reason: str
+
+
 class BatchJobPaused(Event):
     TOPIC = "batch_job.paused.v1"
     reason: str

@@ -102,7 +102,7 @@ class Walk:
                 self._entries.append(group.ended("delivered"))
             elif group.passed > len(self._route.definition.steps):
                 # They went round a circle whose waits let them pass, and would do so for ever.
-                note = {"step": group.step, "outcome": "failed", "reason": "graph.endless"}
+                note = self._note(group.step, "failed", reason="graph.endless")
                 self._entries.append(group.at(None, group.ids, note).ended("failed", reason="graph.endless"))
             else:
                 self._take(group, group.step, self._route.plan(group.step, self._now))
@@ -111,9 +111,9 @@ class Walk:
     def _take(self, group: Group, step: str, plan: Plan) -> None:
         match plan:
             case Advance(port):
-                self._onward(group, port, {"step": step, "outcome": "passed"})
+                self._onward(group, port, self._note(step, "passed"))
             case Finish(reason):
-                note = {"step": step, "outcome": "exited"}
+                note = self._note(step, "exited")
                 self._entries.append(group.at(None, group.ids, note).ended("exited", reason=reason))
             case Park():
                 self._park(group, step, plan)
@@ -123,15 +123,20 @@ class Walk:
                 self._branch(group, step, plan)
             case Split():
                 for port, ids in plan.lots(self._route.workflow["id"], step, group.ids).items():
-                    self._onward(group, port, {"step": step, "outcome": "branched", "port": port}, ids)
+                    self._onward(group, port, self._note(step, "branched", port=port), ids)
             case Assign():
                 self._assign(group, step, plan)
             case Ask():
                 self._ask(group, step, plan)
             case Record(payload, port):
-                self._record(group, payload, port, {"step": step, "outcome": "captured"})
+                self._record(group, payload, port, self._note(step, "captured"))
             case Deliver():
                 self._deliver(group, step, plan)
+
+    def _note(self, step: str, outcome: str, **facts: Any) -> Note:
+        """What is kept of one step. A batch's notes are the same for many, so only a manual run's tell the instant."""
+        at = {} if self._route.inputs is None else {"at": self._now.isoformat()}
+        return {"step": step, "outcome": outcome, **facts, **at}
 
     def _onward(self, group: Group, port: str, note: Note, ids: list[int] | None = None) -> None:
         """Some of these people, or all, leave their step by a port."""
@@ -140,7 +145,7 @@ class Walk:
 
     def _park(self, group: Group, step: str, plan: Park) -> None:
         """Everybody waits, and goes on after the step or arrives at it again."""
-        note = {"step": step, "outcome": "waited", "until": plan.until.isoformat()}
+        note = self._note(step, "waited", until=plan.until.isoformat())
         stop = step if plan.again else self._route.definition.target(step, plan.port)
         self._entries.append(group.at(stop, group.ids, note).ended("waiting", at_step=stop, wake_at=plan.until))
 
@@ -164,27 +169,27 @@ class Walk:
             taken = [id for id in rest if id in matched]
             rest = [id for id in rest if id not in matched]
             if taken:
-                self._onward(group, port, {"step": step, "outcome": "branched", "port": port}, taken)
+                self._onward(group, port, self._note(step, "branched", port=port), taken)
         if rest:
-            self._onward(group, plan.otherwise, {"step": step, "outcome": "branched", "port": plan.otherwise}, rest)
+            self._onward(group, plan.otherwise, self._note(step, "branched", port=plan.otherwise), rest)
 
     def _ask(self, group: Group, step: str, plan: Ask) -> None:
         """The answer decides for everybody; without one they wait, each until their own question expires."""
         decision = self._world.decision(self._route.job_id, step)
         if decision is not None:
-            self._onward(group, decision, {"step": step, "outcome": decision})
+            self._onward(group, decision, self._note(step, decision))
             return
         # Who came here in this walk has not been asked about, whatever was asked when they were here before.
         asked = {} if group.passed else self._world.asked(self._route.job_id, step, group.ids)
         expired = [id for id in group.ids if id in asked and asked[id] <= self._now]
         if expired:
-            self._onward(group, plan.on_expiry, {"step": step, "outcome": "expired", "port": plan.on_expiry}, expired)
+            self._onward(group, plan.on_expiry, self._note(step, "expired", port=plan.on_expiry), expired)
         for until in sorted({until for until in asked.values() if until > self._now}):
             still = group.part([id for id in group.ids if asked.get(id) == until])
             self._entries.append(still.ended("waiting", at_step=step, wake_at=until))
         fresh = [id for id in group.ids if id not in asked]
         if fresh:
-            note = {"step": step, "outcome": "asked", "until": plan.until.isoformat()}
+            note = self._note(step, "asked", until=plan.until.isoformat())
             self._entries.append(group.at(step, fresh, note).ended("waiting", at_step=step, wake_at=plan.until))
 
     def _assign(self, group: Group, step: str, plan: Assign) -> None:
@@ -196,7 +201,7 @@ class Walk:
                 self._broken(group, step, group.ids, plan.port, str(refusal))
                 return
             changed = replace(group, variables=RunVariables(common, unsaved=True))
-            self._onward(changed, plan.port, {"step": step, "outcome": "assigned"})
+            self._onward(changed, plan.port, self._note(step, "assigned"))
             return
         values = plan.values
         constant = dict.fromkeys(group.ids, values.render({})) if values.constant else None
@@ -210,14 +215,14 @@ class Walk:
                 broken.setdefault(str(refusal), []).append(id)
         if own:
             changed = replace(group.part(list(own)), variables=RunVariables(own=own, unsaved=True))
-            self._onward(changed, plan.port, {"step": step, "outcome": "assigned"})
+            self._onward(changed, plan.port, self._note(step, "assigned"))
         for reason, ids in broken.items():
             self._broken(group, step, ids, plan.port, reason)
 
     def _deliver(self, group: Group, step: str, plan: Deliver) -> None:
         """What goes outside is the sender's, unless it is kept inside."""
         if self._route.captures:
-            note = {"step": step, "outcome": "captured", "channel": plan.channel}
+            note = self._note(step, "captured", channel=plan.channel)
             self._record(group, plan.request, plan.port, note)
         else:
             self._entries.append(group.ended("in_progress", at_step=step))
@@ -247,7 +252,7 @@ class Walk:
 
     def _broken(self, group: Group, step: str, ids: list[int], port: str, reason: str) -> None:
         """People for whom a step could not be taken: the step says whether they go on."""
-        note = {"step": step, "outcome": "failed", "reason": reason}
+        note = self._note(step, "failed", reason=reason)
         if self._route.definition.step(step).on_error == "continue":
             self._onward(group, port, note, ids)
         else:

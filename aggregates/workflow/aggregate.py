@@ -84,6 +84,13 @@ class Workflow(Aggregate):
         self._require("archived", move="restore")
         self.emit(WorkflowRestored, meta)
 
+    def published_content(self, version: int | None) -> tuple[int, dict[str, Any]]:
+        """A version that has been active, the present one unless another is named; refused when it never was."""
+        wanted = self.content_version if version is None else version
+        if wanted not in self.published:
+            raise DomainError("workflow.version_unknown", details={"version": wanted, "known": sorted(self.published)})
+        return wanted, self.published[wanted]
+
     def _require(self, status: str, *, move: str) -> None:
         if self.status != status:
             code = "workflow.archived" if self.status == "archived" else "workflow.illegal_move"
@@ -98,6 +105,7 @@ class Workflow(Aggregate):
                 self.description = event.description
                 self.content = event.content
                 self.content_version = 1
+                self.published: dict[int, dict[str, Any]] = {}
                 self.status = "draft"
             case WorkflowEdited():
                 self.name = event.name
@@ -105,6 +113,7 @@ class Workflow(Aggregate):
                 self.content = event.content
                 self.content_version = event.version
             case WorkflowActivated():
+                self.published = {**self.published, self.content_version: self.content}
                 self.status = "active"
             case WorkflowDisabled() | WorkflowRestored():
                 self.status = "draft"

@@ -135,5 +135,5 @@ def list_runs(
 ) -> Page:
     """Who got it, who did not, and why: one row for each enrolled person, by ascending person id."""
     return caller.reads_at(min_position).runs.list(
-        caller.principal, id_of(batch_job_id), status=status, limit=limit, after=after
+        caller.principal, batch_job_id=id_of(batch_job_id), status=status, limit=limit, after=after
     )

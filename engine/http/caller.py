@@ -124,5 +124,7 @@ WorkflowFilter = Annotated[str | None, Query(pattern=_UUID, description="Only of
 
 ScheduleFilter = Annotated[str | None, Query(pattern=_UUID, description="Only of this schedule.")]
 
+JobFilter = Annotated[str | None, Query(pattern=_UUID, description="Only of this batch job.")]
+
 PathId = str
 """Path ids are taken as text: one that is malformed is not found, like any other unknown one."""

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 
 class ScheduleRow(BaseModel):
@@ -82,6 +82,7 @@ class BatchJobRow(BaseModel):
     id: UUID
     workflow_id: UUID
     workflow_version: int
+    manual: Annotated[bool, Field(description="Whether it is a manual run: a batch of one, without a person.")]
     schedule_id: UUID | None
     scheduled_for: Annotated[datetime | None, Field(description="The occurrence that it was made for.")]
     fired_at: datetime | None
@@ -112,11 +113,16 @@ class BatchJobRow(BaseModel):
 
 
 class RunRow(BaseModel):
-    """One person's path. A person whose turn has not come is `pending`."""
+    """One person's path, or a manual run, which has no person. A person whose turn has not come is `pending`."""
 
     run_id: str
     batch_job_id: UUID
-    person_id: int
+    workflow_id: Annotated[UUID | None, Field(description="Null until the views have heard of the job.")]
+    workflow_version: int | None
+    manual: bool
+    requested_at: datetime | None
+    batch_job_status: str
+    person_id: int | None
     distinct_id: str | None
     status: str
     reason: str | None
@@ -125,6 +131,33 @@ class RunRow(BaseModel):
     steps: list[Any]
     variables: Annotated[dict[str, Any] | None, Field(description="What steps have set for this person.")]
     updated_at: datetime | None
+
+
+class RunResultAnswer(BaseModel):
+    """What a run came to; `output` is null and `next` says what to do while it has not finished."""
+
+    run_id: str
+    batch_job_id: UUID
+    workflow_id: UUID | None
+    workflow_version: int | None
+    status: str
+    reason: str | None
+    finished: bool
+    output: Annotated[
+        dict[str, Any] | None, Field(description="`variables` that it ended with, `steps`: what each step gave.")
+    ]
+    next: str | None
+    updated_at: datetime | None
+
+
+class TraceRow(BaseModel):
+    """One step that a run went through. `at` is told for manual runs and for what was sent."""
+
+    model_config = ConfigDict(extra="allow")
+
+    number: int
+    step: str
+    outcome: str
 
 
 class PersonRow(BaseModel):

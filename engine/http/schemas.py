@@ -6,15 +6,16 @@ for every door; here are types and bounds.
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, FailFast, Field
 
-from aggregates.values import NAME_LIMIT
+from aggregates.values import NAME_LIMIT, parse_instant
 from commands.confirm import COUNT_LIMIT, TOKEN_LIMIT
 from commands.notes import NOTE_LIMIT
 from commands.schedule import PREVIEWED_AT_ONCE
+from commands.simulation import MOST_PEOPLE, SAMPLE
 from commands.workflow import DESCRIPTION_LIMIT
 from engine.http.terms import CatchUp, Exdates, Expiry, Growth, Overlap, Rule, Start, Window, Zone
 
@@ -30,20 +31,11 @@ EXAMPLE_EDGES = [{"from": "wait", "to": "note", "branch": "next"}]
 EXAMPLE_VARIABLES = [{"key": "discount", "type": "number", "default": 10}]
 
 
-def _instant(value: Any) -> Any:
+def instant(value: Any) -> Any:
     """A text with an offset, in UTC; pydantic would take numbers too."""
     if not isinstance(value, str):
         raise ValueError("An instant is a text: 2027-01-31T00:00:00Z.")  # noqa: TRY004  # pydantic wants this one
-    try:
-        instant = datetime.fromisoformat(value)
-    except ValueError as error:
-        raise ValueError("An instant is written as 2027-01-31T00:00:00Z.") from error
-    if instant.tzinfo is None:
-        raise ValueError("An instant has an offset: 2027-01-31T00:00:00Z.")
-    try:
-        return instant.astimezone(UTC)
-    except OverflowError as error:
-        raise ValueError("An instant is in the years 1 to 9999 of UTC.") from error
+    return parse_instant(value)
 
 
 Name = Annotated[str, Field(min_length=1, max_length=NAME_LIMIT, examples=["Spring launch"])]
@@ -121,6 +113,32 @@ class RunBatchBody(Body):
     acknowledged_affected_count: Count
     confirm_token: Token | None = None
     variables: Values = Field(default_factory=dict)
+
+
+class RunWorkflowBody(Body):
+    """What one run of a manual workflow is started with."""
+
+    inputs: Annotated[dict[str, Any], Field(description="By name, as declared.", examples=[{"order": "A-1"}])] = Field(
+        default_factory=dict
+    )
+    version: Annotated[
+        int | None, Field(ge=1, le=COUNT_LIMIT, description="A version that has been active; else the present one.")
+    ] = None
+
+
+class SimulateBody(Body):
+    """Who walks through the workflow, and with what."""
+
+    sample: Annotated[int, Field(ge=1, le=MOST_PEOPLE, description="So many people of the audience.")] = SAMPLE
+    people: Annotated[
+        list[str], FailFast(), Field(max_length=MOST_PEOPLE, description="Distinct ids, instead of a sample.")
+    ] = Field(default_factory=list)
+    variables: Values = Field(default_factory=dict)
+    inputs: Annotated[dict[str, Any], Field(description="Of a manual workflow.")] = Field(default_factory=dict)
+    decisions: Annotated[
+        dict[str, Literal["approved", "rejected", "expired"]],
+        Field(description="Answers of approval steps, by their id; `approved` where nothing is said."),
+    ] = Field(default_factory=dict)
 
 
 class CancelBody(Body):
@@ -254,4 +272,4 @@ class CreateKeyBody(LimitsBody):
     scopes: Annotated[list[str], Field(min_length=1, max_length=100, examples=[["workflow:read"]])]
     agent: Annotated[bool, Field(description="For an agent: asks for confirm tokens, can never approve.")] = False
     rate_per_minute: Annotated[Cap | None, Field(description="Requests that it may make in a minute.")] = None
-    expires_at: Annotated[datetime, BeforeValidator(_instant)] | None = None
+    expires_at: Annotated[datetime, BeforeValidator(instant)] | None = None

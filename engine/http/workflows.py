@@ -7,6 +7,8 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Header, Query, Response
 
 from commands.batch_job import EXPLAINED_AT_ONCE, ExplainAudience, RunBatch, SizeAudience
+from commands.runs import RunWorkflow
+from commands.simulation import SimulateWorkflow
 from commands.workflow import (
     ArchiveWorkflow,
     CreateWorkflow,
@@ -15,11 +17,28 @@ from commands.workflow import (
     EnableWorkflow,
     RestoreWorkflow,
 )
-from engine.http.answers import BatchJobAccepted, ExcludedAnswer, PageAnswer, SizingAnswer, WorkflowAccepted
+from engine.http.answers import (
+    BatchJobAccepted,
+    ExcludedAnswer,
+    PageAnswer,
+    RunAccepted,
+    SimulationAnswer,
+    SizingAnswer,
+    WorkflowAccepted,
+)
 from engine.http.caller import After, Commanding, Here, Limit, PathId, Position, id_of
 from engine.http.route import StrictRoute, grant
 from engine.http.rows import WorkflowAnswer, WorkflowRow
-from engine.http.schemas import CreateWorkflowBody, EditWorkflowBody, NoFields, ReasonBody, RunBatchBody, SizeBody
+from engine.http.schemas import (
+    CreateWorkflowBody,
+    EditWorkflowBody,
+    NoFields,
+    ReasonBody,
+    RunBatchBody,
+    RunWorkflowBody,
+    SimulateBody,
+    SizeBody,
+)
 from projections.page import Page
 
 router = APIRouter(prefix="/api/v1/workflows", tags=["workflows"], route_class=StrictRoute)
@@ -130,6 +149,26 @@ def run_batch(caller: Commanding, workflow_id: PathId, body: RunBatchBody, respo
     answer = caller.answer(RunBatch(id_of(workflow_id), **body.model_dump()), response)
     response.headers["Location"] = f"/api/v1/batch-jobs/{answer['batch_job_id']}"
     return answer
+
+
+@router.post("/{workflow_id}/run", status_code=202, response_model=RunAccepted, openapi_extra=grant("RunWorkflow"))
+def run_workflow(
+    caller: Commanding, workflow_id: PathId, response: Response, body: RunWorkflowBody | None = None
+) -> dict[str, Any]:
+    """Start one run of a manual workflow. Its effects are real.
+
+    The answer comes at once; `Location` is the run.
+    """
+    asked = body or RunWorkflowBody()
+    answer = caller.answer(RunWorkflow(id_of(workflow_id), asked.inputs, asked.version), response)
+    response.headers["Location"] = f"/api/v1/runs/{answer['run_id']}"
+    return answer
+
+
+@router.post("/{workflow_id}/simulate", response_model=SimulationAnswer, openapi_extra=grant("SimulateWorkflow"))
+def simulate_workflow(caller: Here, workflow_id: PathId, body: SimulateBody | None = None) -> Any:
+    """Walk some people through the workflow without any effect. Contacts nobody, records nothing."""
+    return caller.dispatch(SimulateWorkflow(id_of(workflow_id), **(body or SimulateBody()).model_dump())).data
 
 
 def _tagged(answer: dict[str, Any], response: Response) -> dict[str, Any]:

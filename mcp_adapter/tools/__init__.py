@@ -3,9 +3,12 @@
 workflows       list, read, create, change, enable, archive
 batch           size an audience, run a batch
 jobs            list, follow, pause, resume, cancel batch jobs
+runs            start a manual run; list, follow, read, cancel runs
+simulation      walk some people through without any effect
 schedules       attach, change, pause, resume, look ahead
 cohorts         list
 components      list and read step types
+studio          the table of the second address, /mcp/studio
 schedule_rows   what is shown of a schedule
 fields          arguments that several tools share
 
@@ -20,12 +23,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from mcp_adapter.tool import Tool
-from mcp_adapter.tools import batch, cohorts, components, jobs, schedules, workflows
+from mcp_adapter.tools import batch, cohorts, components, jobs, runs, schedules, simulation, workflows
 
 TOOLSETS: Mapping[str, tuple[Tool[Any, Any], ...]] = {
-    "workflows": workflows.TOOLS,
+    "workflows": workflows.TOOLS + simulation.TOOLS,
     "batch": batch.TOOLS + jobs.TOOLS,
     "schedules": schedules.TOOLS,
+    "runs": runs.TOOLS,
     "cohorts": cohorts.TOOLS,
     "components": components.TOOLS,
 }

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
 from pydantic import Field
@@ -15,6 +17,9 @@ WorkflowId = Id
 BatchJobId = Id
 ScheduleId = Id
 ComponentId = Id
+RunId = Id
+
+Waiting = Annotated[int, Field(ge=0, le=25, description="Wait so long for it to end.")]
 
 Limit = Annotated[int, Field(ge=1, le=50)]
 
@@ -22,9 +27,7 @@ After = Annotated[str, Field(max_length=1000, description="next_cursor of the pa
 
 IdempotencyKey = Annotated[
     str,
-    Field(
-        min_length=1, max_length=200, description="Repeat it to get the first answer again instead of a second effect."
-    ),
+    Field(min_length=1, max_length=200, description="A retry with the same one has no second effect."),
 ]
 
 Values = Annotated[dict[str, Any], Field(description="Values over the workflow's defaults.")]
@@ -42,3 +45,23 @@ def page_summary(count: int, noun: str, next_cursor: str | None) -> str:
     """How much is here, and how to go on."""
     shown = f"{count} {noun}{'' if count == 1 else 's'}"
     return f"{shown}; more with after=next_cursor." if next_cursor else f"{shown}; no more."
+
+
+def within(
+    budget: int, rows: Sequence[Mapping[str, Any]], spare: str | None = None
+) -> tuple[list[dict[str, Any]], bool]:
+    """What of these rows fits into so many characters, and whether anything was left out.
+
+    With `spare` every row stays, and what is too much loses that field; without it rows are left out from the end.
+    """
+    kept: list[dict[str, Any]] = []
+    left = budget
+    for row in rows:
+        size = len(json.dumps(row, ensure_ascii=False, default=str))
+        if size <= left:
+            kept.append(dict(row))
+            left -= size
+        elif spare is not None:
+            kept.append({name: value for name, value in row.items() if name != spare})
+    omitted = len(kept) < len(rows) or any(len(less) < len(row) for less, row in zip(kept, rows, strict=False))
+    return kept, omitted

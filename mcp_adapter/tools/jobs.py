@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from aggregates.batch_job.aggregate import COUNTS, TERMINAL
+from aggregates.batch_job.standing import COUNTS, TERMINAL
 from commands.batch_job import CancelBatchJob, PauseBatchJob, ResumeBatchJob
 from mcp_adapter.schemas import Answer, Arguments, Row, Text
 from mcp_adapter.tool import READS_ONLY, Call, Effect, Tool
@@ -17,6 +17,7 @@ from mcp_adapter.tools.fields import (
     IdempotencyKey,
     Reason,
     ScheduleId,
+    Waiting,
     WorkflowId,
     page_summary,
 )
@@ -73,6 +74,7 @@ class JobRow(Row):
     batch_job_id: Text
     workflow_id: Text
     workflow_version: int
+    manual: bool
     status: str
     reason: str | None = None
     schedule_id: Text | None = None
@@ -96,7 +98,7 @@ class JobList(Answer):
 
 class GetJob(Arguments):
     batch_job_id: BatchJobId
-    wait_seconds: int = Field(0, ge=0, le=25, description="Wait so long for the job to end.")
+    wait_seconds: Waiting = 0
 
 
 class Job(JobRow, Answer):

@@ -10,7 +10,7 @@ ledger  chunks, runs, effects: the truth about each person of a batch job
 
 from projections.tables.access import api_keys, ended_sessions, idempotency_keys, installation, projects, spent_tokens
 from projections.tables.base import Id, Instant, metadata
-from projections.tables.ledger import chunks, effects, frozen_sizings, jobs_at_work, manual_runs, runs, stopped_runs
+from projections.tables.ledger import cancelled_runs, chunks, effects, frozen_sizings, jobs_at_work, manual_runs, runs
 from projections.tables.log import log, stream_heads, view_positions
 from projections.tables.people import cohort_members, cohorts, people
 from projections.tables.views import batch_jobs, occurrences, schedules, workflows
@@ -20,6 +20,7 @@ __all__ = [
     "Instant",
     "api_keys",
     "batch_jobs",
+    "cancelled_runs",
     "chunks",
     "cohort_members",
     "cohorts",
@@ -38,7 +39,6 @@ __all__ = [
     "runs",
     "schedules",
     "spent_tokens",
-    "stopped_runs",
     "stream_heads",
     "view_positions",
     "workflows",

@@ -68,13 +68,13 @@ manual_runs = Table(
 )
 """What manual runs were started with. It may be personal, so it is kept here and not in the log."""
 
-stopped_runs = Table(
-    "stopped_runs",
+cancelled_runs = Table(
+    "cancelled_runs",
     metadata,
     Column("job_id", Id, primary_key=True),
     Column("person_id", BigInteger, primary_key=True),
 )
-"""People of a job for whom somebody has asked that nothing more is done."""
+"""People of a job whose runs somebody has cancelled, one by one: nothing more is done for them."""
 
 frozen_sizings = Table(
     "frozen_sizings",

@@ -6,7 +6,8 @@ from uuid import UUID
 
 import pytest
 
-from aggregates.batch_job.aggregate import COUNTS, TERMINAL, BatchJob
+from aggregates.batch_job.aggregate import BatchJob
+from aggregates.batch_job.standing import COUNTS, TERMINAL
 from aggregates.errors import DomainError
 from tests.support.aggregates import acknowledged, facts, given, meta, topics
 

@@ -16,7 +16,8 @@ from uuid import UUID
 
 import pytest
 
-from aggregates.batch_job.aggregate import COUNTS, BatchJob
+from aggregates.batch_job.aggregate import BatchJob
+from aggregates.batch_job.standing import COUNTS
 from engine.cli.app import run
 from engine.settings import child_environment
 from engine.store import Store

@@ -13,7 +13,8 @@ from uuid import UUID
 from sqlalchemy import insert, text
 
 from aggregates.base import Aggregate, Meta, Principal
-from aggregates.batch_job.aggregate import COUNTS, BatchJob
+from aggregates.batch_job.aggregate import BatchJob
+from aggregates.batch_job.standing import COUNTS
 from aggregates.schedule.aggregate import Schedule
 from commands.approval import ApproveBatchJob, RejectBatchJob
 from commands.batch_job import CancelBatchJob, PauseBatchJob, RunBatch, SizeAudience

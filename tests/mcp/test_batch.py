@@ -9,7 +9,7 @@ import anyio
 import httpx2
 from mcp import Client
 
-from aggregates.batch_job.aggregate import COUNTS
+from aggregates.batch_job.standing import COUNTS
 from mcp_adapter.tools.jobs import LISTED_AT_ONCE, brief
 from tests.mcp.conftest import CONTENT, PEOPLE, World
 from tests.support.agents import Agent, facts

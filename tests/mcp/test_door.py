@@ -15,9 +15,10 @@ from mcp.types import TextContent
 from commands.keys import RevokeKey
 from engine.bootstrap import build, system_principal
 from engine.settings import load_settings
+from mcp_adapter.endpoints import TABLES
 from mcp_adapter.tools import TOOLS
 from projections.runner import read_log
-from tests.mcp.conftest import CONTENT, World
+from tests.mcp.conftest import CONTENT, ERAS, World
 from tests.support.agents import Agent, facts, problem
 from tests.support.serving import serving
 
@@ -49,6 +50,29 @@ def test_without_a_good_key_the_answer_is_401_and_names_the_metadata(world: Worl
     assert f'resource_metadata="{metadata}"' in answer.headers["WWW-Authenticate"]
     told = httpx2.get(metadata, trust_env=False).json()
     assert (told["resource"], told["bearer_methods_supported"]) == (f"{world.url}/mcp", ["header"])
+
+
+def test_the_second_address_has_its_own_metadata_and_checks(world: World) -> None:
+    studio, (_, key) = f"{world.url}/mcp/studio", world.key()
+    metadata = f"{world.url}/.well-known/oauth-protected-resource/mcp/studio"
+    unknown = httpx2.post(studio, json=INITIALIZE, trust_env=False)
+    assert unknown.status_code == 401
+    assert f'resource_metadata="{metadata}"' in unknown.headers["WWW-Authenticate"]
+    assert httpx2.get(metadata, trust_env=False).json()["resource"] == studio
+    for headers, status in (({"Host": "evil.example"}, 421), ({"Origin": "http://evil.example"}, 403)):
+        sent = {"Authorization": f"Bearer {key}", "Accept": "application/json, text/event-stream", **headers}
+        assert httpx2.post(studio, json=INITIALIZE, headers=sent, trust_env=False).status_code == status
+
+
+@pytest.mark.parametrize("mode", ERAS)
+def test_the_second_address_offers_its_own_table(world: World, mode: str) -> None:
+    async def names(client: Client) -> list[str]:
+        return [tool.name for tool in (await client.list_tools()).tools]
+
+    studio = Agent(f"{world.url}/mcp/studio", world.key()[1], mode)
+    assert studio.within(names) == [tool.name for tool in TABLES["/mcp/studio"]["studio"]]
+    with pytest.raises(MCPError, match="no such tool"):
+        studio.call("workflows-list")
 
 
 def test_hosts_and_origins_are_exact(world: World) -> None:

@@ -25,6 +25,7 @@ NAMES = [
     "workflows-update",
     "workflows-enable",
     "workflows-archive",
+    "workflows-simulate",
     "workflows-blast-radius",
     "workflows-run-batch",
     "workflows-list-batch-jobs",
@@ -37,6 +38,11 @@ NAMES = [
     "workflows-pause-schedule",
     "workflows-resume-schedule",
     "schedules-preview",
+    "workflows-run",
+    "runs-list",
+    "runs-get-status",
+    "runs-get-result",
+    "runs-cancel",
     "cohorts-list",
     "components-list",
     "components-get",
@@ -50,6 +56,7 @@ HINTS = {
     "workflows-update": (False, True, True, False),
     "workflows-enable": (False, False, True, False),
     "workflows-archive": (False, True, True, False),
+    "workflows-simulate": (True, False, True, False),
     "workflows-blast-radius": (True, False, True, False),
     "workflows-run-batch": (False, True, True, True),
     "workflows-list-batch-jobs": (True, False, True, False),
@@ -62,6 +69,11 @@ HINTS = {
     "workflows-pause-schedule": (False, False, True, False),
     "workflows-resume-schedule": (False, True, True, True),
     "schedules-preview": (True, False, True, False),
+    "workflows-run": (False, True, True, True),
+    "runs-list": (True, False, True, False),
+    "runs-get-status": (True, False, True, False),
+    "runs-get-result": (True, False, True, False),
+    "runs-cancel": (False, True, True, False),
     "cohorts-list": (True, False, True, False),
     "components-list": (True, False, True, False),
     "components-get": (True, False, True, False),
@@ -103,7 +115,7 @@ def test_every_schema_is_closed_flat_and_of_an_object(name: str) -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_ids_have_the_same_name_everywhere(name: str) -> None:
     ids = {field for field in wire(name)["inputSchema"]["properties"] if field.endswith("id")}
-    assert ids <= {"workflow_id", "batch_job_id", "schedule_id", "component_id"}
+    assert ids <= {"workflow_id", "batch_job_id", "schedule_id", "run_id", "person_id", "component_id"}
 
 
 def test_scopes_come_from_the_table_of_grants() -> None:
@@ -160,6 +172,6 @@ def test_every_effectful_tool_takes_an_idempotency_key() -> None:
 def test_next_steps_name_tools_that_exist_and_no_routes() -> None:
     assert set(NEXT) <= set(CODES)
     texts = " ".join([*NEXT.values(), INSTRUCTIONS, *(tool.description for tool in TOOLS.values())])
-    named = set(re.findall(r"\b(?:workflows|batch-jobs|schedules|cohorts|components)-[a-z-]+", texts))
+    named = set(re.findall(r"\b(?:workflows|batch-jobs|schedules|cohorts|runs|components)-[a-z-]+", texts))
     assert named <= set(TOOLS)
     assert not [text for text in NEXT.values() if "/api/" in text or "`tidegate" in text]

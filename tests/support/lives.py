@@ -9,7 +9,8 @@ from typing import Any
 from uuid import UUID
 
 from aggregates.base import Aggregate
-from aggregates.batch_job.aggregate import COUNTS, BatchJob
+from aggregates.batch_job.aggregate import BatchJob
+from aggregates.batch_job.standing import COUNTS
 from aggregates.recurrence import Recurrence
 from aggregates.schedule.aggregate import Schedule
 from aggregates.schedule.firing import Firing
@@ -113,6 +114,7 @@ def jobs() -> Iterator[BatchJob]:
         life.enrol(enrolled=3, chunks=1, fingerprint="f", meta=meta())
         life.progress({**NOBODY, "delivered": 1, "pending": 2}, meta=meta())
         life.decide_step("ask", decision="approved", note="", meta=meta(principal=ANOTHER))
+        life.cancel_run(2, reason="asked for it", meta=meta())
         life.pause(reason="wait", meta=meta())
         life.resume(meta=meta())
         match end:

@@ -130,7 +130,7 @@ class Product:
         found: list[Json] = []
         after: str | None = None
         while True:
-            page = self.system.reads.runs.list(self.principal(), job_id, limit=200, after=after, **filters)
+            page = self.system.reads.runs.list(self.principal(), batch_job_id=job_id, limit=200, after=after, **filters)
             found += page.data
             after = page.next_cursor
             if after is None:

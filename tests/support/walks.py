@@ -8,7 +8,7 @@ from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from projections.runs import audit
+from projections.run_rows import audit
 from tests.support.product import Product
 
 Json = dict[str, Any]

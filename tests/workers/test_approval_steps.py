@@ -12,7 +12,7 @@ from aggregates.base import Principal
 from aggregates.walk.walk import Walk
 from commands.approval import DecideStep
 from commands.batch_job import CancelBatchJob
-from projections.runs import audit
+from projections.run_rows import audit
 from tests.support.product import CAPTURE, Product
 from tests.support.walks import Json, chain, in_window, move_to, outcomes, standing, step
 from tests.workers.conftest import Again, Workshop

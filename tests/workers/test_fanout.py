@@ -11,7 +11,7 @@ import pytest
 from commands.batch_job import CancelBatchJob
 from commands.people import CreateCohort
 from commands.workflow import ArchiveWorkflow, DisableWorkflow
-from projections.runs import audit
+from projections.run_rows import audit
 from tests.support.product import CAPTURE, Product, batch, person
 from tests.workers.conftest import Workshop
 

@@ -49,7 +49,7 @@ def test_constants_cost_one_statement_whoever_they_are_set_for(
 ) -> None:
     product.add_people(25)
     set_all = step("set", "set_variables", {"variables": {"discount": 10}})
-    monkeypatch.setattr("workers.ledger.people", None)
+    monkeypatch.setattr("projections.people.records", None)
     job = workshop.advance(product.run(product.workflow(**chain(set_all, CAPTURE), variables=DECLARED)))
     assert standing(product, job) == {"delivered": 25}
 

@@ -1,4 +1,4 @@
-"""manual runs, runs stopped one by one, MCP sessions that were ended"""
+"""manual runs, runs cancelled one by one, MCP sessions that were ended"""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def upgrade() -> None:
         sa.Column("inputs", JSONB, nullable=False),
     )
     op.create_table(
-        "stopped_runs",
+        "cancelled_runs",
         sa.Column("job_id", sa.UUID(), primary_key=True),
         sa.Column("person_id", sa.BigInteger(), primary_key=True),
     )
