@@ -117,7 +117,7 @@ def test_the_answer_of_a_human_is_taken_up_by_another_process(many: Fleet) -> No
             assert isinstance(question, InputRequiredResult)
             assert question.input_requests
             yes = ElicitResult(action="accept", content={"people": PEOPLE, "go_on": True})
-            responses = dict.fromkeys(question.input_requests, yes)
+            responses: dict[str, Any] = dict.fromkeys(question.input_requests, yes)
             answer = await client.session.call_tool(
                 RUN, arguments, input_responses=responses, request_state=question.request_state
             )
