@@ -7,9 +7,9 @@ gets the same answer. What is refused leaves one record, written after everythin
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import AbstractContextManager
-from dataclasses import asdict, is_dataclass
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import asdict, dataclass, is_dataclass
 from typing import Any, Protocol
 
 from aggregates.base import Meta
@@ -60,6 +60,18 @@ ATTEMPTS = 3
 """How often a command is tried when somebody else appended to its stream first."""
 
 
+class _Rehearsed(Exception):
+    """Undoes a transaction that was good."""
+
+
+@dataclass(frozen=True)
+class Rehearsal:
+    """What a command would be answered with. `done` says that it has been done before, and would change nothing."""
+
+    answer: Accepted
+    done: bool
+
+
 class StreamMoved(Exception):
     """Somebody appended to a stream between its load and its save."""
 
@@ -79,6 +91,10 @@ class Unit(Protocol):
     @property
     def claims(self) -> Claims: ...
 
+    @property
+    def appended(self) -> bool:
+        """Whether anything was added to the log."""
+
     def context(self, meta: Meta) -> Context: ...
 
 
@@ -91,21 +107,37 @@ class Bus:
 
     def dispatch(self, command: Any, meta: Meta) -> Accepted:
         """Handle one command. Raises StreamMoved as `stream.conflict` after a few tries."""
+        with self._recording(command, meta):
+            authorize(meta.principal, type(command).__name__)
+            for _ in range(ATTEMPTS):
+                try:
+                    with self._unit_of_work() as unit:
+                        return self._once(command, meta, unit)
+                except StreamMoved:
+                    continue
+            raise DomainError("stream.conflict")
+
+    def rehearse(self, command: Any, meta: Meta) -> Rehearsal:
+        """Pass every check of `dispatch` or be refused by it, at this moment, and change nothing."""
+        with self._recording(command, meta):
+            authorize(meta.principal, type(command).__name__)
+            try:
+                with self._unit_of_work() as unit:
+                    rehearsal = Rehearsal(self._once(command, meta, unit), not unit.appended)
+                    raise _Rehearsed
+            except _Rehearsed:
+                return rehearsal
+            except StreamMoved:
+                raise DomainError("stream.conflict") from None
+
+    @contextmanager
+    def _recording(self, command: Any, meta: Meta) -> Iterator[None]:
+        """Have a refusal recorded, once everything else of the command was rolled back."""
         try:
-            return self._handled(command, meta)
+            yield
         except DomainError as refusal:
             self._record(refusal, meta, type(command).__name__, subject_of(vars(command)))
             raise
-
-    def _handled(self, command: Any, meta: Meta) -> Accepted:
-        authorize(meta.principal, type(command).__name__)
-        for _ in range(ATTEMPTS):
-            try:
-                with self._unit_of_work() as unit:
-                    return self._once(command, meta, unit)
-            except StreamMoved:
-                continue
-        raise DomainError("stream.conflict")
 
     def _once(self, command: Any, meta: Meta, unit: Unit) -> Accepted:
         name = type(command).__name__

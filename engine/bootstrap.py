@@ -14,10 +14,13 @@ from sqlalchemy.dialects.postgresql import insert
 from aggregates.base import Meta, Principal, Source
 from aggregates.errors import DomainError
 from aggregates.policy import Limits, Policy
+from aggregates.steps import catalogue
+from aggregates.steps.third_party import UnusableStepTypeError
 from commands.bus import Bus
 from commands.grants import ENGINE, SCOPES, authorize
 from commands.refusals import subject_of
 from engine.clock import Clock, SystemClock
+from engine.errors import StartupError
 from engine.ids import new_id
 from engine.keyring import Keyring
 from engine.rates import Rates
@@ -73,8 +76,21 @@ class System:
             self.rates.take(principal)
             authorize(principal, name)
         except DomainError as refusal:
-            self.refusals.record(refusal, self.meta(principal, via=via, **facts), name, subject_of(about))
+            self.refused(refusal, principal, name, about, via=via, **facts)
             raise
+
+    def refused(
+        self,
+        refusal: DomainError,
+        principal: Principal,
+        name: str,
+        about: Mapping[str, Any],
+        *,
+        via: str,
+        **facts: str | None,
+    ) -> None:
+        """Record what a door itself has refused; what it refuses as malformed it need not tell."""
+        self.refusals.record(refusal, self.meta(principal, via=via, **facts), name, subject_of(about))
 
     def meta(self, principal: Principal, *, via: str, **facts: str | None) -> Meta:
         """What a door adds to a command: the instant, who asks, and where it came in."""
@@ -85,8 +101,12 @@ class System:
 
 
 def build(settings: Settings, *, clock: Clock | None = None) -> System:
-    """Put the parts together over `settings.database_url`; connects to nothing yet."""
+    """Put the parts together over `settings.database_url`; connects to nothing yet.
+
+    Raises StartupError when an installed step type cannot be used: better no process than one without it.
+    """
     clock = clock or SystemClock()
+    _take_in_step_types()
     secrets = Secrets.load_or_create(settings)
     parts = _parts(settings, secrets)
     refusals = Refusals(parts.engine, parts.recorder, clock)
@@ -118,6 +138,13 @@ def _recorded(check: Authorize, refusals: Refusals, clock: Clock) -> Authorize:
             raise
 
     return checked
+
+
+def _take_in_step_types() -> None:
+    try:
+        catalogue()
+    except UnusableStepTypeError as error:
+        raise StartupError(str(error)) from error
 
 
 def _parts(settings: Settings, secrets: Secrets) -> Parts:
