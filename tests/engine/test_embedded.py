@@ -1,9 +1,9 @@
 from __future__ import annotations
 
 import os
-import tempfile
 import shutil
 import signal
+import tempfile
 from pathlib import Path
 
 import psycopg
