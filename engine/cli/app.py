@@ -35,6 +35,7 @@ COMMANDS = {
     "people": ("engine.cli.people:app", "Import and look up people.", PRODUCT),
     "cohorts": ("engine.cli.cohorts:app", "Named sets of people.", PRODUCT),
     "views": ("engine.cli.views:app", "How far the views have come; rebuild one.", PRODUCT),
+    "mcp": ("engine.cli.mcp:app", "Speak MCP on stdin and stdout, for agents.", PRODUCT),
     "up": ("engine.cli.up:up", "Start everything on this machine and keep it running.", RUNNING),
     "demo": (
         "engine.cli.demo:demo",

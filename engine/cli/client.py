@@ -92,7 +92,11 @@ class Api:
 
 def connect(settings: Settings | None = None) -> Api:
     """The server that this user means; a Refusal that says what to do when none is known."""
-    settings = settings or load_settings()
+    return Api(*located(settings or load_settings()))
+
+
+def located(settings: Settings) -> tuple[str, str]:
+    """Its address and the key; the same Refusal."""
     url = settings.url or _read(settings, URL_FILE)
     if not url:
         raise Refusal.of(
@@ -108,7 +112,7 @@ def connect(settings: Settings | None = None) -> Api:
             then="Set TIDEGATE_API_KEY. A key is made by `tidegate keys create`.",
             ends=Exit.NOT_ALLOWED,
         )
-    return Api(url, key)
+    return url, key
 
 
 def new_idempotency_key() -> str:
