@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
+import math
 import sys
+import threading
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from functools import partial
 from typing import Annotated
 from urllib.parse import urlencode
 
 import anyio
-from anyio import to_thread
 from cyclopts import App, Parameter
 
 from engine.cli.bridge import Bridge
@@ -39,13 +42,25 @@ def stdio(
 
 def _where(settings: Settings, path: str) -> tuple[str, str]:
     url, key = located(settings)
-    return url.rstrip("/") + path, key
+    return url + path, key
 
 
 async def _lines() -> AsyncIterator[bytes]:
-    # A thread that waits for a line must not keep the program from ending.
-    while line := await to_thread.run_sync(sys.stdin.buffer.readline, abandon_on_cancel=True):
-        yield line
+    """The lines of stdin. The thread that waits for them keeps nobody from ending the program."""
+    put, get = anyio.create_memory_object_stream[bytes](math.inf)
+    loop = asyncio.get_running_loop()
+
+    def read() -> None:
+        # A file of its own: at the end of the program Python would wait for whoever reads its stdin.
+        with suppress(RuntimeError), open(sys.stdin.fileno(), "rb", closefd=False) as stdin:
+            for line in stdin:
+                loop.call_soon_threadsafe(put.send_nowait, line)
+            loop.call_soon_threadsafe(put.close)
+
+    threading.Thread(target=read, name="stdin", daemon=True).start()
+    async with get:
+        async for line in get:
+            yield line
 
 
 def _write(line: bytes) -> None:

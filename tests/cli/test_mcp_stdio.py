@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
 from collections.abc import Awaitable, Callable, Iterator
@@ -227,6 +228,29 @@ def test_stdout_carries_nothing_but_json_rpc(world: World) -> None:
     assert by_id["a"]["result"]["tools"]
     assert by_id[7]["error"]["code"] == -32601
     assert by_id[1]["result"]["protocolVersion"] == "2025-11-25"
+
+
+def test_it_can_be_interrupted_while_it_waits_for_a_line(world: World) -> None:
+    process = subprocess.Popen(
+        [sys.executable, *COMMAND],
+        env=child_environment(**environment(world)),
+        cwd=ROOT,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    assert process.stdin
+    assert process.stdout
+    try:
+        process.stdin.write(f"{initialize()}\n".encode())
+        process.stdin.flush()
+        assert json.loads(process.stdout.readline())["error"]
+        process.send_signal(signal.SIGINT)
+        process.wait(timeout=30)  # before its stdin is closed, which would end it too
+    finally:
+        process.kill()
+        _, err = process.communicate()
+    assert (process.returncode, err) == (130, b"")
 
 
 def test_names_that_no_header_can_hold_arrive_whole(world: World) -> None:

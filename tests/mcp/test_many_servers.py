@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from mcp import Client
-from mcp.types import ElicitResult, InputRequiredResult, InputResponses
+from mcp.types import ElicitResult, InputRequiredResult
 from sqlalchemy import update
 
 from engine.clock import SystemClock
@@ -117,7 +117,7 @@ def test_the_answer_of_a_human_is_taken_up_by_another_process(many: Fleet) -> No
             assert isinstance(question, InputRequiredResult)
             assert question.input_requests
             yes = ElicitResult(action="accept", content={"people": PEOPLE, "go_on": True})
-            responses: InputResponses = {key: yes for key in question.input_requests}  # noqa: C420  # its type
+            responses: dict[str, Any] = dict.fromkeys(question.input_requests, yes)
             answer = await client.session.call_tool(
                 RUN, arguments, input_responses=responses, request_state=question.request_state
             )
