@@ -204,6 +204,7 @@ AT_THE_CONSOLE: Mapping[tuple[str, ...], str | None] = {
     ("projects", "list"): None,
     ("views", "rebuild"): None,
     ("config", "show"): None,
+    ("mcp", "stdio"): None,
     **{(name,): None for name in ("up", "demo", "serve", "worker", "projector", "scheduler", "migrate", "doctor")},
 }
 """Commands of whoever sits at the machine. They start, set up and repair; of the product they ask for keys."""
