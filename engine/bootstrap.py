@@ -25,6 +25,7 @@ from engine.ids import new_id
 from engine.keyring import Keyring
 from engine.rates import Rates
 from engine.refusals import Refusals
+from engine.replay import Replay
 from engine.secrets import Secrets
 from engine.sessions import Sessions
 from engine.settings import Settings
@@ -41,7 +42,7 @@ Authorize = Callable[[Principal, str], None]
 
 @dataclass(frozen=True)
 class System:
-    """Everything that a door or a worker needs. Doors use `bus`, `reads`, `principal_of` and `admit` only."""
+    """Everything that a door or a worker needs. Doors use `bus`, `reads`, `replay`, `principal_of` and `admit` only."""
 
     settings: Settings
     engine: Engine
@@ -53,6 +54,7 @@ class System:
     policy: Policy
     bus: Bus
     reads: Reads
+    replay: Replay
     rates: Rates
     refusals: Refusals
     sessions: Sessions
@@ -110,6 +112,7 @@ def build(settings: Settings, *, clock: Clock | None = None) -> System:
     secrets = Secrets.load_or_create(settings)
     parts = _parts(settings, secrets)
     refusals = Refusals(parts.engine, parts.recorder, clock)
+    check = _recorded(authorize, refusals, clock)
     return System(
         settings=settings,
         engine=parts.engine,
@@ -120,7 +123,8 @@ def build(settings: Settings, *, clock: Clock | None = None) -> System:
         keyring=parts.keyring,
         policy=parts.policy,
         bus=Bus(lambda: unit_of_work(parts), refusals.record),
-        reads=Reads(_asking(parts.engine), _recorded(authorize, refusals, clock), parts.policy),
+        reads=Reads(_asking(parts.engine), check, parts.policy),
+        replay=Replay(_asking(parts.engine), check),
         rates=Rates(clock),
         refusals=refusals,
         sessions=Sessions(_asking(parts.engine), secrets.derive("mcp sessions"), clock, settings.mcp_session_hours),

@@ -129,6 +129,11 @@ WorkflowFilter = Annotated[str | None, Query(pattern=_UUID, description="Only of
 
 ScheduleFilter = Annotated[str | None, Query(pattern=_UUID, description="Only of this schedule.")]
 
+StreamFilter = Annotated[
+    str | None,
+    Query(pattern=_UUID, description="Only of this workflow, schedule or batch job, and what was refused about it."),
+]
+
 JobFilter = Annotated[str | None, Query(pattern=_UUID, description="Only of this batch job.")]
 
 PathId = str

@@ -46,6 +46,8 @@ NAMES = [
     "cohorts-list",
     "components-list",
     "components-get",
+    "log-read",
+    "state-at",
 ]
 
 # read only, destructive, idempotent, open world
@@ -77,6 +79,8 @@ HINTS = {
     "cohorts-list": (True, False, True, False),
     "components-list": (True, False, True, False),
     "components-get": (True, False, True, False),
+    "log-read": (True, False, True, False),
+    "state-at": (True, False, True, False),
 }
 
 
@@ -115,7 +119,7 @@ def test_every_schema_is_closed_flat_and_of_an_object(name: str) -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_ids_have_the_same_name_everywhere(name: str) -> None:
     ids = {field for field in wire(name)["inputSchema"]["properties"] if field.endswith("id")}
-    assert ids <= {"workflow_id", "batch_job_id", "schedule_id", "run_id", "person_id", "component_id"}
+    assert ids <= {"stream_id", "workflow_id", "batch_job_id", "schedule_id", "run_id", "person_id", "component_id"}
 
 
 def test_scopes_come_from_the_table_of_grants() -> None:
