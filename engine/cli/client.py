@@ -93,13 +93,7 @@ class Api:
 def connect(settings: Settings | None = None) -> Api:
     """The server that this user means; a Refusal that says what to do when none is known."""
     settings = settings or load_settings()
-    url = settings.url or _read(settings, URL_FILE)
-    if not url:
-        raise Refusal.of(
-            "server.unknown",
-            f"No server is known: TIDEGATE_URL is not set and none runs in {settings.data_dir.absolute()}.",
-            then="Start one (`tidegate up`), or set TIDEGATE_URL and TIDEGATE_API_KEY.",
-        )
+    url = address(settings)
     key = settings.api_key.get_secret_value() if settings.api_key else _read(settings, KEY_FILE)
     if not key:
         raise Refusal.of(
@@ -109,6 +103,18 @@ def connect(settings: Settings | None = None) -> Api:
             ends=Exit.NOT_ALLOWED,
         )
     return Api(url, key)
+
+
+def address(settings: Settings) -> str:
+    """Where the server is that this user means."""
+    url = settings.url or _read(settings, URL_FILE)
+    if not url:
+        raise Refusal.of(
+            "server.unknown",
+            f"No server is known: TIDEGATE_URL is not set and none runs in {settings.data_dir.absolute()}.",
+            then="Start one (`tidegate up`), or set TIDEGATE_URL and TIDEGATE_API_KEY.",
+        )
+    return url.rstrip("/")
 
 
 def new_idempotency_key() -> str:
