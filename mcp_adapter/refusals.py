@@ -59,6 +59,7 @@ NEXT = {
     "confirm.missing": SIZE_AGAIN,
     "confirm.invalid": SIZE_AGAIN,
     "confirm.expired": SIZE_AGAIN,
+    "confirm.declined": "Nothing was started. Do not ask again by yourself: wait for what the user says next.",
     "confirm.changed": SIZE_AGAIN,
     "confirm.used": NOT_AGAIN + SIZE_AGAIN,
 }

@@ -28,8 +28,9 @@ PRODUCT, RUNNING, SETUP = "Product", "Running it", "Setting up"
 
 # Name -> (where it is, what it is for, its group). Nothing here is imported before it is called for.
 COMMANDS = {
-    "workflows": ("engine.cli.workflows:app", "Create, enable and size workflows.", PRODUCT),
+    "workflows": ("engine.cli.workflows:app", "Create, enable, size, try out and run workflows.", PRODUCT),
     "batch": ("engine.cli.batch:app", "Run a workflow over an audience; approve, watch and cancel jobs.", PRODUCT),
+    "runs": ("engine.cli.runs:app", "Find runs, follow one, read what it came to, cancel it.", PRODUCT),
     "schedules": ("engine.cli.schedules:app", "Repeat a workflow; preview, list, pause and end schedules.", PRODUCT),
     "people": ("engine.cli.people:app", "Import and look up people.", PRODUCT),
     "components": ("engine.cli.components:app", "The step types that workflows are made of.", PRODUCT),

@@ -7,8 +7,8 @@ runs            start a manual run; list, follow, read, cancel runs
 simulation      walk some people through without any effect
 schedules       attach, change, pause, resume, look ahead
 cohorts         list
-components      list and read step types
 studio          the table of the second address, /mcp/studio
+components      list and read step types
 schedule_rows   what is shown of a schedule
 fields          arguments that several tools share
 
