@@ -81,13 +81,18 @@ class _Door:
             raise MCPError(code=types.INVALID_PARAMS, message="There is no such tool here. See tools/list.")
         call = Call(self._system, principal, tool.name, _request_id(ctx), client_of(ctx))
         try:
-            self._system.rates.take(principal)
+            await self._counted(principal)
             authorize(principal, tool.grant)
             return _answered(await self._answer(call, tool, params.arguments or {}))
         except DomainError as error:
             return refused(error)
         except Exception as error:  # noqa: BLE001  # whatever it was, an agent learns nothing of our insides
             return refused(_failure(error, call, tool))
+
+    async def _counted(self, principal: Principal) -> None:
+        """Count the call against the key's rate, which the database keeps; a key without one needs no thread."""
+        if principal.rate_per_minute is not None:
+            await to_thread.run_sync(self._system.rates.take, principal, limiter=self._threads)
 
     async def _answer(self, call: Call, tool: Tool[Any, Any], raw: Mapping[str, Any]) -> Answer:
         given = parse(tool.arguments, raw)
