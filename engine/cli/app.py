@@ -33,6 +33,7 @@ COMMANDS = {
     "runs": ("engine.cli.runs:app", "Find runs, follow one, read what it came to, cancel it.", PRODUCT),
     "schedules": ("engine.cli.schedules:app", "Repeat a workflow; preview, list, pause and end schedules.", PRODUCT),
     "people": ("engine.cli.people:app", "Import and look up people.", PRODUCT),
+    "components": ("engine.cli.components:app", "The step types that workflows are made of.", PRODUCT),
     "cohorts": ("engine.cli.cohorts:app", "Named sets of people.", PRODUCT),
     "views": ("engine.cli.views:app", "How far the views have come; rebuild one.", PRODUCT),
     "up": ("engine.cli.up:up", "Start everything on this machine and keep it running.", RUNNING),
