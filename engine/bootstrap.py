@@ -125,7 +125,7 @@ def build(settings: Settings, *, clock: Clock | None = None) -> System:
         bus=Bus(lambda: unit_of_work(parts), refusals.record),
         reads=Reads(_asking(parts.engine), check, parts.policy),
         replay=Replay(_asking(parts.engine), check),
-        rates=Rates(clock),
+        rates=Rates(_asking(parts.engine), clock),
         refusals=refusals,
         sessions=Sessions(_asking(parts.engine), secrets.derive("mcp sessions"), clock, settings.mcp_session_hours),
     )

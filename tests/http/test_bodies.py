@@ -39,6 +39,7 @@ GOOD: dict[str, dict[str, Any]] = {
     "set_policy": {"max_audience": 100},
     "create_cohort": {"name": "All", "kind": "dynamic", "conditions": []},
     "create_key": {"name": "ci", "scopes": ["workflow:read"]},
+    "change_key": {"name": "ci", "max_audience": None},
 }
 """A body for each route that no reader of bodies has anything against."""
 

@@ -176,7 +176,6 @@ def test_every_effectful_tool_takes_an_idempotency_key() -> None:
 def test_next_steps_name_tools_that_exist_and_no_routes() -> None:
     assert set(NEXT) <= set(CODES)
     texts = " ".join([*NEXT.values(), INSTRUCTIONS, *(tool.description for tool in TOOLS.values())])
-    named = set(re.findall(r"\b(?:workflows|batch-jobs|schedules|cohorts|runs)-[a-z-]+", texts))
-    named = set(re.findall(r"\b(?:workflows|batch-jobs|schedules|cohorts|components)-[a-z-]+", texts))
+    named = set(re.findall(r"\b(?:workflows|batch-jobs|schedules|cohorts|runs|components|log|state)-[a-z-]+", texts))
     assert named <= set(TOOLS)
     assert not [text for text in NEXT.values() if "/api/" in text or "`tidegate" in text]
