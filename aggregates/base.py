@@ -38,6 +38,7 @@ class Principal:
     on_behalf_of: str | None = None
     limits: tuple[Limits, ...] = ()
     rate_per_minute: int | None = None
+    expires_at: datetime | None = None
 
     @property
     def own_limits(self) -> Limits:

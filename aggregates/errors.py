@@ -217,9 +217,10 @@ CODES: dict[str, Code] = {
     ),
     "cohort.invalid": Code(Kind.INVALID, "The cohort is not valid.", "Correct the fields that are named."),
     "key.not_for_agents": Code(
-        Kind.DENIED, "An agent cannot make or revoke keys.", "Ask a person of the project to do it."
+        Kind.DENIED, "An agent cannot make, change or revoke keys.", "Ask a person of the project to do it."
     ),
-    "key.invalid": Code(Kind.INVALID, "The key cannot be made like this.", "Correct the fields that are named."),
+    "key.invalid": Code(Kind.INVALID, "The key cannot be like this.", "Correct the fields that are named."),
+    "key.revoked": Code(Kind.CONFLICT, "The key was revoked, for good.", "Make a new one."),
 }
 
 

@@ -51,6 +51,7 @@ HANDLERS: dict[type, Handler] = {
     people.ImportPeople: people.import_people,
     people.CreateCohort: people.create_cohort,
     keys.CreateKey: keys.create,
+    keys.ChangeKey: keys.change,
     keys.RevokeKey: keys.revoke,
     policy.SetPolicy: policy.set_policy,
 }

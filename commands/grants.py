@@ -61,6 +61,7 @@ COMMANDS: dict[str, tuple[str, ...]] = {
     "ImportPeople": ("person:write",),
     "CreateCohort": ("cohort:write",),
     "CreateKey": ("key:admin",),
+    "ChangeKey": ("key:admin",),
     "RevokeKey": ("key:admin",),
     "SetPolicy": ("key:admin",),
 }

@@ -82,7 +82,7 @@ def build(settings: Settings, *, clock: Clock | None = None) -> System:
         policy=parts.policy,
         bus=Bus(lambda: unit_of_work(parts)),
         reads=Reads(_asking(parts.engine), authorize, parts.policy),
-        rates=Rates(clock),
+        rates=Rates(_asking(parts.engine), clock),
         sessions=Sessions(_asking(parts.engine), secrets.derive("mcp sessions"), clock, settings.mcp_session_hours),
     )
 

@@ -87,7 +87,7 @@ class _Door:
             raise MCPError(code=types.INVALID_PARAMS, message="There is no such tool here. See tools/list.")
         call = Call(self._system, principal, tool.name, _request_id(ctx), client_of(ctx))
         try:
-            self._system.rates.take(principal)
+            await self._counted(principal)
             authorize(principal, tool.grant)
             given = parse(tool.arguments, params.arguments or {})
             if tool.asks is not None and can_ask(ctx):
@@ -99,6 +99,11 @@ class _Door:
             return refused(error)
         except Exception as error:  # noqa: BLE001  # whatever it was, an agent learns nothing of our insides
             return refused(_failure(error, call, tool))
+
+    async def _counted(self, principal: Principal) -> None:
+        """Count the call against the key's rate, which the database keeps; a key without one needs no thread."""
+        if principal.rate_per_minute is not None:
+            await to_thread.run_sync(self._system.rates.take, principal, limiter=self._threads)
 
     async def _answer(self, call: Call, tool: Tool[Any, Any], given: Arguments) -> Answer:
         clock = self._system.clock

@@ -52,6 +52,7 @@ COMMANDS = {
     "projects": ("engine.cli.projects:app", "Projects, the tenants of an installation.", SETUP),
     "policy": ("engine.cli.policy:app", "Limits: what may be done, and what the project narrows of it.", SETUP),
     "keys": ("engine.cli.keys:app", "API keys.", SETUP),
+    "mcp-config": ("engine.cli.mcp_config:mcp_config", "Print what connects an agent's client to the server.", SETUP),
     "config": ("engine.cli.config:app", "Every setting, its value and where it came from.", SETUP),
 }
 
