@@ -21,7 +21,7 @@ from engine.ids import new_id
 from engine.replay import STREAMS_AT_ONCE, Mismatch, Replay
 from tests.support.product import CAPTURE, Json, Product
 
-DAILY = {"rrule": "FREQ=DAILY", "starts_at": "2026-01-01T09:00:00"}
+DAILY: Json = {"rrule": "FREQ=DAILY", "starts_at": "2026-01-01T09:00:00"}
 
 
 @pytest.fixture
