@@ -27,8 +27,8 @@ SESSION, VERSION = "Mcp-Session-Id", "MCP-Protocol-Version"
 TIMEOUT = httpx2.Timeout(60, connect=5)
 """A server that works on an answer sends a sign of life every 15 seconds."""
 
-LAST_SECONDS = 1.0
-"""How long requests in progress may take after the last message, and then the end of the session."""
+LAST_SECONDS = 30.0
+"""How long requests in progress may take after the last message: longer than any tool waits."""
 
 LARGEST_EVENT = 16 * 1024 * 1024
 
@@ -60,7 +60,7 @@ class Bridge:
                         self._take(line, tasks)
                 tasks.cancel_scope.deadline = anyio.current_time() + LAST_SECONDS
             if self._session:
-                with suppress(httpx2.TransportError, Refusal), anyio.move_on_after(LAST_SECONDS):
+                with suppress(httpx2.TransportError, Refusal):
                     url, headers = self._head(self._session)
                     await self._client.delete(url, headers=headers)
 
