@@ -36,7 +36,9 @@ GROUPS = {"few": 2, "many": 4, "crowd": 6, "empty": 0}
 """How many people are in each group."""
 
 TRACES = text(
-    "SELECT (SELECT max(notification_id) FROM log), (SELECT count(*) FROM spent_tokens), "
+    # That somebody was refused is recorded; it is all that a refusal leaves behind.
+    "SELECT (SELECT max(notification_id) FROM log WHERE topic <> 'call.refused.v1'), "
+    "(SELECT count(*) FROM spent_tokens), "
     "(SELECT count(*) FROM chunks), (SELECT count(*) FROM runs)"
 )
 
