@@ -17,4 +17,5 @@ keys        API keys: make, change, revoke
 key_terms   what a key is, and what its maker may make of it
 policy      what the project narrows of the installation's policy
 notes       why somebody did something
+refusals    which refused calls are recorded, and what they were about
 """

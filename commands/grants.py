@@ -87,6 +87,10 @@ READS: dict[str, tuple[str, ...]] = {
     "components.get": ("workflow:read",),
     "policy.get": ("workflow:read",),
     "views.list": ("audit:read",),
+    "log.read": ("audit:read",),
+    "log.get": ("audit:read",),
+    "state.at": ("audit:read",),
+    "state.diff": ("audit:read",),
 }
 
 

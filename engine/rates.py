@@ -1,8 +1,8 @@
 """How many requests a key may make: a bucket for each key that has a rate, shared by all server processes.
 
 A bucket holds a minute's worth and fills steadily. What is kept of it is one instant, the one at which it will be full
-again; each request moves that by one request's share of a minute, in one statement that is a round trip of its own. Keys
-without a rate cost nothing.
+again; each request moves that by one request's share of a minute, in one statement that is a round trip of its own.
+Keys without a rate cost nothing.
 """
 
 from __future__ import annotations
