@@ -113,11 +113,13 @@ def _route(route: StrictRoute) -> Operation:
     (method,) = route.methods or {""}
     named = {parameter.alias for parameter in get_flat_params(route.dependant)}
     path_names = {parameter.alias for parameter in route.dependant.path_params}
+    required = {each.alias: 1 for each in route.dependant.query_params if each.field_info.is_required()}
 
     def ask(doors: Doors, key: Key, body: Json | None = None, repeats: str | None = None, **handles: Any) -> Told:
         path = route.path.removeprefix("/api/v1")
         for name in path_names:
             path = path.replace(f"{{{name}}}", str(handles.pop(name, default_of(name))))
+        handles = {**required, **handles}
         if handles:
             path += "?" + "&".join(f"{name}={value}" for name, value in handles.items())
         headers = {} if repeats is None else {"Idempotency-Key": repeats}

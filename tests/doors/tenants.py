@@ -34,6 +34,7 @@ HANDLES: Mapping[str, str] = {
     "person_id": "person",
     "cohort_id": "cohort",
     "key_id": "key",
+    "stream_id": "stream",
 }
 """Arguments that name a thing of one project, and the kind of it."""
 
@@ -85,7 +86,7 @@ def furnished(stage: Stage, project: UUID) -> Tenant:
     run = stage.ask(RunWorkflow(manual), **mine)["run_id"]
     named: list[Json] = [stage.ask(CreateCohort(f"Cohort {n}", "static"), **mine) for n in range(2)]
     stage.settle()
-    things = {
+    things: dict[str, tuple[str, ...]] = {
         "workflow": (str(workflow), str(manual)),
         "schedule": tuple(each["schedule_id"] for each in schedules),
         "batch_job": tuple(jobs),
@@ -94,7 +95,8 @@ def furnished(stage: Stage, project: UUID) -> Tenant:
         "cohort": tuple(each["cohort_id"] for each in named),
         "key": (_key(stage, project).id,),
     }
-    return Tenant(project, key, things)
+    streams = things["workflow"] + things["schedule"] + things["batch_job"]
+    return Tenant(project, key, {**things, "stream": streams})
 
 
 def _key(stage: Stage, project: UUID) -> Key:

@@ -92,6 +92,26 @@ def test_every_argument_that_looks_like_an_id_is_known_to_these_tests() -> None:
     assert {HANDLES[name] for _, name in NAMED} == set(HANDLES.values())
 
 
+EVENTS = [operation for operation in OPERATIONS if operation.name in {"get_event", "log-read"}]
+
+
+@pytest.mark.parametrize("operation", EVENTS, ids=str)
+def test_the_position_of_an_event_of_another_project_is_as_unknown_as_any(
+    operation: Operation, doors: Doors, stage: Stage, here: Tenant, there: Tenant
+) -> None:
+    statement = "SELECT min(notification_id) FROM log WHERE project_id = :project"
+    own, foreign = (stage.product.execute(statement, project=tenant.project)[0][0] for tenant in (here, there))
+    assert operation.ask(doors, here.key, position=own).code == "ok"
+    answers = [facts(operation.ask(doors, here.key, position=place)) for place in (foreign, 2**50)]
+    assert answers[0] == answers[1]
+    assert answers[0][0] == "event.not_found"
+
+
+def test_these_are_the_operations_that_name_an_event() -> None:
+    assert {operation.grant for operation in EVENTS} == {"log.get", "log.read"}
+    assert {operation.name for operation in OPERATIONS if "position" in operation.needs} == {"get_event"}
+
+
 # -- cursors
 
 PAGES = [operation for operation in OPERATIONS if operation.takes & set(CURSORS)]

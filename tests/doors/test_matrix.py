@@ -154,8 +154,9 @@ def _something(hint: Any) -> Any:
 
 def reading(stage: Stage) -> Iterator[tuple[str, Any]]:
     """Every public method of every group of reads, under the name that its grant has to have."""
-    reads = stage.product.system.reads
+    reads, replay = stage.product.system.reads, stage.product.system.replay
     yield from (("policy.get", reads.policy), ("views.list", reads.views))
+    yield from (("state.at", replay.state_at), ("state.diff", replay.diff))
     for group, reader in vars(reads).items():
         if isinstance(reader, Reader):
             for name in vars(type(reader)):
@@ -168,13 +169,15 @@ def test_the_reads_ask_for_the_scopes_themselves(stage: Stage) -> None:
     for name, read in reading(stage):
         asked.add(name)
         signature = inspect.signature(read).parameters.values()
-        needs = [each.name for each in signature if each.default is inspect.Parameter.empty][1:]
+        needs = [each.name for each in signature if each.default is each.empty and each.kind is not each.VAR_KEYWORD][
+            1:
+        ]
         for scopes in SETS:
             principal = Principal(stage.product.project_id, "somebody", scopes, "api")
             missing = [scope for scope in READS[name] if scope not in scopes]
             refused: list[str] = []
             try:
-                read(principal, **{need: 1 if need == "limit" else ID for need in needs})
+                read(principal, **{need: 1 if need.endswith("position") else ID for need in needs})
             except DomainError as error:
                 refused = error.details["missing"] if error.code == "scope.missing" else []
             assert refused == missing, (name, scopes)
