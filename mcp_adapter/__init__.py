@@ -8,6 +8,7 @@ server     lists tools and calls them
 auth       API keys, hosts and origins
 sessions   sessions of the older protocols, known to every process
 clients    what a client calls itself
+empty      resources and prompts, of which there are none
 endpoints  the paths, each behind its own checks
 serve      both doors, HTTP and MCP, in one process
 """
