@@ -100,6 +100,7 @@ CODES: dict[str, Code] = {
     "batch_job.not_found": Code(Kind.NOT_FOUND, "No such batch job.", "List them: GET /api/v1/batch-jobs."),
     "run.not_found": Code(Kind.NOT_FOUND, "No such run.", "List them: GET /api/v1/batch-jobs/{id}/runs."),
     "run.ended": Code(Kind.CONFLICT, "The run has ended.", "Read its result."),
+    "component.not_found": Code(Kind.NOT_FOUND, "No such step type.", "List them: GET /api/v1/components."),
     "cohort.not_found": Code(Kind.NOT_FOUND, "No such cohort.", "List them: GET /api/v1/cohorts."),
     "person.not_found": Code(Kind.NOT_FOUND, "No such person.", "List them: GET /api/v1/people."),
     "key.not_found": Code(Kind.NOT_FOUND, "No such key.", "List them: `tidegate keys list`."),
@@ -176,6 +177,9 @@ CODES: dict[str, Code] = {
     ),
     "confirm.used": Code(
         Kind.CONFLICT, "The confirm token has been used for another request.", "Size the audience again."
+    ),
+    "confirm.declined": Code(
+        Kind.DENIED, "A human was asked and did not agree. Nothing was started.", "Do not ask again by yourself."
     ),
     # schedules
     "schedule.invalid": Code(Kind.INVALID, "The schedule is not valid.", "Correct the fields that are named."),

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from dataclasses import asdict, is_dataclass
+from dataclasses import asdict, dataclass, is_dataclass
 from typing import Any, Protocol
 
 from aggregates.base import Meta
@@ -59,6 +59,18 @@ ATTEMPTS = 3
 """How often a command is tried when somebody else appended to its stream first."""
 
 
+class _Rehearsed(Exception):
+    """Undoes a transaction that was good."""
+
+
+@dataclass(frozen=True)
+class Rehearsal:
+    """What a command would be answered with. `done` says that it has been done before, and would change nothing."""
+
+    answer: Accepted
+    done: bool
+
+
 class StreamMoved(Exception):
     """Somebody appended to a stream between its load and its save."""
 
@@ -77,6 +89,10 @@ class Unit(Protocol):
 
     @property
     def claims(self) -> Claims: ...
+
+    @property
+    def appended(self) -> bool:
+        """Whether anything was added to the log."""
 
     def context(self, meta: Meta) -> Context: ...
 
@@ -97,6 +113,18 @@ class Bus:
             except StreamMoved:
                 continue
         raise DomainError("stream.conflict")
+
+    def rehearse(self, command: Any, meta: Meta) -> Rehearsal:
+        """Pass every check of `dispatch` or be refused by it, at this moment, and change nothing."""
+        authorize(meta.principal, type(command).__name__)
+        try:
+            with self._unit_of_work() as unit:
+                rehearsal = Rehearsal(self._once(command, meta, unit), not unit.appended)
+                raise _Rehearsed
+        except _Rehearsed:
+            return rehearsal
+        except StreamMoved:
+            raise DomainError("stream.conflict") from None
 
     def _once(self, command: Any, meta: Meta, unit: Unit) -> Accepted:
         name = type(command).__name__

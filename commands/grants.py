@@ -83,6 +83,7 @@ READS: dict[str, tuple[str, ...]] = {
     "cohorts.get": ("cohort:read",),
     "keys.list": ("key:admin",),
     "components.list": ("workflow:read",),
+    "components.get": ("workflow:read",),
     "policy.get": ("workflow:read",),
     "views.list": ("audit:read",),
 }

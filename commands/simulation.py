@@ -134,7 +134,7 @@ def _checked(command: SimulateWorkflow, definition: Definition) -> None:
         problems.append(Problem("/sample", "field.invalid", message, None, f"1..{MOST_PEOPLE}", SAMPLE))
     if len(command.people) > MOST_PEOPLE:
         problems.append(Problem("/people", "field.invalid", f"At most {MOST_PEOPLE} people.", len(command.people)))
-    approvals = [step.id for step in definition.steps if step.type.kind == "approval"]
+    approvals = [step.id for step in definition.steps if step.type.id == "approval"]
     for step_id, answer in command.decisions.items():
         if step_id not in approvals:
             message = "There is no such approval step."
@@ -211,7 +211,7 @@ def _steps(definition: Definition, entries: Sequence[Entry]) -> list[dict[str, A
             for note in [*entry.trace, *entry.own.get(id, [])]:
                 ways[note["step"]][note.get("port") or note["outcome"]] += 1
     return [
-        {"id": step.id, "type": step.type.kind, "passed": sum(ways[step.id].values()), "ways": dict(ways[step.id])}
+        {"id": step.id, "type": step.type.id, "passed": sum(ways[step.id].values()), "ways": dict(ways[step.id])}
         for step in definition.steps
     ]
 

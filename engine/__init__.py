@@ -11,6 +11,7 @@ supervise  launch        children that are kept alive and never outlive us
 errors  health           StartupError; whether the servers answer
 logs                     structured log lines
 migrate  migrations      the schema: up to date or not, and its history
+components               the catalogue of step types, for those who may read it
 bootstrap                the one place where parts meet
 http  cli  demo          doors of HTTP and of the shell; receivers that stand in for the world outside
 """

@@ -12,9 +12,12 @@ from sqlalchemy.dialects.postgresql import insert
 from aggregates.base import Meta, Principal, Source
 from aggregates.errors import DomainError
 from aggregates.policy import Limits, Policy
+from aggregates.steps import catalogue
+from aggregates.steps.third_party import UnusableStepTypeError
 from commands.bus import Bus
 from commands.grants import ENGINE, SCOPES, authorize
 from engine.clock import Clock, SystemClock
+from engine.errors import StartupError
 from engine.ids import new_id
 from engine.keyring import Keyring
 from engine.rates import Rates
@@ -60,8 +63,12 @@ class System:
 
 
 def build(settings: Settings, *, clock: Clock | None = None) -> System:
-    """Put the parts together over `settings.database_url`; connects to nothing yet."""
+    """Put the parts together over `settings.database_url`; connects to nothing yet.
+
+    Raises StartupError when an installed step type cannot be used: better no process than one without it.
+    """
     clock = clock or SystemClock()
+    _take_in_step_types()
     secrets = Secrets.load_or_create(settings)
     parts = _parts(settings, secrets)
     return System(
@@ -78,6 +85,13 @@ def build(settings: Settings, *, clock: Clock | None = None) -> System:
         rates=Rates(clock),
         sessions=Sessions(_asking(parts.engine), secrets.derive("mcp sessions"), clock, settings.mcp_session_hours),
     )
+
+
+def _take_in_step_types() -> None:
+    try:
+        catalogue()
+    except UnusableStepTypeError as error:
+        raise StartupError(str(error)) from error
 
 
 def _parts(settings: Settings, secrets: Secrets) -> Parts:

@@ -112,7 +112,7 @@ class Store:
     def __init__(self, connection: Connection, recorder: LogRecorder) -> None:
         self._connection = connection
         self._recorder = recorder
-        self._appended = False
+        self.appended = False
 
     @property
     def _driver(self) -> psycopg.Connection[Any]:
@@ -178,8 +178,8 @@ class Store:
         events = [event for _, collected in pending for event in collected]
         if not events:
             return self._position_of(aggregates[0].id) if aggregates else 0
-        assert not self._appended, "a transaction appends once"
-        self._appended = True
+        assert not self.appended, "a transaction appends once"
+        self.appended = True
         moved = [aggregate for aggregate, collected in pending if collected]
         meta = events[0].meta
         try:

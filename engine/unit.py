@@ -76,12 +76,17 @@ class Unit:
         self._connection = connection
         self._parts = parts
         self.claims = IdempotencyClaims(connection)
+        self._store = Store(connection, parts.recorder)
+
+    @property
+    def appended(self) -> bool:
+        return self._store.appended
 
     def context(self, meta: Meta) -> Context:
         parts = self._parts
         return Context(
             meta=meta,
-            store=Store(self._connection, parts.recorder),
+            store=self._store,
             people=PeoplePort(self._connection, parts.audiences, parts.people_per_chunk),
             ledger=LedgerPort(self._connection),
             keys=KeysPort(self._connection, parts.keyring),

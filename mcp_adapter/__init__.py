@@ -6,6 +6,7 @@ schemas    JSON Schemas of arguments and answers, kept small; arguments parsed w
 refusals   a refusal as an agent reads it
 server     lists tools and calls them
 auth       API keys, hosts and origins
+asking     asks the human through the client, where the client can
 sessions   sessions of the older protocols, known to every process
 clients    what a client calls itself
 empty      resources and prompts, of which there are none

@@ -34,6 +34,8 @@ NEXT = {
     "workflow.not_draft": "An active workflow cannot be changed from here. Ask the user to disable it first.",
     "workflow.not_active": "Ask the user whether to enable it with workflows-enable.",
     "workflow.not_batch": "Choose a workflow whose trigger_type is batch; see workflows-list.",
+    "workflow.invalid": "Correct all that is named, then call again; components-get has a step's config and examples.",
+    "component.not_found": "Find its component_id with components-list; details.close names the likeliest.",
     "workflow.archived": "Archived workflows cannot be used. Ask the user what to do.",
     "batch_job.not_found": "Find its batch_job_id with workflows-list-batch-jobs.",
     "batch_job.illegal_move": "See its status with batch-jobs-get.",
@@ -57,6 +59,7 @@ NEXT = {
     "confirm.missing": SIZE_AGAIN,
     "confirm.invalid": SIZE_AGAIN,
     "confirm.expired": SIZE_AGAIN,
+    "confirm.declined": "Nothing was started. Do not ask again by yourself: wait for what the user says next.",
     "confirm.changed": SIZE_AGAIN,
     "confirm.used": NOT_AGAIN + SIZE_AGAIN,
 }

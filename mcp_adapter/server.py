@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 import anyio
@@ -18,10 +19,11 @@ from commands.grants import authorize
 from engine.bootstrap import System
 from engine.ids import new_id
 from mcp_adapter import empty
+from mcp_adapter.asking import ask, can_ask, sealed
 from mcp_adapter.auth import present_principal
 from mcp_adapter.clients import client_of
 from mcp_adapter.refusals import refused, text_of
-from mcp_adapter.schemas import Answer, parse
+from mcp_adapter.schemas import Answer, Arguments, parse
 from mcp_adapter.tool import Call, Tool
 from mcp_adapter.tools import TOOLSETS
 from projections.outage import is_outage
@@ -47,7 +49,7 @@ Toolsets = Mapping[str, tuple[Tool[Any, Any], ...]]
 def build(system: System, table: Toolsets = TOOLSETS, *, version: str = "") -> Server[Any]:
     """The protocol server that offers a table of tools; the transport is put around it by `endpoints`."""
     door = _Door(system, table)
-    return Server(
+    server: Server[Any] = Server(
         NAME,
         version=version,
         title="Tidegate",
@@ -62,6 +64,8 @@ def build(system: System, table: Toolsets = TOOLSETS, *, version: str = "") -> S
         # No argument of ours is mirrored in a header; without this the SDK lists all tools before each call.
         get_tool_input_schema=lambda _name: None,
     )
+    server.middleware.append(sealed(system.secrets, NAME))
+    return server
 
 
 class _Door:
@@ -79,8 +83,10 @@ class _Door:
         principal = _principal()
         return types.ListToolsResult(tools=[tool.listing for tool in self._offered(ctx) if tool.open_to(principal)])
 
-    async def call_tool(self, ctx: Context, params: types.CallToolRequestParams) -> types.CallToolResult:
-        """An answer or a refusal, both as results; only an unknown tool is an error of the protocol."""
+    async def call_tool(
+        self, ctx: Context, params: types.CallToolRequestParams
+    ) -> types.CallToolResult | types.InputRequiredResult:
+        """An answer, a refusal or a question, all as results; only an unknown tool is an error of the protocol."""
         principal = _principal()
         tool = next((tool for tool in self._offered(ctx) if tool.name == params.name), None)
         if tool is None:
@@ -89,14 +95,18 @@ class _Door:
         try:
             self._system.rates.take(principal)
             authorize(principal, tool.grant)
-            return _answered(await self._answer(call, tool, params.arguments or {}))
+            given = parse(tool.arguments, params.arguments or {})
+            if tool.asks is not None and can_ask(ctx):
+                question = await ask(ctx, params, partial(tool.asks, call, given), self._threads)
+                if question is not None:
+                    return question
+            return _answered(await self._answer(call, tool, given))
         except DomainError as error:
             return refused(error)
         except Exception as error:  # noqa: BLE001  # whatever it was, an agent learns nothing of our insides
             return refused(_failure(error, call, tool))
 
-    async def _answer(self, call: Call, tool: Tool[Any, Any], raw: Mapping[str, Any]) -> Answer:
-        given = parse(tool.arguments, raw)
+    async def _answer(self, call: Call, tool: Tool[Any, Any], given: Arguments) -> Answer:
         clock = self._system.clock
         deadline = clock.monotonic() + getattr(given, "wait_seconds", 0)
         while True:

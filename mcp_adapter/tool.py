@@ -10,8 +10,9 @@ from typing import Any, Generic, TypeVar
 
 from mcp import types
 
-from aggregates.base import Principal
+from aggregates.base import Meta, Principal
 from aggregates.errors import DomainError
+from commands.bus import Rehearsal
 from commands.context import Accepted
 from commands.grants import COMMANDS, READS
 from engine.bootstrap import System
@@ -33,7 +34,18 @@ class Call:
 
     def dispatch(self, command: Any, *, idempotency_key: str | None = None, reason: str | None = None) -> Accepted:
         """Ask for something to be done; when this returns, reads show it (or the views are two seconds behind)."""
-        meta = self.system.meta(
+        accepted = self.system.bus.dispatch(command, self._meta(idempotency_key, reason))
+        # An agent has no way to ask for a position, so its next read must not be older than this answer.
+        with suppress(DomainError):
+            self.system.reads.wait_for(accepted.position)
+        return accepted
+
+    def rehearse(self, command: Any, *, idempotency_key: str | None = None) -> Rehearsal:
+        """What `dispatch` would say now; nothing is done."""
+        return self.system.bus.rehearse(command, self._meta(idempotency_key))
+
+    def _meta(self, idempotency_key: str | None, reason: str | None = None) -> Meta:
+        return self.system.meta(
             self.principal,
             via=f"mcp:{self.tool}",
             client=self.client,
@@ -41,11 +53,14 @@ class Call:
             idempotency_key=idempotency_key,
             reason=reason,
         )
-        accepted = self.system.bus.dispatch(command, meta)
-        # An agent has no way to ask for a position, so its next read must not be older than this answer.
-        with suppress(DomainError):
-            self.system.reads.wait_for(accepted.position)
-        return accepted
+
+
+@dataclass(frozen=True)
+class Question:
+    """What a human is asked before a call is carried out: the text, and the number that they have to type."""
+
+    text: str
+    people: int
 
 
 @dataclass(frozen=True)
@@ -74,7 +89,8 @@ class Tool(Generic[A, R]):
     """A name that is final, texts that are constants, and the one command or read that it stands for.
 
     `grant` names that command or read; scopes follow from it. `settled` says that there is nothing left to wait for,
-    in tools whose arguments have `wait_seconds`.
+    in tools whose arguments have `wait_seconds`. `asks` is what the human is asked first, where the client can ask; it
+    refuses what the handler would refuse, and is None where there is nothing left to agree to.
     """
 
     name: str
@@ -86,6 +102,7 @@ class Tool(Generic[A, R]):
     effect: Effect
     handler: Callable[[Call, A], R]
     settled: Callable[[R], bool] | None = None
+    asks: Callable[[Call, A], Question | None] | None = None
 
     @property
     def scopes(self) -> tuple[str, ...]:

@@ -6,19 +6,16 @@ The database user must be allowed to create databases; the logical databases 1 t
 
 from __future__ import annotations
 
-import itertools
 import os
 import signal
 from collections.abc import Iterator
 
 import pytest
-import redis
 
 from engine.embedded import Embedded, Services
 from engine.settings import PREFIX
+from tests.support.brokers import emptied
 from tests.support.databases import Databases, set_durable
-
-_numbers = itertools.count()
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -73,8 +70,4 @@ def database_url(databases: Databases) -> Iterator[str]:
 @pytest.fixture
 def redis_url(services: Services) -> str:
     """The URL of an empty logical database."""
-    base, _, _ = services.redis_url.partition("?")
-    url = f"{base}?db={1 + next(_numbers) % 15}"
-    with redis.Redis.from_url(url) as client:
-        client.flushdb()
-    return url
+    return emptied(services.redis_url)

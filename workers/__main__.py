@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dramatiq import Worker
 
 from engine.bootstrap import System, build
+from engine.errors import StartupError
 from engine.logs import configure
 from engine.settings import load_settings
 from engine.supervise import StopSignals
@@ -92,4 +93,7 @@ def _redis(system: System) -> str:
 if __name__ == "__main__":
     if len(sys.argv) != 2 or sys.argv[1] not in ROLES:
         sys.exit(f"usage: python -m workers {'|'.join(ROLES)}")
-    main(sys.argv[1])
+    try:
+        main(sys.argv[1])
+    except StartupError as error:
+        sys.exit(str(error))

@@ -75,8 +75,7 @@ class BatchJob(Aggregate):
     ) -> Self:
         """A job over exactly the acknowledged people; `held_because` makes it wait for a human until `held_until`.
 
-        `frozen` says that the ids of these people were kept when they were sized; `manual`, with `ONE_RUN` for an
-        acknowledgement, that it is one run for nobody in particular, whose inputs are in the ledger.
+        `frozen`: their ids were kept when they were sized. `manual`, with `ONE_RUN`: one run for nobody in particular.
         """
         return cls.begin(
             BatchJobRequested,
@@ -107,10 +106,9 @@ class BatchJob(Aggregate):
 
     def reject(self, *, reason: str, meta: Meta) -> None:
         """End a held job; its requester may do so as well."""
-        if self.status == "rejected":
-            return
-        self._require("held", move="reject")
-        self.emit(BatchJobRejected, meta, code="approval.rejected", reason=reason)
+        if self.status != "rejected":
+            self._require("held", move="reject")
+            self.emit(BatchJobRejected, meta, code="approval.rejected", reason=reason)
 
     def expire(self, *, meta: Meta) -> None:
         """End a held job that nobody decided about in time."""
@@ -188,10 +186,9 @@ class BatchJob(Aggregate):
 
     def cancel_run(self, person_id: int, *, reason: str, meta: Meta) -> None:
         """Do nothing more for one person; who has an outcome already is not asked about here."""
-        if person_id in self.cancelled_runs:
-            return
-        self._require("running", "paused", move="cancel_run")
-        self.emit(BatchJobRunCancelled, meta, person_id=person_id, reason=reason)
+        if person_id not in self.cancelled_runs:
+            self._require("running", "paused", move="cancel_run")
+            self.emit(BatchJobRunCancelled, meta, person_id=person_id, reason=reason)
 
     def finish_cancel(self, counts: Mapping[str, int], *, meta: Meta) -> None:
         """No further send starts from here on; those not reached are counted as skipped."""

@@ -29,7 +29,7 @@ class ApprovalConfig(Config):
 
 
 class Approval(StepType[ApprovalConfig]):
-    kind = "approval"
+    id = "approval"
     name = "Approval"
     category = "logic"
     description = (
@@ -38,7 +38,10 @@ class Approval(StepType[ApprovalConfig]):
         "goes the way of `on_expiry`. An agent cannot answer, nor can whoever asked for the job."
     )
     Config = ApprovalConfig
-    example = {"instructions": "Are the first messages right?", "expires_after": {"days": 3}, "on_expiry": "rejected"}
+    examples = (
+        {"instructions": "Are the first messages right?", "expires_after": {"days": 3}, "on_expiry": "rejected"},
+        {"instructions": "Stop the second letter?", "expires_after": "PT12H", "on_expiry": "approved"},
+    )
     waits = True
     lets_through = True
 

@@ -14,6 +14,7 @@ from datetime import datetime
 from typing import Any, Generic, Literal, NamedTuple, TypeVar
 
 from pydantic import BaseModel, ConfigDict
+from pydantic.json_schema import GenerateJsonSchema
 
 from aggregates.audience import Audience
 from aggregates.errors import Problem
@@ -154,23 +155,38 @@ class Source(NamedTuple):
     place: Place = "text"
 
 
-class StepType(ABC, Generic[C]):
-    """One kind of step. Subclasses are stateless; one instance of each stands in the catalogue.
+StepKind = Literal["action", "timing", "decision", "end"]
+"""What a step does to a run: something happens, it waits, its way is chosen, it is over."""
 
-    With `lets_through`, people may pass a step that `waits` at once: a circle needs another wait.
+
+class _ConfigSchema(GenerateJsonSchema):
+    """JSON Schema 2020-12 without titles, which would only repeat the names."""
+
+    def field_title_should_be_set(self, schema: Any) -> bool:
+        return False
+
+
+class StepType(ABC, Generic[C]):
+    """A component of workflows. Subclasses are stateless; one instance of each stands in the catalogue.
+
+    `id` is what a step's `type` says. With `lets_through`, people may pass a step that `waits` at once: a circle needs
+    another wait. `needs_person` keeps it out of manual runs, which have none. Each of `examples` is a config that is
+    valid as it stands; where the ways out depend on the config, they show different ones. `distribution` is the
+    installed package that brought it, None for what ships.
     """
 
-    kind: str
+    id: str
     name: str
     category: str
     description: str
     Config: type[C]
-    example: dict[str, Any]
+    examples: Sequence[dict[str, Any]]
     external: bool = False
     waits: bool = False
     lets_through: bool = False
     sends_email: bool = False
     needs_person: bool = False
+    distribution: str | None = None
 
     def ports(self, config: C) -> tuple[str, ...]:
         """The ways out. `next` may lead nowhere, which ends the run as delivered; every other must be joined."""
@@ -196,15 +212,36 @@ class StepType(ABC, Generic[C]):
     def plan(self, config: C, now: datetime) -> Plan:
         """What happens to the people who stand here."""
 
-    def as_data(self) -> dict[str, Any]:
-        """What an author needs to know to write such a step."""
+    @property
+    def kind(self) -> StepKind:
+        """Follows from the ways out, and from whether people wait."""
+        ports = self._example_ports[0]
+        if ports == (NEXT,):
+            return "timing" if self.waits else "action"
+        return "decision" if ports else "end"
+
+    def metadata(self) -> dict[str, Any]:
+        """What an author needs to know to choose it. `ports` are those of the first example."""
         return {
-            "type": self.kind,
+            "id": self.id,
+            "kind": self.kind,
             "name": self.name,
             "category": self.category,
             "description": self.description,
             "external": self.external,
             "waits": self.waits,
-            "config_schema": self.Config.model_json_schema(),
-            "example": self.example,
+            "sends_email": self.sends_email,
+            "needs_person": self.needs_person,
+            "ports": list(self._example_ports[0]),
+            "ports_vary": len(set(self._example_ports)) > 1,
+            "distribution": self.distribution,
         }
+
+    def as_data(self) -> dict[str, Any]:
+        """What an author needs to know to write such a step."""
+        schema = self.Config.model_json_schema(schema_generator=_ConfigSchema)
+        return {**self.metadata(), "config_schema": schema, "examples": list(self.examples)}
+
+    @property
+    def _example_ports(self) -> list[tuple[str, ...]]:
+        return [self.ports(self.Config.model_validate(example)) for example in self.examples]

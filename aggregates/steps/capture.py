@@ -40,12 +40,15 @@ class CaptureConfig(Config):
 
 
 class Capture(StepType[CaptureConfig]):
-    kind = "capture"
+    id = "capture"
     name = "Capture"
     category = "delivery"
     description = "Records what would have been sent to each person. Nothing leaves; it happens exactly once."
     Config = CaptureConfig
-    example = {"channel": "sms", "message": "Hello {{ person.properties.first_name }}"}
+    examples = (
+        {"channel": "sms", "message": "Hello {{ person.properties.first_name }}"},
+        {"channel": "push", "payload": {"title": "Hello", "to": "{{ person.distinct_id }}", "badge": 1}},
+    )
 
     def templates(self, config: CaptureConfig) -> Iterable[Source]:
         if config.message is not None:

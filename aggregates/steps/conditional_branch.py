@@ -18,6 +18,12 @@ ELSE = "else"
 
 NAME = r"^[A-Za-z0-9_-]+$"
 
+PRO = {
+    "name": "pro",
+    "filters": {"properties": [{"type": "person", "key": "plan", "operator": "exact", "value": "pro"}]},
+}
+NAMED = {"name": "named", "filters": {"properties": [{"type": "person", "key": "first_name", "operator": "is_set"}]}}
+
 
 class Arm(Config):
     name: str = Field(min_length=1, max_length=100, pattern=NAME, description="The branch of an edge that leads on.")
@@ -29,19 +35,12 @@ class BranchConfig(Config):
 
 
 class ConditionalBranch(StepType[BranchConfig]):
-    kind = "conditional_branch"
+    id = "conditional_branch"
     name = "Conditional branch"
     category = "logic"
     description = "The first condition that holds for a person decides the way; `else` takes everybody left."
     Config = BranchConfig
-    example = {
-        "conditions": [
-            {
-                "name": "pro",
-                "filters": {"properties": [{"type": "person", "key": "plan", "operator": "exact", "value": "pro"}]},
-            }
-        ]
-    }
+    examples = ({"conditions": [PRO]}, {"conditions": [PRO, NAMED]})
     needs_person = True
 
     def ports(self, config: BranchConfig) -> tuple[str, ...]:

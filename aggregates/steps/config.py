@@ -27,7 +27,7 @@ def parse_config(step_type: StepType[Any], raw: Any, pointer: str) -> tuple[Conf
     """The typed config, or None and every problem in it."""
     if not isinstance(raw, dict):
         message = "A config is an object."
-        return None, [Problem(pointer, "config.invalid", message, kind_of(raw), "object", step_type.example)]
+        return None, [Problem(pointer, "config.invalid", message, kind_of(raw), "object", step_type.examples[0])]
     try:
         config: Config = step_type.Config.model_validate(raw)
     except ValidationError as error:

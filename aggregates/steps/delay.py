@@ -59,12 +59,12 @@ def _error(code: str, message: str) -> PydanticCustomError:
 
 
 class Delay(StepType[DelayConfig]):
-    kind = "delay"
+    id = "delay"
     name = "Delay"
     category = "timing"
     description = "Waits for a fixed time, from one second to 365 days, counted from when a person arrives here."
     Config = DelayConfig
-    example = {"duration": "P1D"}
+    examples = ({"duration": "P1D"}, {"days": 1, "hours": 12})
     waits = True
 
     def plan(self, config: DelayConfig, now: datetime) -> Plan:

@@ -62,12 +62,21 @@ class EmailConfig(Config):
 
 
 class Email(StepType[EmailConfig]):
-    kind = "email"
+    id = "email"
     name = "Email"
     category = "delivery"
     description = "Sends one email to each person. Its Message-ID is the same on every try."
     Config = EmailConfig
-    example = {"subject": "Welcome, {{ person.properties.first_name }}", "text": "Good to have you here."}
+    examples = (
+        {"subject": "Welcome, {{ person.properties.first_name }}", "text": "Good to have you here."},
+        {
+            "subject": "Your week",
+            "text": "Dear {{ person.properties.first_name }}, three things happened.",
+            "html": "<p>Dear <b>{{ person.properties.first_name }}</b>, three things happened.</p>",
+            "from": "Ann from Example <ann@example.com>",
+            "on_unknown": "hold",
+        },
+    )
     external = True
     sends_email = True
 

@@ -14,12 +14,12 @@ class ExitConfig(Config):
 
 
 class Exit(StepType[ExitConfig]):
-    kind = "exit"
+    id = "exit"
     name = "Exit"
     category = "logic"
     description = "Ends the run here and keeps the reason. People who end here count as exited."
     Config = ExitConfig
-    example = {"reason": "already a customer"}
+    examples = ({"reason": "already a customer"},)
 
     def ports(self, config: ExitConfig) -> tuple[str, ...]:
         return ()

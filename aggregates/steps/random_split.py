@@ -16,6 +16,7 @@ from aggregates.steps.base import NEXT, WHOLE, Config, Plan, Split, StepType
 from aggregates.steps.conditional_branch import NAME
 
 HALVES = [{"name": "a", "percentage": 50}, {"name": "b", "percentage": 50}]
+HOLDOUT = [{"name": "sent", "percentage": 97.5}, {"name": "holdout", "percentage": 2.5}]
 
 
 def _hundredths(percentage: float) -> Decimal:
@@ -50,7 +51,7 @@ class SplitConfig(Config):
 
 
 class RandomSplit(StepType[SplitConfig]):
-    kind = "random_split"
+    id = "random_split"
     name = "Random split"
     category = "logic"
     description = (
@@ -58,7 +59,7 @@ class RandomSplit(StepType[SplitConfig]):
         "as long as the branches stay as they are, a person takes the same one in every batch job."
     )
     Config = SplitConfig
-    example = {"branches": HALVES}
+    examples = ({"branches": HALVES}, {"branches": HOLDOUT})
     needs_person = True
 
     def ports(self, config: SplitConfig) -> tuple[str, ...]:

@@ -54,7 +54,7 @@ class VariablesConfig(Config):
 
 
 class SetVariables(StepType[VariablesConfig]):
-    kind = "set_variables"
+    id = "set_variables"
     name = "Set variables"
     category = "logic"
     description = (
@@ -62,7 +62,7 @@ class SetVariables(StepType[VariablesConfig]):
         "them. A template's text becomes a value of the declared type; a person for whom that fails follows `on_error`."
     )
     Config = VariablesConfig
-    example = {"variables": {"discount": 10, "greeting": "Hello {{ person.properties.first_name }}"}}
+    examples = ({"variables": {"discount": 10, "greeting": "Hello {{ person.properties.first_name }}"}},)
 
     def templates(self, config: VariablesConfig) -> Iterable[Source]:
         for key, value in config.variables.items():

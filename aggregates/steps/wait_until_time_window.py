@@ -25,12 +25,13 @@ DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 MIDNIGHT = "24:00"
 TIME = r"^([01][0-9]|2[0-3]):[0-5][0-9]$"
 END = r"^(([01][0-9]|2[0-3]):[0-5][0-9]|24:00)$"
-EXAMPLE = {
+IN_STOCKHOLM = {
     "days": ["mon", "tue", "wed", "thu", "fri"],
     "start": "09:00",
     "end": "17:00",
     "timezone": "Europe/Stockholm",
 }
+WHERE_THEY_LIVE = {"start": "18:00", "end": "21:00", "timezone_property": "timezone", "fallback_timezone": "UTC"}
 
 AHEAD = 16
 """How many days the next opening is looked for; more than a week, because the clocks may leave one out."""
@@ -113,7 +114,7 @@ def _instant(wall: datetime, zone: ZoneInfo) -> datetime:
 
 
 class WaitUntilTimeWindow(StepType[WindowConfig]):
-    kind = "wait_until_time_window"
+    id = "wait_until_time_window"
     name = "Wait until time window"
     category = "timing"
     description = (
@@ -122,7 +123,7 @@ class WaitUntilTimeWindow(StepType[WindowConfig]):
         "the day on which it opens."
     )
     Config = WindowConfig
-    example = EXAMPLE
+    examples = (IN_STOCKHOLM, WHERE_THEY_LIVE)
     waits = True
     lets_through = True
 

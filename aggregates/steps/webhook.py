@@ -71,7 +71,7 @@ class WebhookConfig(Config):
 
 
 class Webhook(StepType[WebhookConfig]):
-    kind = "webhook"
+    id = "webhook"
     name = "Webhook"
     category = "delivery"
     description = (
@@ -79,10 +79,19 @@ class Webhook(StepType[WebhookConfig]):
         "`Idempotency-Key` are the same on every try. Retries 408, 425, 429, 5xx and connection errors."
     )
     Config = WebhookConfig
-    example = {
-        "url": "https://example.com/hooks/welcome",
-        "body": {"id": "{{ person.distinct_id }}", "name": "{{ person.properties.first_name }}"},
-    }
+    examples = (
+        {
+            "url": "https://example.com/hooks/welcome",
+            "body": {"id": "{{ person.distinct_id }}", "name": "{{ person.properties.first_name }}"},
+        },
+        {
+            "url": "https://example.com/people/{{ person.distinct_id }}",
+            "method": "PUT",
+            "headers": {"X-Campaign": "spring"},
+            "timeout_seconds": 5,
+            "on_unknown": "hold",
+        },
+    )
     external = True
 
     def templates(self, config: WebhookConfig) -> Iterable[Source]:

@@ -198,7 +198,7 @@ def _template_problems(
     for index, step in enumerate(steps):
         if manual and step and step.type.needs_person:
             message = "A manual run has no person, so this step has nothing to decide by."
-            yield Problem(at("/steps", index, "type"), "step.needs_person", message, step.type.kind, "a batch trigger")
+            yield Problem(at("/steps", index, "type"), "step.needs_person", message, step.type.id, "a batch trigger")
 
 
 def _variable_problems(steps: Sequence[Step | None], variables: Sequence[Variable]) -> Iterator[Problem]:

@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from aggregates.errors import Problem
 from aggregates.shape import at, echo, unknown_fields
-from aggregates.steps import catalogue
+from aggregates.steps import catalogue, close_to
 from aggregates.steps.base import NEXT, Config, Plan, StepType
 from aggregates.steps.config import parse_config
 from aggregates.values import NAME_LIMIT, kind_of
@@ -49,7 +49,7 @@ class Step:
         return {
             "id": self.id,
             "name": self.name,
-            "type": self.type.kind,
+            "type": self.type.id,
             "config": dict(self.content),
             "on_error": self.on_error,
         }
@@ -135,15 +135,20 @@ def _step(raw: Any, pointer: str) -> tuple[Step | None, list[Problem]]:
 
 
 def _configured(raw: Mapping[str, Any], pointer: str) -> tuple[StepType[Any] | None, Config | None, list[Problem]]:
-    kind = raw.get("type")
-    step_type = catalogue().get(kind) if isinstance(kind, str) else None
+    type_id = raw.get("type")
+    step_type = catalogue().get(type_id) if isinstance(type_id, str) else None
     if step_type is None:
-        known = list(catalogue())
-        message = "There is no such step type."
-        return None, None, [Problem(at(pointer, "type"), "step.type_unknown", message, _got(kind), known, "capture")]
+        return None, None, [_unknown_type(type_id, at(pointer, "type"))]
     given = raw.get("config")
     config, problems = parse_config(step_type, {} if given is None else given, at(pointer, "config"))
     return step_type, config, problems
+
+
+def _unknown_type(type_id: Any, pointer: str) -> Problem:
+    """The likeliest type that was meant is the example."""
+    close = close_to(type_id, 1) if isinstance(type_id, str) else []
+    message = "There is no such step type."
+    return Problem(pointer, "step.type_unknown", message, _got(type_id), list(catalogue()), (close or ["capture"])[0])
 
 
 def _edge(raw: Any, pointer: str) -> tuple[Edge | None, list[Problem]]:

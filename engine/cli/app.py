@@ -28,10 +28,12 @@ PRODUCT, RUNNING, SETUP = "Product", "Running it", "Setting up"
 
 # Name -> (where it is, what it is for, its group). Nothing here is imported before it is called for.
 COMMANDS = {
-    "workflows": ("engine.cli.workflows:app", "Create, enable and size workflows.", PRODUCT),
+    "workflows": ("engine.cli.workflows:app", "Create, enable, size, try out and run workflows.", PRODUCT),
     "batch": ("engine.cli.batch:app", "Run a workflow over an audience; approve, watch and cancel jobs.", PRODUCT),
+    "runs": ("engine.cli.runs:app", "Find runs, follow one, read what it came to, cancel it.", PRODUCT),
     "schedules": ("engine.cli.schedules:app", "Repeat a workflow; preview, list, pause and end schedules.", PRODUCT),
     "people": ("engine.cli.people:app", "Import and look up people.", PRODUCT),
+    "components": ("engine.cli.components:app", "The step types that workflows are made of.", PRODUCT),
     "cohorts": ("engine.cli.cohorts:app", "Named sets of people.", PRODUCT),
     "views": ("engine.cli.views:app", "How far the views have come; rebuild one.", PRODUCT),
     "up": ("engine.cli.up:up", "Start everything on this machine and keep it running.", RUNNING),

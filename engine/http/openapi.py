@@ -84,9 +84,9 @@ def _complete(path: str, method: str, operation: dict[str, Any]) -> None:
 
 def _success_headers(path: str, method: str, status: str) -> dict[str, Any]:
     headers = {}
-    if method != "get" and not path.endswith(("/blast-radius", "/preview")):
+    if method != "get" and not path.endswith(("/blast-radius", "/preview", "/simulate")):
         headers["Tidegate-Position"] = _text("The command's place in the log.")
-    if (status == "201" and not path.endswith("/keys")) or path.endswith("/run-batch"):
+    if (status == "201" and not path.endswith("/keys")) or path.endswith(("/run-batch", "/run")):
         headers["Location"] = _text("Where the new thing is.")
     return headers
 

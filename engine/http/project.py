@@ -7,12 +7,12 @@ from typing import Any
 from fastapi import APIRouter, Response
 
 from aggregates.policy import Limits
-from aggregates.steps import catalogue
 from commands.policy import SetPolicy
+from engine import components
 from engine.http.answers import PageAnswer, PolicyAccepted, PolicyLevels
-from engine.http.caller import Commanding, Here
+from engine.http.caller import Commanding, Here, PathId
 from engine.http.route import StrictRoute, grant
-from engine.http.rows import ComponentRow, ViewRow
+from engine.http.rows import Component, ComponentRow, ViewRow
 from engine.http.schemas import LimitsBody
 from projections.page import Page
 
@@ -21,8 +21,14 @@ router = APIRouter(prefix="/api/v1", tags=["project"], route_class=StrictRoute)
 
 @router.get("/components", response_model=PageAnswer[ComponentRow], openapi_extra=grant("components.list"))
 def list_components(caller: Here) -> Page:
-    """Every step type that workflows may use; there is one page. The route's own grant is the check: it is no read."""
-    return Page([step.as_data() for step in catalogue().values()], None, None)
+    """Every step type that workflows may use, metadata only; there is one page."""
+    return Page(components.listed(caller.principal), None, None)
+
+
+@router.get("/components/{id}", response_model=Component, openapi_extra=grant("components.get"))
+def get_component(caller: Here, id: PathId) -> dict[str, Any]:
+    """One step type with the JSON Schema of its config, and examples."""
+    return components.one(caller.principal, id)
 
 
 @router.get("/policy", response_model=PolicyLevels, openapi_extra=grant("policy.get"))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -198,16 +198,30 @@ class KeyRow(BaseModel):
 
 
 class ComponentRow(BaseModel):
-    """A step type: what an author needs to know to write such a step."""
+    """A step type: what an author needs to know to choose it."""
 
-    type: str
+    id: Annotated[str, Field(description="What a step's `type` says.")]
+    kind: Annotated[
+        Literal["action", "timing", "decision", "end"],
+        Field(description="What it does to a run: something happens, it waits, its way is chosen, it is over."),
+    ]
     name: str
     category: str
     description: str
     external: Annotated[bool, Field(description="Whether it has an effect outside.")]
-    waits: bool
-    config_schema: Annotated[dict[str, Any], Field(description="JSON Schema of the step's config.")]
-    example: dict[str, Any]
+    waits: Annotated[bool, Field(description="Whether people may wait here.")]
+    sends_email: Annotated[bool, Field(description="Whether people without an address of their own are excluded.")]
+    needs_person: Annotated[bool, Field(description="Whether manual runs, which have no person, cannot use it.")]
+    ports: Annotated[list[str], Field(description="The ways out, as in the first example.")]
+    ports_vary: Annotated[bool, Field(description="Whether the config decides which ways out there are.")]
+    distribution: Annotated[str | None, Field(description="The package that brought it; null for what ships.")]
+
+
+class Component(ComponentRow):
+    """A step type: what an author needs to know to write such a step."""
+
+    config_schema: Annotated[dict[str, Any], Field(description="JSON Schema (2020-12) of the step's config.")]
+    examples: Annotated[list[dict[str, Any]], Field(description="Configs, each valid as it stands.")]
 
 
 class ViewRow(BaseModel):

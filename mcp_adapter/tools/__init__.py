@@ -8,6 +8,7 @@ simulation      walk some people through without any effect
 schedules       attach, change, pause, resume, look ahead
 cohorts         list
 studio          the table of the second address, /mcp/studio
+components      list and read step types
 schedule_rows   what is shown of a schedule
 fields          arguments that several tools share
 
@@ -22,7 +23,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from mcp_adapter.tool import Tool
-from mcp_adapter.tools import batch, cohorts, jobs, runs, schedules, simulation, workflows
+from mcp_adapter.tools import batch, cohorts, components, jobs, runs, schedules, simulation, workflows
 
 TOOLSETS: Mapping[str, tuple[Tool[Any, Any], ...]] = {
     "workflows": workflows.TOOLS + simulation.TOOLS,
@@ -30,6 +31,7 @@ TOOLSETS: Mapping[str, tuple[Tool[Any, Any], ...]] = {
     "schedules": schedules.TOOLS,
     "runs": runs.TOOLS,
     "cohorts": cohorts.TOOLS,
+    "components": components.TOOLS,
 }
 
 TOOLS: Mapping[str, Tool[Any, Any]] = {tool.name: tool for tools in TOOLSETS.values() for tool in tools}

@@ -10,10 +10,11 @@ from typing import Any
 
 from pydantic import Field
 
+from aggregates.errors import DomainError
 from aggregates.policy import Policy
 from commands.batch_job import RunBatch, SizeAudience
 from mcp_adapter.schemas import Answer, Arguments, Row
-from mcp_adapter.tool import READS_ONLY, Call, Effect, Tool
+from mcp_adapter.tool import READS_ONLY, Call, Effect, Question, Tool
 from mcp_adapter.tools.fields import Count, IdempotencyKey, Token, Values, WorkflowId
 from mcp_adapter.tools.jobs import HELD, Started
 from projections.page import as_id
@@ -73,15 +74,42 @@ def size(call: Call, given: BlastRadius) -> Sized:
 
 
 def run(call: Call, given: Run) -> Started:
-    command = RunBatch(
+    data = call.dispatch(_run_command(given), idempotency_key=given.idempotency_key).data
+    then = HELD if data["status"] == "held" else "Follow it with batch-jobs-get."
+    return Started(summary=f"The batch job over {data['acknowledged']:,} people is {data['status']}. {then}", **data)
+
+
+def ask_to_run(call: Call, given: Run) -> Question | None:
+    """The question before a run that would start a job now."""
+    rehearsal = call.rehearse(_run_command(given), idempotency_key=given.idempotency_key)
+    if rehearsal.done:
+        return None
+    data = rehearsal.answer.data
+    people = data["acknowledged"]
+    told = f"Run {_named(call, given.workflow_id)} over {people:,} people now? They are real, and it cannot be undone."
+    if data["send_mode"] == "capture":
+        told += " Send mode is capture: nothing would leave the server."
+    if data["status"] == "held":
+        told += " It will wait for a second person's approval."
+    return Question(told, people)
+
+
+def _run_command(given: Run) -> RunBatch:
+    return RunBatch(
         as_id(given.workflow_id, "workflow.not_found"),
         given.acknowledged_affected_count,
         given.confirm_token,
         given.variables,
     )
-    data = call.dispatch(command, idempotency_key=given.idempotency_key).data
-    then = HELD if data["status"] == "held" else "Follow it with batch-jobs-get."
-    return Started(summary=f"The batch job over {data['acknowledged']:,} people is {data['status']}. {then}", **data)
+
+
+def _named(call: Call, workflow_id: str) -> str:
+    """The workflow as a human knows it; by its id for a key that may run it and not read it."""
+    try:
+        name = call.system.reads.workflows.get(call.principal, workflow_id)["name"]
+    except DomainError:
+        return f"workflow {workflow_id}"
+    return f'workflow "{"".join(letter for letter in name if letter.isprintable())}"'
 
 
 def _sized_summary(data: Mapping[str, Any]) -> str:
@@ -144,5 +172,6 @@ TOOLS: tuple[Tool[Any, Any], ...] = (
         Started,
         Effect(destroys=True, reaches_out=True),
         run,
+        asks=ask_to_run,
     ),
 )

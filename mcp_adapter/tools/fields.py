@@ -19,6 +19,7 @@ ScheduleId = Id
 RunId = Id
 
 Waiting = Annotated[int, Field(ge=0, le=25, description="Wait so long for it to end.")]
+ComponentId = Id
 
 Limit = Annotated[int, Field(ge=1, le=50)]
 

@@ -6,16 +6,16 @@ there. Its fields are in camelCase, as those agents know them.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from pydantic import ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
-from aggregates.steps import catalogue
 from commands.confirm import COUNT_LIMIT
 from commands.context import Accepted
 from commands.runs import CancelRun, RunWorkflow
+from engine import components
 from mcp_adapter.schemas import Answer, Arguments, Row, Text
 from mcp_adapter.tool import READS_ONLY, Call, Effect, Tool
 from mcp_adapter.tools import runs, workflows
@@ -90,12 +90,22 @@ class OfComponent(Given):
     component_id: str
 
 
+class ComponentLine(Line):
+    id: str
+    name: str
+    category: str
+    description: str
+    external: bool
+
+
 class Components(Told):
-    components: list[dict[str, Any]]
+    components: list[ComponentLine]
 
 
-class Component(Told):
-    component: dict[str, Any]
+class Component(ComponentLine, Told):
+    ports: list[str]
+    config_schema: dict[str, Any]
+    examples: list[dict[str, Any]]
 
 
 class ListRuns(Given):
@@ -162,9 +172,14 @@ def run_workflow(call: Call, given: RunWorkflowGiven) -> RunTold:
 
 
 def list_components(call: Call, given: Nothing) -> Components:
-    briefly = ("name", "category", "description", "external")
-    rows = [{"id": kind, **{name: step.as_data()[name] for name in briefly}} for kind, step in catalogue().items()]
+    found = components.listed(call.principal)
+    rows = [ComponentLine(**row) for row in found]
     return Components(summary=page_summary(len(rows), "component", None), components=rows)
+
+
+def get_component(call: Call, given: OfComponent) -> Component:
+    found = components.one(call.principal, given.component_id)
+    return Component(summary="A step type.", **found)
 
 
 def list_runs(call: Call, given: ListRuns) -> Runs:
@@ -201,67 +216,37 @@ def _run(accepted: Accepted, summary: str) -> RunTold:
     return RunTold(summary=summary, **accepted.data)
 
 
+def _tool(
+    handler: Callable[[Call, Any], Any], does: str, grant: str, takes: Any, gives: Any, *, effect: Effect = READS_ONLY
+) -> Tool[Any, Any]:
+    """A tool that is called as its handler is."""
+    name = handler.__name__
+    return Tool(name, name.replace("_", " ").capitalize(), does, grant, takes, gives, effect, handler)
+
+
 TOOLS: tuple[Tool[Any, Any], ...] = (
-    Tool(
-        "list_workflows",
-        "List workflows",
-        "List workflows.",
-        "workflows.list",
-        ListWorkflows,
-        Workflows,
-        READS_ONLY,
-        list_workflows,
-    ),
-    Tool(
-        "get_workflow",
-        "Get workflow",
-        "Read a workflow.",
-        "workflows.get",
-        OfWorkflow,
-        WorkflowWhole,
-        READS_ONLY,
-        get_workflow,
-    ),
-    Tool(
-        "run_workflow",
-        "Run workflow",
+    _tool(list_workflows, "List workflows.", "workflows.list", ListWorkflows, Workflows),
+    _tool(get_workflow, "Read a workflow.", "workflows.get", OfWorkflow, WorkflowWhole),
+    _tool(
+        run_workflow,
         "Start one run of an active manual workflow. Its effects are REAL. Answers at once with runId.",
         "RunWorkflow",
         RunWorkflowGiven,
         RunTold,
-        Effect(destroys=True, repeatable=False, reaches_out=True),
-        run_workflow,
+        effect=Effect(destroys=True, repeatable=False, reaches_out=True),
     ),
-    Tool("list_runs", "List runs", "List runs, newest first.", "runs.list", ListRuns, Runs, READS_ONLY, list_runs),
-    Tool(
-        "get_run_status",
-        "Get run status",
-        "How a run stands.",
-        "runs.get",
-        OfRun,
-        RunStanding,
-        READS_ONLY,
-        get_run_status,
-    ),
-    Tool(
-        "get_run_result",
-        "Get run result",
-        "What a run came to. Never waits.",
-        "runs.result",
-        OfRun,
-        RunOutcome,
-        READS_ONLY,
-        get_run_result,
-    ),
-    Tool(
-        "cancel_run",
-        "Cancel run",
+    _tool(list_components, "List the step types of workflows.", "components.list", Nothing, Components),
+    _tool(get_component, "Read a step type: config schema, ports.", "components.get", OfComponent, Component),
+    _tool(list_runs, "List runs, newest first.", "runs.list", ListRuns, Runs),
+    _tool(get_run_status, "How a run stands.", "runs.get", OfRun, RunStanding),
+    _tool(get_run_result, "What a run came to. Never waits.", "runs.result", OfRun, RunOutcome),
+    _tool(
+        cancel_run,
         "Do nothing more for a run; what was sent stays sent.",
         "CancelRun",
         CancelGiven,
         RunTold,
-        Effect(destroys=True),
-        cancel_run,
+        effect=Effect(destroys=True),
     ),
 )
 

@@ -33,8 +33,7 @@ Trigger = Annotated[
 Steps = Annotated[
     list[Any],
     Field(
-        description='[{"id","name","type","config"}]; the first is the entry. An unknown type or a wrong config is '
-        "answered with what is expected."
+        description='[{"id","name","type","config"}]; the first is the entry. Types: components-list, components-get.'
     ),
 ]
 Edges = Annotated[list[Any], Field(description='[{"from","to","branch"?}]')]

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
 from aggregates.steps import catalogue
-from aggregates.steps.base import Branch, Config, Deliver, Finish, Park, Record, Source, StepType
+from aggregates.steps.base import Branch, Deliver, Finish, Park, Record
 from aggregates.steps.config import parse_config
-from aggregates.templates import Template
 
 NOW = datetime(2026, 3, 4, 5, 6, tzinfo=UTC)
 SCOPE: dict[str, Any] = {
@@ -29,19 +27,6 @@ def plan(kind: str, config: dict[str, Any]) -> Any:
 def test_the_catalogue_holds_the_types_that_ship() -> None:
     sending, deciding = {"capture", "webhook", "email"}, {"conditional_branch", "random_split", "set_variables", "exit"}
     assert sending | deciding | {"delay", "wait_until_time_window", "approval"} <= set(catalogue())
-
-
-@pytest.mark.parametrize("kind", sorted(catalogue()))
-def test_a_type_tells_an_author_all_that_is_needed(kind: str) -> None:
-    step_type: StepType[Any] = catalogue()[kind]
-    data = json.loads(json.dumps(step_type.as_data()))
-    assert data["type"] == kind and data["description"] and data["category"] and data["name"]
-    assert data["config_schema"]["additionalProperties"] is False
-    config, problems = parse_config(step_type, step_type.example, "/config")
-    assert config is not None and not problems
-    assert all(isinstance(source, Source) for source in step_type.templates(config))
-    assert all(Template.parse(source.text, "", source.place)[0] for source in step_type.templates(config))
-    assert step_type.plan(config, NOW) is not None
 
 
 def test_capture_records_what_would_have_been_sent() -> None:
@@ -126,37 +111,3 @@ def test_exit_finishes_with_its_reason_and_has_no_way_out() -> None:
     assert plan("exit", {"reason": "customer"}) == Finish("customer")
     exit_type = catalogue()["exit"]
     assert exit_type.ports(exit_type.Config()) == ()
-
-
-class PingConfig(Config):
-    pass
-
-
-class Ping(StepType[PingConfig]):
-    kind = "ping"
-    name = category = description = "Ping"
-    Config = PingConfig
-    example: dict[str, Any] = {}
-
-    def plan(self, config: PingConfig, now: datetime) -> Finish:
-        return Finish("ping")
-
-
-def test_a_third_party_adds_a_type_by_an_entry_point(monkeypatch: pytest.MonkeyPatch) -> None:
-    class Entry:
-        name = "ping"
-
-        def load(self) -> object:
-            return Ping
-
-    monkeypatch.setattr("aggregates.steps.entry_points", lambda group: [Entry()] if group == "tidegate.steps" else [])
-    catalogue.cache_clear()
-    try:
-        assert isinstance(catalogue()["ping"], Ping)
-        monkeypatch.setattr(Ping, "kind", "delay")
-        catalogue.cache_clear()
-        with pytest.raises(ValueError, match="two step types"):
-            catalogue()
-    finally:
-        monkeypatch.undo()
-        catalogue.cache_clear()

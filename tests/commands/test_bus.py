@@ -200,3 +200,28 @@ def test_the_plain_key_is_stored_nowhere(product: Product) -> None:
     for table in ("api_keys", "idempotency_keys", "log"):
         assert secret not in str(product.execute(f"SELECT * FROM {table}"))
     assert "key" not in product.ask(CreateKey("ci", ("workflow:read",)), idempotency_key="k")
+
+
+def test_a_rehearsal_answers_and_refuses_like_the_command_and_leaves_nothing(product: Product) -> None:
+    bus, meta = product.system.bus, product.system.meta
+    me = product.principal()
+    rehearsed = bus.rehearse(create(), meta(me, via="test", idempotency_key="k"))
+    assert (rehearsed.done, rehearsed.answer.data["status"]) == (False, "draft")
+    for table in ("log", "stream_heads", "idempotency_keys"):
+        assert product.execute(f"SELECT count(*) FROM {table}") == [(0,)]
+    for wrong, somebody, code in (
+        (create(), product.principal(without=["workflow:write"]), "scope.missing"),
+        (create(name=""), me, "workflow.invalid"),
+        (EnableWorkflow(UUID(int=1)), me, "workflow.not_found"),
+    ):
+        with pytest.raises(DomainError) as refusal:
+            bus.rehearse(wrong, meta(somebody, via="test"))
+        assert refusal.value.code == code
+
+
+def test_a_rehearsal_says_what_has_been_done_already(product: Product) -> None:
+    bus, meta = product.system.bus, product.system.meta
+    done = product.ask(create(), idempotency_key="k")
+    again = bus.rehearse(create(), meta(product.principal(), via="test", idempotency_key="k"))
+    assert (again.done, again.answer.id) == (True, done["workflow_id"])
+    assert product.execute("SELECT count(*) FROM log") == [(1,)]

@@ -62,8 +62,13 @@ TOOLS: Mapping[str, frozenset[str]] = {
     "workflows-update-schedule": REACHING,
     "workflows-pause-schedule": frozenset({"workflow:run"}),
     "workflows-resume-schedule": REACHING,
+    "workflows-run": frozenset({"workflow:run"}),
+    "workflows-simulate": frozenset({"workflow:read", "person:read"}),
+    **dict.fromkeys(("runs-list", "runs-get-status", "runs-get-result"), frozenset({"run:read", "person:read"})),
+    "runs-cancel": frozenset({"run:cancel"}),
     "schedules-preview": frozenset({"workflow:read"}),
     "cohorts-list": frozenset({"cohort:read"}),
+    **dict.fromkeys(("components-list", "components-get"), frozenset({"workflow:read"})),
 }
 """The tools that there are, with the scopes without which they are not."""
 

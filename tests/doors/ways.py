@@ -95,6 +95,30 @@ def widen(_id: str) -> Ask:
     return Ask(("PUT", "/policy", wide), ("policy-set", wide), ("policy", "set", *options))
 
 
+def begin(id: str) -> Ask:
+    return Ask(
+        ("POST", f"/workflows/{id}/run", {}),
+        ("workflows-run", {"workflow_id": id, "idempotency_key": "once"}),
+        ("workflows", "run", id),
+    )
+
+
+def cancel_run(id: str) -> Ask:
+    return Ask(
+        ("POST", f"/runs/{id}.1/cancel", {"reason": BECAUSE}),
+        ("runs-cancel", {"run_id": f"{id}.1", "reason": BECAUSE}),
+        ("runs", "cancel", f"{id}.1", "--reason", BECAUSE),
+    )
+
+
+def simulate(id: str) -> Ask:
+    return Ask(
+        ("POST", f"/workflows/{id}/simulate", None),
+        ("workflows-simulate", {"workflow_id": id}),
+        ("workflows", "simulate", id),
+    )
+
+
 def known(command: str) -> Callable[[str], Ask]:
     proof: Json = {"version": VERSIONS["fresh"]} if command == "EditWorkflow" else {}
     return lambda target: ASKS[command](target, proof)
@@ -108,6 +132,9 @@ WAYS: Mapping[str, Callable[[str], Ask]] = {
     "DecideStep": decide,
     "DetachSchedule": detach,
     "PreviewSchedule": preview,
+    "RunWorkflow": begin,
+    "CancelRun": cancel_run,
+    "SimulateWorkflow": simulate,
     "ImportPeople": bring,
     "CreateCohort": gather,
     "CreateKey": make_key,
@@ -118,6 +145,7 @@ WAYS: Mapping[str, Callable[[str], Ask]] = {
 }
 
 ID = "01a1fcaf-cbd8-7bca-ab46-4fd488ca31ee"
+RUN = f"{ID}.0"
 COUNT = "--confirm=1"
 RULE = ("--rrule", WEEKLY["rrule"])
 
@@ -130,6 +158,13 @@ OF_THE_PRODUCT: Mapping[tuple[str, ...], tuple[str, tuple[str, ...]]] = {
     ("workflows", "disable"): ("DisableWorkflow", (ID,)),
     ("workflows", "archive"): ("ArchiveWorkflow", (ID,)),
     ("workflows", "size"): ("SizeAudience", (ID,)),
+    ("workflows", "run"): ("RunWorkflow", (ID,)),
+    ("workflows", "simulate"): ("SimulateWorkflow", (ID,)),
+    ("runs", "list"): ("runs.list", ()),
+    ("runs", "show"): ("runs.get", (RUN,)),
+    ("runs", "result"): ("runs.result", (RUN,)),
+    ("runs", "trace"): ("runs.trace", (RUN,)),
+    ("runs", "cancel"): ("CancelRun", (RUN, "--reason", BECAUSE)),
     ("batch", "run"): ("RunBatch", (ID, COUNT)),
     ("batch", "watch"): ("batch_jobs.get", (ID,)),
     ("batch", "list"): ("batch_jobs.list", ()),

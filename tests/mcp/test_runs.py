@@ -149,7 +149,7 @@ def test_the_studio_offers_its_nine_tools_under_their_own_names(studio: Agent) -
 def test_the_sequence_of_the_studio_works(agent: Agent, studio: Agent, worker: Fanout) -> None:
     workflow_id = manual(agent)
     assert "capture" in [row["id"] for row in studio.call("list_components")["components"]]
-    assert studio.call("get_component", componentId="capture")["component"]["id"] == "capture"
+    assert studio.call("get_component", componentId="capture")["id"] == "capture"
     assert [row["id"] for row in studio.call("list_workflows")["workflows"]] == [workflow_id]
     assert studio.call("get_workflow", workflowId=workflow_id)["trigger"]["type"] == "manual"
     started = studio.call("run_workflow", workflowId=workflow_id, inputs={"order": "B-2"})

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 import anyio
 import httpx2
 from mcp import Client, MCPError
+from mcp.client.session import ElicitationFnT
 from mcp.client.streamable_http import streamable_http_client
 from mcp.types import CallToolResult
 
@@ -24,13 +25,17 @@ class Agent:
     url: str
     key: str
     mode: str = "auto"
+    human: ElicitationFnT | None = None
+    """Answers what the client is asked to ask; without one the client says that it cannot ask."""
 
     @asynccontextmanager
     async def connected(self) -> AsyncIterator[Client]:
         headers = {"Authorization": f"Bearer {self.key}"}
         async with (
             httpx2.AsyncClient(headers=headers, timeout=60, trust_env=False) as http,
-            Client(streamable_http_client(self.url, http_client=http), mode=self.mode) as client,
+            Client(
+                streamable_http_client(self.url, http_client=http), mode=self.mode, elicitation_callback=self.human
+            ) as client,
         ):
             yield client
 
