@@ -145,7 +145,9 @@ def test_nothing_is_left_out_that_no_tool_offers(bench: Bench) -> None:
 
 def test_the_documentation_says_what_is_left_out_and_why() -> None:
     rows = [line for line in (ROOT / "docs" / "interop.md").read_text().splitlines() if line.startswith("|")]
-    left_out = [((scenario,), reason) for scenario, reason in exclusions.SCENARIOS.items()]
+    left_out: list[tuple[tuple[str, ...], str]] = [
+        ((scenario,), reason) for scenario, reason in exclusions.SCENARIOS.items()
+    ]
     left_out += [(pair, reason) for pair, reason in exclusions.CHECKS.items()]
     for names, reason in left_out:
         assert [row for row in rows if reason in row and all(f"`{name}`" in row for name in names)], names
