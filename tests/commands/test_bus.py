@@ -47,7 +47,9 @@ def test_no_key_can_be_given_what_only_the_engine_may_do(product: Product) -> No
 
 def test_every_read_has_a_grant_and_asks_for_it(product: Product) -> None:
     nobody = product.principal(without=sorted(SCOPES))
-    arguments = {"get": [UUID(int=1)], "runs.list": [UUID(int=1)], "schedules.occurrences": [UUID(int=1)]}
+    arguments = {name: [str(UUID(int=1))] for name in ("get", "result", "trace")} | {
+        "schedules.occurrences": [UUID(int=1)]
+    }
     for group, reader in vars(product.system.reads).items():
         if not isinstance(reader, Reader):
             continue

@@ -25,9 +25,10 @@ from commands.batch_job import (
 )
 from commands.bus import HANDLERS
 from commands.due import ExpireApproval, FireSchedule
-from commands.keys import CreateKey, RevokeKey
+from commands.keys import ChangeKey, CreateKey, RevokeKey
 from commands.people import CreateCohort, ImportPeople
 from commands.policy import SetPolicy
+from commands.runs import CancelRun, RunWorkflow
 from commands.schedule import (
     AttachSchedule,
     DetachSchedule,
@@ -36,6 +37,7 @@ from commands.schedule import (
     ResumeSchedule,
     ReviseSchedule,
 )
+from commands.simulation import SimulateWorkflow
 from commands.workflow import (
     ArchiveWorkflow,
     CreateWorkflow,
@@ -229,6 +231,10 @@ COMMANDS: Mapping[type, Callable[[Life], Any]] = {
     ImportPeople: lambda life: ImportPeople(io.BytesIO(b"distinct_id,plan\nnew,pro\n"), "csv"),
     CreateCohort: lambda life: CreateCohort("all", "dynamic", conditions=[]),
     CreateKey: lambda life: CreateKey("ci", ("workflow:read",)),
+    ChangeKey: lambda life: ChangeKey(life.keys[0], name="renamed"),
+    RunWorkflow: lambda life: RunWorkflow(life.workflow_id),
+    CancelRun: lambda life: CancelRun(f"{life.job()}.{1 + life.dice.below(8)}", "enough"),
+    SimulateWorkflow: lambda life: SimulateWorkflow(life.workflow_id, sample=3),
     RevokeKey: lambda life: RevokeKey(life.keys[0]),
     SetPolicy: lambda life: SetPolicy(Limits(max_audience=life.dice.choice((None, 1, 5)))),
 }

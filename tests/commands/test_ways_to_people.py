@@ -7,14 +7,22 @@ import inspect
 import textwrap
 from collections.abc import Iterator
 from pathlib import Path
+from uuid import UUID
 
 import pytest
 
+from aggregates.values import NOBODY
 from commands import confirm
 from commands.bus import HANDLERS
+from commands.runs import RunWorkflow
+from tests.support.product import Product
+from workers.enrolment import enrol
 
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = ("aggregates", "commands", "projections", "engine", "mcp_adapter", "workers", "console")
+
+MANUAL = "commands/runs.py"
+"""Where jobs are made that reach nobody."""
 
 REACHING = {"RunBatch", "ApproveBatchJob", "FireSchedule", "ResumeBatchJob"}
 """The only commands after which a job is queued or running that was not before."""
@@ -49,7 +57,9 @@ def places(*names: str) -> set[str]:
 
 @pytest.mark.parametrize("proof", ["Acknowledgement", "Acknowledged", "StandingApproval"])
 def test_a_proof_is_made_by_the_guard_only(proof: str) -> None:
-    assert places(proof) == {"commands/confirm.py"}
+    # A manual run, which is for nobody, has a constant in its place.
+    nobodys = {"aggregates/batch_job/standing.py"} if proof == "Acknowledgement" else set()
+    assert places(proof) == {"commands/confirm.py"} | nobodys
     # Read back from what was recorded it is a fact, and no proof of anything new.
     assert places(f"{proof}.of") <= {"aggregates/schedule/aggregate.py"}
 
@@ -72,7 +82,7 @@ def test_the_guard_makes_them_in_the_functions_that_ask() -> None:
 
 def test_what_lets_people_be_reached_is_asked_for_with_a_proof_in_hand() -> None:
     facts = {
-        "BatchJob.request": {"commands/batch_job.py", "commands/due.py"},
+        "BatchJob.request": {"commands/batch_job.py", "commands/due.py", MANUAL},
         "job.approve": {"commands/approval.py"},
         "Schedule.attach": {"commands/schedule.py"},
         "schedule.resume": {"commands/schedule.py"},
@@ -84,6 +94,9 @@ def test_what_lets_people_be_reached_is_asked_for_with_a_proof_in_hand() -> None
         if name not in facts:
             continue
         given = {word.arg: word.value for word in call.keywords}
+        if file == MANUAL:
+            assert (ast.unparse(given["acknowledgement"]), ast.unparse(given["manual"])) == ("ONE_RUN", "True")
+            continue
         proof = given.get("acknowledgement") or (call.args[0] if name == "job.approve" else None)
         if name == "schedule.revise" and "acknowledgement" not in given:
             continue  # the aggregate refuses it wherever it would need one
@@ -106,7 +119,7 @@ def test_a_proof_comes_from_the_guard_in_the_same_function() -> None:
             assert sources <= PROOFS | {"_acknowledged"}, (path.name, function.name)
 
 
-def test_only_four_commands_can_make_a_job_reach_people() -> None:
+def test_only_four_commands_can_make_a_job_reach_people_and_one_a_job_for_nobody() -> None:
     """By what each handler, and whatever it calls in this package, asks of a job."""
     moves = {"BatchJob.request", "job.approve", "job.resume", "job.enrol"}
     reaching = {
@@ -114,7 +127,15 @@ def test_only_four_commands_can_make_a_job_reach_people() -> None:
         for command, handler in HANDLERS.items()
         if moves & _everything_called(handler.__module__, handler)
     }
-    assert reaching == REACHING
+    assert reaching == REACHING | {"RunWorkflow"}
+
+
+def test_a_manual_run_is_enrolled_for_nobody(product: Product) -> None:
+    product.add_people(3)
+    workflow_id = product.workflow(trigger={"type": "manual"})
+    job_id = UUID(product.ask(RunWorkflow(workflow_id))["batch_job_id"])
+    enrol(product.system, job_id)
+    assert product.execute("SELECT person_ids FROM chunks WHERE job_id = :id", id=job_id) == [([NOBODY],)]
 
 
 def test_only_the_enroller_enrols() -> None:

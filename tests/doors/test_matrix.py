@@ -19,8 +19,10 @@ import pytest
 
 from aggregates.base import Principal
 from aggregates.errors import DomainError
+from aggregates.policy import Limits
 from commands.bus import HANDLERS
 from commands.grants import COMMANDS, ENGINE, READS, SCOPES, authorize
+from commands.policy import SetPolicy
 from mcp_adapter.tools import TOOLS
 from mcp_adapter.tools.studio import STUDIO
 from projections.page import Reader
@@ -43,7 +45,8 @@ LINES = list(command_lines())
 
 @pytest.fixture(scope="module")
 def keys(stage: Stage) -> dict[frozenset[str], Key]:
-    """One key for each set of scopes."""
+    """One key for each set of scopes. The project narrows nothing, as the emptiest change of its policy says."""
+    stage.product.ask(SetPolicy(Limits()))
     return {scopes: stage.key(scopes, False) for scopes in SETS}
 
 

@@ -221,6 +221,7 @@ AT_THE_CONSOLE: Mapping[tuple[str, ...], str | None] = {
     ("views", "rebuild"): None,
     ("replay", "check"): None,
     ("config", "show"): None,
+    ("mcp-config",): None,
     ("mcp", "stdio"): None,
     **{(name,): None for name in ("up", "demo", "serve", "worker", "projector", "scheduler", "migrate", "doctor")},
 }

@@ -258,7 +258,13 @@ def test_a_full_page_of_jobs_stays_readable() -> None:
     instants = dict.fromkeys(("scheduled_for", "fired_at", "requested_at", "finished_at"), now)
     row = {"id": id, "workflow_id": id, "schedule_id": id, "workflow_version": 3, "reason": "r" * 1_000, **instants}
     row |= {"status": "completed_with_failures", "late_by_seconds": 3.125, "held_until": None, "approved_by": None}
-    row |= {"acknowledged": 4_000, "enrolled": 4_000, "send_mode": "capture", **dict.fromkeys(COUNTS, 0)}
+    row |= {
+        "acknowledged": 4_000,
+        "enrolled": 4_000,
+        "send_mode": "capture",
+        "manual": False,
+        **dict.fromkeys(COUNTS, 0),
+    }
     shown = brief(row | {"delivered": 3_000, "failed": 1_000})
     assert shown.counts == {"delivered": 3_000, "failed": 1_000}
     assert LISTED_AT_ONCE * len(shown.model_dump_json(exclude_none=True)) < 7_000 * 4

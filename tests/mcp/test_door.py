@@ -106,8 +106,10 @@ def test_a_key_sees_the_tools_that_its_scopes_open_in_the_same_order(agent: Agen
 
     assert agent.within(names) == list(TOOLS)
     reader = world.agent(mode=agent.mode, scopes=["workflow:read"])
-    assert reader.within(names) == ["workflows-list", "workflows-get", "schedules-preview"]
-    assert world.agent(mode=agent.mode, scopes=["audit:read"]).within(names) == []
+    listed = ["workflows-list", "workflows-get", "schedules-preview", "components-list", "components-get"]
+    assert reader.within(names) == listed
+    assert world.agent(mode=agent.mode, scopes=["audit:read"]).within(names) == ["log-read", "state-at"]
+    assert world.agent(mode=agent.mode, scopes=["key:admin"]).within(names) == []
 
 
 def test_the_address_can_narrow_the_list_and_the_calls(agent: Agent) -> None:
@@ -115,7 +117,8 @@ def test_the_address_can_narrow_the_list_and_the_calls(agent: Agent) -> None:
         return [tool.name for tool in (await client.list_tools()).tools]
 
     readers = Agent(f"{agent.url}?toolsets=workflows,schedules,cohorts&readonly=1", agent.key, agent.mode)
-    assert readers.within(names) == ["workflows-list", "workflows-get", "schedules-preview", "cohorts-list"]
+    listed = ["workflows-list", "workflows-get", "workflows-simulate", "schedules-preview", "cohorts-list"]
+    assert readers.within(names) == listed
     with pytest.raises(MCPError, match="no such tool"):
         readers.call("workflows-create", name="W", **CONTENT)
     with pytest.raises(MCPError, match="toolsets="):

@@ -82,9 +82,10 @@ def test_every_answer_of_a_session_names_it(visitor: Visitor) -> None:
 
 def test_there_are_tools_and_nothing_that_others_could_list(visitor: Visitor) -> None:
     capabilities = told(visitor.initialize())["result"]["capabilities"]
-    assert set(capabilities) - {"experimental"} == {"tools"}
-    for method in ("tasks/list", "resources/list", "prompts/list"):
-        assert "error" in told(visitor.send("POST", visitor.open(), message(method)))
+    assert set(capabilities) - {"experimental"} == {"tools", "resources", "prompts"}
+    assert "error" in told(visitor.send("POST", visitor.open(), message("tasks/list")))
+    for kind in ("resources", "prompts"):
+        assert told(visitor.send("POST", visitor.open(), message(f"{kind}/list")))["result"][kind] == []
 
 
 def test_there_is_no_stream_to_get(visitor: Visitor) -> None:
