@@ -12,7 +12,7 @@ ifneq ($(shell cat $(INSTALLED) 2>/dev/null) $(wildcard $(PYTHON)),$(CURDIR) $(P
 FOREIGN := force
 endif
 
-.PHONY: help demo up test check format lock bench clean force
+.PHONY: help demo up test check format lock bench chaos clean force
 .DELETE_ON_ERROR:
 
 help: ## Say what there is.
@@ -39,6 +39,9 @@ format: $(INSTALLED) ## Format, and fix what can be fixed.
 
 bench: $(INSTALLED) ## Measure, beside the raw limit. ARGS are for the benchmark.
 	@$(PYTHON) -m benchmarks $(ARGS)
+
+chaos: $(INSTALLED) ## Break everything, and check that nothing was lost. ARGS="--seconds 180 --seed 1 --people 1000".
+	@$(PYTHON) -m benchmarks.chaos $(ARGS)
 
 lock: $(INSTALLED) ## Resolve the dependencies again, with hashes. UPGRADE=1 takes the newest.
 	@$(PYTHON) -m venv $(VENV)/lock

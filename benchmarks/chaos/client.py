@@ -57,6 +57,11 @@ class Client:
             raise NoAnswerError(f"GET {path}: {answer}")
         return answer.body
 
+    def status_of(self, job: str) -> str:
+        """How a batch job stands; empty while no view has heard of it."""
+        answer = self.ask("GET", f"/batch-jobs/{job}")
+        return str(answer.body["status"]) if answer.accepted else ""
+
     def rows(self, path: str) -> Iterator[Json]:
         """Every row of a list, page by page."""
         after = ""

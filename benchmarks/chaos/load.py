@@ -107,7 +107,7 @@ class Load:
 
     def act(self) -> None:
         """One more thing, by chance."""
-        self._open -= {job for job in self._open if self.client.get(f"/batch-jobs/{job}")["status"] in ENDED}
+        self._open -= {job for job in self._open if self.client.status_of(job) in ENDED}
         self._paused &= self._open
         choice = self.chance.random()
         if len(self._open) < MOST_OPEN and choice < 0.55:

@@ -40,7 +40,7 @@ class Probe:
             while not self._stopped.wait(PAUSE_SECONDS):
                 began = time.monotonic()
                 job = self.load.start("capture", [])
-                while job and self.load.client.get(f"/batch-jobs/{job}")["status"] not in ENDED:
+                while job and self.load.client.status_of(job) not in ENDED:
                     if time.monotonic() - began > PATIENCE_SECONDS:
                         raise NoAnswerError(f"the job {job} of the probe does not end")
                     time.sleep(LOOK_SECONDS)
