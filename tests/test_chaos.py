@@ -48,6 +48,7 @@ def evidence() -> Evidence:
         _fact("sent", 2, "completed", counts={**COUNTS, "delivered": 2}),
         _fact("noted", 1, "requested", schedule_id=None),
         _fact("noted", 2, "cancelled", counts={**COUNTS, "delivered": 1, "skipped": 1}),
+        Fact("a-b", 1, "schedule.attached.v1", NOON - timedelta(minutes=1), {}),
         _fact("fired", 1, "requested", schedule_id={"_type_": "uuid_hex", "_data_": "ab"}),
         _fact("fired", 2, "completed", counts={**COUNTS, "delivered": 2}),
     ]
@@ -119,7 +120,9 @@ FORGERIES: dict[str, Callable[[Evidence], object]] = {
     "the log and the API differ in 1 jobs": lambda e: e.jobs.pop("sent"),
     "requests were answered with the job": lambda e: e.acknowledged.append(replace(e.acknowledged[0], key="three")),
     "and later with": lambda e: e.asked_again.update(one="another"),
-    "has 0 jobs for its one occurrence": lambda e: e.facts.__delitem__(slice(4, 6)),
+    "has 0 jobs for its one occurrence": lambda e: e.facts.__delitem__(slice(5, 7)),
+    "has 1 jobs for its one occurrence": lambda e: e.facts.__setitem__(4, replace(e.facts[4], recorded_at=NOON)),
+    "is not in the log": lambda e: e.facts.pop(4),
     "that nobody asked for": lambda e: e.attached.clear(),
     "is running": lambda e: e.jobs["sent"].update(status="running"),
     "enrolled 3 and has": lambda e: e.jobs["sent"].update(enrolled=3),

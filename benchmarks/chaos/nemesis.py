@@ -21,6 +21,7 @@ from engine.failpoints import WATCH
 from projections.view import Unreachable
 from workers.broker import Bells, connect
 
+FREEZE = "freeze a worker past its lease"
 FREEZE_SECONDS = 70.0
 """Longer than a lease, which is a minute."""
 
@@ -56,6 +57,9 @@ class Nemesis:
     load: Load
     chance: random.Random
     injected: list[Injected] = field(default_factory=list)
+    _deck: list[str] = field(default_factory=list)
+    _dealt: bool = False
+    _frozen: threading.Timer | None = None
     _thawing: list[threading.Timer] = field(default_factory=list)
 
     @property
@@ -67,12 +71,25 @@ class Nemesis:
 
     def strike(self) -> None:
         """One fault, by chance. A server that is just away makes some of them impossible, which is as well."""
-        kinds = list(self.faults)
-        weights = [weight for weight, _ in self.faults.values()]
-        kind = self.chance.choices(kinds, weights)[0]
+        kind = self._next_kind()
         with suppress(OSError, RedisError, psycopg.Error, Unreachable):
             self.faults[kind][1]()
             self.note(kind)
+
+    def _next_kind(self) -> str:
+        """Every kind once, the longest first and the others in any order; from then on by weight."""
+        if not self._deck and not self._dealt:
+            others = [kind for kind in self.faults if kind != FREEZE]
+            self._deck, self._dealt = [*self.chance.sample(others, len(others)), FREEZE], True
+        if self._deck:
+            return self._deck.pop()
+        # One worker is frozen at a time, or nobody works.
+        kinds = {kind: weight for kind, (weight, _) in self.faults.items() if kind != FREEZE or not self._still_frozen}
+        return self.chance.choices(list(kinds), list(kinds.values()))[0]
+
+    @property
+    def _still_frozen(self) -> bool:
+        return self._frozen is not None and self._frozen.is_alive()
 
     @property
     def faults(self) -> dict[str, tuple[int, Callable[[], None]]]:
@@ -83,7 +100,7 @@ class Nemesis:
             "kill projector": (3, lambda: self._one("projector").send(signal.SIGKILL)),
             "kill server": (3, lambda: self._one("server").send(signal.SIGKILL)),
             "kill everything of ours": (1, self.kill_all),
-            "freeze a worker past its lease": (1, self.freeze),
+            FREEZE: (1, self.freeze),
             "kill valkey": (2, lambda: self.stage.kill_server("valkey")),
             "valkey back empty": (2, self.stage.kill_valkey_empty),
             "flushall": (2, self.flush),
@@ -104,14 +121,11 @@ class Nemesis:
             member.send(signal.SIGKILL)
 
     def freeze(self) -> None:
-        """Stop a worker until after its lease has run out; only one at a time, or nobody works."""
-        if any(timer.is_alive() for timer in self._thawing):
-            return
+        """Stop a worker until after its lease has run out."""
         member = self._one("worker")
         member.send(signal.SIGSTOP)
-        timer = threading.Timer(FREEZE_SECONDS, member.send, [signal.SIGCONT])
-        timer.start()
-        self._thawing.append(timer)
+        self._frozen = threading.Timer(FREEZE_SECONDS, member.send, [signal.SIGCONT])
+        self._frozen.start()
 
     def flush(self) -> None:
         with self.stage.valkey() as valkey:
@@ -158,7 +172,7 @@ class Nemesis:
 
     def heal(self) -> None:
         """Nothing is broken from here on: nobody frozen, nobody armed, the receiver well."""
-        for timer in self._thawing:
+        for timer in filter(None, [self._frozen, *self._thawing]):
             timer.cancel()
         self.stage.receiver_mode("ok")
         for member in self.stage.members:
