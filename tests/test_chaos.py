@@ -28,7 +28,7 @@ def test_nothing_is_lost_and_nothing_done_twice_when_workers_and_servers_die(tmp
     assert outcome.passed, told
     assert (verdict.lost, verdict.duplicated, verdict.other_key, verdict.late_after_cancel) == (0, 0, 0, 0), told
     assert outcome.killed_at >= set(DRILLED), told
-    assert {"kill postgres", "valkey back empty"} <= set(outcome.faults), told
+    assert {"kill server", "kill postgres", "valkey back empty"} <= set(outcome.faults), told
     # Who died between the answer and its record asks again: that is the one repeat there may be, and there is one.
     assert verdict.repeated_answered > 0, told
     assert verdict.persons > 1000 and verdict.sends > 400, told

@@ -125,6 +125,7 @@ class Nemesis:
         member = self._one("worker")
         member.send(signal.SIGSTOP)
         self._frozen = threading.Timer(FREEZE_SECONDS, member.send, [signal.SIGCONT])
+        self._frozen.daemon = True
         self._frozen.start()
 
     def flush(self) -> None:
@@ -152,6 +153,7 @@ class Nemesis:
         """The receiver misbehaves for a few seconds."""
         self.stage.receiver_mode(mode)
         timer = threading.Timer(self.chance.uniform(1, 5), self._receiver_well)
+        timer.daemon = True
         timer.start()
         self._thawing.append(timer)
 

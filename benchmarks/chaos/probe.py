@@ -24,7 +24,7 @@ class Probe:
     _thread: threading.Thread | None = None
 
     def start(self) -> None:
-        self._thread = threading.Thread(target=self._run, name="probe")
+        self._thread = threading.Thread(target=self._run, name="probe", daemon=True)
         self._thread.start()
 
     def stop(self, injected: Sequence[Injected] = ()) -> None:

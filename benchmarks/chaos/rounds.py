@@ -60,7 +60,7 @@ def long_round(seed: int, seconds: float, people: int, folder: Path | None = Non
         load, nemesis = _ready(made, seed, people)
         probe, failures = Probe(load), list[BaseException]()
         until = time.monotonic() + seconds
-        loader = threading.Thread(target=keep_loading, args=(load, until, failures), name="load")
+        loader = threading.Thread(target=keep_loading, args=(load, until, failures), name="load", daemon=True)
         probe.start()
         loader.start()
         while time.monotonic() < until and loader.is_alive():
@@ -81,7 +81,7 @@ def short_round(seed: int, people: int, points: Sequence[str], folder: Path | No
         load, nemesis = _ready(made, seed, people)
         load.start("journey", [0])
         Drill(made, load, nemesis, hurry=True).walk(points)
-        for kind in ("valkey back empty", "kill postgres"):
+        for kind in ("kill server", "valkey back empty", "kill postgres"):
             load.start("webhook", [1, 2])
             nemesis.faults[kind][1]()
             nemesis.note(kind)
