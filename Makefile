@@ -25,7 +25,7 @@ path.write_text(json.dumps(lock, indent=2, ensure_ascii=False) + "\n")
 endef
 export WITHOUT_ADDRESSES
 
-.PHONY: help demo up test interop nightly check format lock relock bench clean force
+.PHONY: help demo up test interop nightly check format lock relock bench chaos clean force
 .DELETE_ON_ERROR:
 
 help: ## Say what there is.
@@ -58,6 +58,9 @@ format: $(INSTALLED) ## Format, and fix what can be fixed.
 
 bench: $(INSTALLED) ## Measure, beside the raw limit. ARGS are for the benchmark.
 	@$(PYTHON) -m benchmarks $(ARGS)
+
+chaos: $(INSTALLED) ## Break everything, and check that nothing was lost. ARGS="--seconds 180 --seed 1 --people 1000".
+	@$(PYTHON) -m benchmarks.chaos $(ARGS)
 
 lock: $(INSTALLED) ## Resolve the dependencies again, with hashes. UPGRADE=1 takes the newest.
 	@$(PYTHON) -m venv $(VENV)/lock

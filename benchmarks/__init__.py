@@ -2,5 +2,6 @@
 
 limits   what PostgreSQL can write: the raw limit
 stack    a whole product in a temporary directory: servers, workers, people
+chaos    real processes and servers, broken at random instants, and a checker
 fanout   persons per second from the run-batch call to `completed`
 """

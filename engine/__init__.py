@@ -12,6 +12,7 @@ embedded                 PostgreSQL and Valkey as child processes
 supervise  launch        children that are kept alive and never outlive us
 errors  health           StartupError; whether the servers answer
 logs                     structured log lines
+failpoints               what happens at places where a test kills, stops or fails a process
 migrate  migrations      the schema: up to date or not, and its history
 components               the catalogue of step types, for those who may read it
 bootstrap                the one place where parts meet

@@ -19,6 +19,7 @@ from aggregates.steps.third_party import UnusableStepTypeError
 from commands.bus import Bus
 from commands.grants import ENGINE, SCOPES, authorize
 from commands.refusals import subject_of
+from engine import failpoints
 from engine.clock import Clock, SystemClock
 from engine.errors import StartupError
 from engine.ids import new_id
@@ -108,6 +109,7 @@ def build(settings: Settings, *, clock: Clock | None = None) -> System:
     Raises StartupError when an installed step type cannot be used: better no process than one without it.
     """
     clock = clock or SystemClock()
+    failpoints.arm(settings.failpoints, settings.data_dir)
     _take_in_step_types()
     secrets = Secrets.load_or_create(settings)
     parts = _parts(settings, secrets)

@@ -16,6 +16,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, PrivateAttr, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
+from engine import failpoints
 from engine.errors import StartupError
 
 PREFIX = "TIDEGATE_"
@@ -128,6 +129,7 @@ class Settings(BaseSettings):
     environment: str = Field(
         "development", description="Name of this installation, shown in the console and in traces."
     )
+    failpoints: str = Field("", description="For tests of what survives: where this process kills itself. Leave unset.")
 
     _origins: dict[str, str] = PrivateAttr(default_factory=dict)
 
@@ -135,6 +137,12 @@ class Settings(BaseSettings):
     @classmethod
     def _split_on_commas(cls, value: Any) -> Any:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+    @field_validator("failpoints")
+    @classmethod
+    def _known_failpoints(cls, value: str) -> str:
+        failpoints.parse(value)
+        return value
 
     @classmethod
     def settings_customise_sources(

@@ -24,6 +24,7 @@ from sqlalchemy.dialects.postgresql import insert
 from aggregates.base import Aggregate, Event, Meta, decode, encode, fold
 from aggregates.errors import DomainError
 from commands.bus import StreamMoved
+from projections import failpoints
 from projections.tables import spent_tokens, stream_heads
 
 A = TypeVar("A", bound=Aggregate)
@@ -167,7 +168,10 @@ class Store:
     def claim(self, id: UUID, now: datetime) -> bool:
         heads = stream_heads.c
         due = select(heads.id).where(heads.id == id, heads.due_at <= now).with_for_update(skip_locked=True)
-        return self._connection.execute(due).first() is not None
+        claimed = self._connection.execute(due).first() is not None
+        if claimed:
+            failpoints.reach("instant_claimed")
+        return claimed
 
     def save(self, *aggregates: Aggregate) -> int:
         """Append all pending events at once. Raises StreamMoved when another writer was first.

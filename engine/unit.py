@@ -21,6 +21,7 @@ from engine import ids
 from engine.keyring import Keyring
 from engine.ports import KeysPort, LedgerPort, PeoplePort, ProjectsPort
 from engine.store import LogRecorder, Store
+from projections import failpoints
 from projections.audience import Audiences
 from projections.tables import idempotency_keys
 
@@ -102,6 +103,8 @@ def unit_of_work(parts: Parts) -> Iterator[Unit]:
     """A transaction that commits when the block ends and leaves nothing behind when it raises."""
     with parts.engine.begin() as connection:
         yield Unit(connection, parts)
+        failpoints.reach("before_commit")
+    failpoints.reach("committed")
 
 
 class IdempotencyClaims:

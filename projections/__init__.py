@@ -4,6 +4,7 @@ tables      every table
 page        cursors and pages
 view        what a view is: one event, its rows, its position
 outage      whether an error means that the database is away
+failpoints  places at which a test may kill the process
 runner      followers of the log: catch up, follow, rebuild beside
 workflows   schedules   batch_jobs    views, written from events
 runs        run_rows run_cancelling  the ledger of a batch job, person by person; its rows; one run cancelled

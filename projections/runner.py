@@ -15,6 +15,7 @@ from sqlalchemy import Connection, Engine, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 
 from aggregates.base import decode
+from projections import failpoints
 from projections.outage import is_outage
 from projections.tables import log, view_positions
 from projections.view import Follower, Recorded, Unreachable, View
@@ -119,6 +120,7 @@ def step(engine: Engine, follower: Follower, limit: int = BATCH) -> int:
         if not batch:
             return 0
         follower.handle(connection, batch)
+        failpoints.reach("rows_written")
         connection.execute(
             update(view_positions)
             .where(view_positions.c.name == follower.name)
@@ -175,6 +177,7 @@ def _swap(engine: Engine, view: View, shadow: View, position: int) -> int:
             shadow.handle(connection, batch)
             position = batch[-1].position
             folded += len(batch)
+        failpoints.reach("rebuild_ready")
         connection.execute(text(f"DROP TABLE {view.name}"))
         connection.execute(text(f"ALTER TABLE {shadow.table.name} RENAME TO {view.name}"))
         connection.execute(

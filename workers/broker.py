@@ -6,7 +6,8 @@ So there is no retry and no dead letter here, and a message carries an id only.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import cast
 from uuid import UUID
 
 import dramatiq
@@ -15,6 +16,7 @@ from redis.exceptions import RedisError
 
 from projections.view import Unreachable
 
+NAMESPACE = "tidegate"
 QUEUE = "jobs"
 ACTOR = "advance"
 
@@ -30,7 +32,7 @@ def connect(redis_url: str) -> RedisBroker:
     return RedisBroker(  # type: ignore[no-untyped-call]  # the library leaves its keywords untyped
         url=redis_url,
         middleware=[],
-        namespace="tidegate",
+        namespace=NAMESPACE,
         heartbeat_timeout=HEARTBEAT_MILLISECONDS,
         maintenance_chance=MAINTENANCE_CHANCE,
     )
@@ -42,19 +44,43 @@ def declare(broker: dramatiq.Broker, advance: Callable[[str], None]) -> None:
 
 
 class Bells:
-    """Rings for jobs. Ringing too often is harmless."""
+    """Rings for jobs. Ringing too often is harmless, as long as it does not keep other jobs waiting."""
 
-    def __init__(self, broker: dramatiq.Broker) -> None:
+    def __init__(self, broker: RedisBroker) -> None:
         self._broker = broker
+        self._rung_again: dict[UUID, str] = {}
         broker.declare_queue(QUEUE)
 
     def ring(self, job_id: UUID, times: int = 1) -> None:
         """Ask for some workers to look at a job. Raises Unreachable when the broker is away."""
         for _ in range(times):
-            message: dramatiq.Message[None] = dramatiq.Message(
-                queue_name=QUEUE, actor_name=ACTOR, args=(str(job_id),), kwargs={}, options={}
-            )
-            try:
-                self._broker.enqueue(message)
-            except RedisError as error:
-                raise Unreachable from error
+            self._ring(job_id)
+
+    def ring_again(self, job_ids: Sequence[UUID]) -> None:
+        """Ring for jobs whose bell may be lost. Raises Unreachable when the broker is away.
+
+        Not for one whose bell of the last time still stands in the line: workers who are busy for a minute would find
+        thousands of bells there, and a new job would wait behind them all.
+        """
+        waiting = self._waiting()
+        self._rung_again = {
+            id: self._rung_again[id] if self._rung_again.get(id) in waiting else self._ring(id) for id in job_ids
+        }
+
+    def _ring(self, job_id: UUID) -> str:
+        """The bell's id in the line."""
+        message: dramatiq.Message[None] = dramatiq.Message(
+            queue_name=QUEUE, actor_name=ACTOR, args=(str(job_id),), kwargs={}, options={}
+        )
+        try:
+            return str(self._broker.enqueue(message).options["redis_message_id"])
+        except RedisError as error:
+            raise Unreachable from error
+
+    def _waiting(self) -> set[str]:
+        """The bells that nobody has taken. One that a worker has taken is not there, whatever became of the worker."""
+        try:
+            line = cast("list[bytes]", self._broker.client.lrange(f"{NAMESPACE}:{QUEUE}", 0, -1))
+        except RedisError as error:
+            raise Unreachable from error
+        return {id.decode() for id in line}

@@ -20,6 +20,7 @@ from aggregates.schedule.firing import ON_TIME
 from commands.due import ExpireApproval, FireSchedule
 from engine.bootstrap import System, system_principal
 from engine.ids import share
+from projections import failpoints
 
 logger = logging.getLogger(__name__)
 
@@ -105,4 +106,7 @@ class Due:
         if not seen_at <= meta.now <= seen_at + longest:
             seen_at = meta.now
         command = FireSchedule(row.id, seen_at) if row.kind == "schedule" else ExpireApproval(row.id)
-        return bool(self._system.bus.dispatch(command, meta).data["decided"])
+        decided = bool(self._system.bus.dispatch(command, meta).data["decided"])
+        if decided:
+            failpoints.reach("job_made")
+        return decided

@@ -21,6 +21,7 @@ from commands.bus import StreamMoved
 from commands.confirm import batch_definition
 from engine.bootstrap import System, system_principal
 from engine.store import Store
+from projections import failpoints
 from projections.audience import Frozen
 from projections.tables import chunks, frozen_sizings, jobs_at_work, stream_heads
 
@@ -37,6 +38,7 @@ def enrol(system: System, job_id: UUID) -> None:
             # One worker enrols; the others find it done. Without the lock they would all resolve the audience.
             connection.execute(text("SELECT pg_advisory_xact_lock(hashtextextended(:id, -1))"), {"id": str(job_id)})
             _enrol(connection, system, job_id, meta)
+        failpoints.reach("audience_pinned")
     except StreamMoved:
         logger.info("job %s was changed while it was enrolled", job_id)
     except DomainError as refusal:

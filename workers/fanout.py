@@ -22,7 +22,7 @@ from aggregates.walk.entry import Entry
 from aggregates.walk.walk import Group, Walk
 from engine.bootstrap import System, system_principal
 from engine.store import Store, head_status
-from projections import people
+from projections import failpoints, people
 from workers import ledger
 from workers.enrolment import enrol
 from workers.jobs import JobCache, WorkingJob
@@ -64,9 +64,11 @@ class Fanout:
     def advance(self, job_id: str) -> None:
         """The actor: look at a job. A failure is logged and left to the sweep, which rings again."""
         try:
+            failpoints.reach("bell_fetched")
             with self._system.engine.connect() as connection, self._slot(connection, job_id) as mine:
                 if mine:
                     self._advance(connection, UUID(job_id))
+            failpoints.reach("outcome_stored")
         except Exception:
             logger.exception("job %s could not be advanced now", job_id)
 
@@ -89,6 +91,7 @@ class Fanout:
             if not self._next_chunk(connection, job_id):
                 self._milestones.settle(job_id)
                 return False
+            failpoints.reach("between_chunks")
             self._milestones.progress(job_id)
         return True
 

@@ -19,6 +19,7 @@ from aggregates.batch_job.events import (
     BatchJobResumed,
     BatchJobRunCancelled,
 )
+from projections import failpoints
 from projections.view import Recorded
 from workers.broker import Bells
 
@@ -36,7 +37,9 @@ class Reactions:
         for recorded in batch:
             times = self._bells_for(recorded.event)
             if times:
+                failpoints.reach("before_bell")
                 self._bells.ring(recorded.event.originator_id, times)
+                failpoints.reach("bell_rung")
 
     def _bells_for(self, event: Event) -> int:
         match event:

@@ -120,11 +120,10 @@ class Scheduler:
         )
 
     def sweep(self) -> int:
-        """Ring again for every job that has work and perhaps no bell; how many there were."""
+        """Ring again for every job that has work and perhaps no bell; how many such jobs there were."""
         with self._system.engine.connect() as connection:
             silent = list(connection.execute(_SILENT).scalars())
-        for job_id in silent:
-            self._bells.ring(job_id)
+        self._bells.ring_again(silent)
         return len(silent)
 
     def _guarded(self, work: Callable[[], object]) -> None:

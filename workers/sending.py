@@ -21,6 +21,7 @@ from aggregates.walk.entry import NONE_SET, Entry, RunVariables
 from aggregates.walk.walk import Group, Walk, render
 from engine.bootstrap import System
 from engine.ids import derived_id, jitter
+from projections import failpoints
 from projections.people import records
 from workers import ledger
 from workers.delivery import Deliveries, Outcome, Outgoing
@@ -111,7 +112,9 @@ class Sender:
                 standing = [effect.person_id for effect in effects]
                 people = records(connection, standing)
                 gone = ledger.unreachable(connection, job.id, standing)
+            failpoints.reach("attempt_stored")
             outcomes = self._carry_out(job, effects, people, gone)
+            failpoints.reach("answered")
             with connection.begin():
                 if connection.execute(_STILL_MINE, lease).first() is None:
                     return

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from uuid import UUID
 
@@ -24,6 +24,9 @@ class Bells:
 
     def ring(self, job_id: UUID, times: int = 1) -> None:
         self.rung += [job_id] * times
+
+    def ring_again(self, job_ids: Sequence[UUID]) -> None:
+        self.rung += job_ids
 
 
 class Workshop:

@@ -1,0 +1,240 @@
+"""The servers and the product's own processes, in the harness's hands: killed at will, started again."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import redis
+from sqlalchemy import create_engine
+
+from benchmarks.chaos.client import Client
+from benchmarks.chaos.lives import Begin, FromScratch, Life
+from engine.bootstrap import build, ensure_project
+from engine.embedded import Embedded, Services
+from engine.failpoints import FILE, WATCH
+from engine.migrate import migrate
+from engine.settings import child_environment, load_settings
+from projections.reads import VIEWS
+from projections.runner import rebuild
+
+Crew = dict[str, int]
+CREW: Crew = {"server": 1, "projector": 1, "scheduler": 2, "worker": 3}
+"""How many processes of each kind there are."""
+
+SMALL_CREW: Crew = {"server": 1, "projector": 1, "scheduler": 1, "worker": 2}
+"""For a round that has a minute."""
+
+LOOK_SECONDS = 0.1
+
+
+class Member:
+    """One process of the product. Whatever kills it, the keeper starts it again."""
+
+    def __init__(self, role: str, environment: dict[str, str], log: Path, begin: Begin) -> None:
+        self.role = role
+        self.arming = self.next_arming = WATCH
+        self._environment = environment
+        self._log = log
+        self._begin = begin
+        self._life: Life | None = None
+
+    def start(self) -> None:
+        self.arming, self.next_arming = self.next_arming, WATCH
+        self._life = self._begin(self.role, {**self._environment, "TIDEGATE_FAILPOINTS": self.arming}, self._log)
+
+    @property
+    def alive(self) -> bool:
+        return self._life is not None and self._life.alive()
+
+    def send(self, number: signal.Signals) -> None:
+        """A signal, if it lives."""
+        if self._life is not None and self._life.alive():
+            with suppress(ProcessLookupError):
+                os.kill(self._life.pid, number)
+
+    def wait(self) -> None:
+        if self._life is not None:
+            self._life.wait()
+
+    def rearm(self, arming: str) -> None:
+        """Kill it; its next life has these failpoints armed."""
+        self.next_arming = arming
+        self.send(signal.SIGKILL)
+
+
+class Stage:
+    """Everything that runs."""
+
+    def __init__(
+        self,
+        folder: Path,
+        embedded: Embedded,
+        services: Services,
+        ports: tuple[int, int],
+        *,
+        crew: Crew = CREW,
+        begin: Begin = FromScratch,
+    ) -> None:
+        self.folder = folder
+        self.services = services
+        self.receiver_port = ports[1]
+        self.book = folder / "book.jsonl"
+        self.book.touch()
+        self._embedded = embedded
+        self.environment = child_environment(**_environment(folder, services, ports[0]))
+        self.client = Client(ports[0], self._prepared())
+        logs = folder / "logs"
+        logs.mkdir()
+        self.members = [
+            Member(role, self.environment, logs / f"{role}-{number}.log", begin)
+            for role, many in crew.items()
+            for number in range(many)
+        ]
+        self._closing = threading.Event()
+        self._keeper = threading.Thread(target=self._keep, name="keeper")
+
+    def _prepared(self) -> str:
+        """The schema and a project; the owner's key."""
+        settings = load_settings({}, directory=self.folder, **_settings(self.folder, self.services))
+        system = build(settings)
+        try:
+            migrate(system.engine)
+            return ensure_project(system)[1] or ""
+        finally:
+            system.close()
+
+    def raise_curtain(self) -> None:
+        for member in self.members:
+            member.start()
+        self._keeper.start()
+
+    def close(self) -> None:
+        self._closing.set()
+        if self._keeper.is_alive():
+            self._keeper.join()
+        for member in self.members:
+            member.send(signal.SIGKILL)
+        for member in self.members:
+            member.wait()
+
+    def _keep(self) -> None:
+        while not self._closing.wait(LOOK_SECONDS):
+            for member in self.members:
+                if not member.alive:
+                    member.start()
+
+    def of(self, role: str) -> list[Member]:
+        return [member for member in self.members if member.role == role]
+
+    def kill_server(self, name: str) -> None:
+        """SIGKILL to `postgres` or `valkey`; the supervisor starts it again."""
+        pid = self._embedded.pid(name)
+        if pid is not None:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+
+    def kill_valkey_empty(self) -> None:
+        """The next Valkey knows nothing: its files are gone before the kill."""
+        shutil.rmtree(self.folder / "valkey" / "appendonlydir", ignore_errors=True)
+        self.kill_server("valkey")
+
+    def valkey(self) -> redis.Redis:
+        return redis.Redis.from_url(self.services.redis_url)
+
+    def connect(self) -> psycopg.Connection[Any]:
+        """A connection of the harness's own, past the product."""
+        url = self.services.database_url.replace("postgresql+psycopg://", "postgresql://", 1)
+        return psycopg.connect(url, autocommit=True, application_name="harness", connect_timeout=5)
+
+    def receiver_mode(self, mode: str) -> None:
+        body = mode.encode()
+        head = f"POST /mode HTTP/1.1\r\nhost: x\r\ncontent-length: {len(body)}\r\n\r\n".encode()
+        with socket.create_connection(("127.0.0.1", self.receiver_port), timeout=10) as connection:
+            connection.sendall(head + body)
+            connection.recv(100)
+
+    def reached(self) -> list[tuple[str, str, int]]:
+        """What every process has noted of failpoints: place, what happened, pid."""
+        with suppress(FileNotFoundError):
+            lines = [line.split() for line in (self.folder / FILE).read_text().splitlines()]
+            return [(place, what, int(pid)) for place, what, pid in lines]
+        return []
+
+    def rebuild_all(self) -> None:
+        """Every view built again from the log, beside the live one, and swapped."""
+        engine = create_engine(self.services.database_url)
+        for view in VIEWS:
+            rebuild(engine, view())
+        engine.dispose()
+
+    def rebuild_by_hand(self, view: str, arming: str) -> int:
+        """`tidegate views rebuild`, with failpoints armed; its exit code."""
+        words = [sys.executable, "-m", "engine.cli", "views", "rebuild", view]
+        environment = {**self.environment, "TIDEGATE_FAILPOINTS": arming}
+        return subprocess.run(words, env=environment, capture_output=True, check=False).returncode
+
+
+@contextmanager
+def stage(parent: Path | None = None, crew: Crew = CREW, begin: Begin = FromScratch) -> Iterator[Stage]:
+    """Start everything in a folder; at the end nothing is left running. A given folder is kept."""
+    with ExitStack() as cleanup:
+        folder = parent or Path(cleanup.enter_context(tempfile.TemporaryDirectory(prefix="tg")))
+        embedded = Embedded(folder)
+        services = embedded.start()
+        cleanup.callback(embedded.stop)
+        made = Stage(folder, embedded, services, (_free_port(), _free_port()), crew=crew, begin=begin)
+        receiver = subprocess.Popen(
+            [sys.executable, str(Path(__file__).with_name("receiver.py")), str(made.receiver_port), str(made.book)],
+            stdout=subprocess.PIPE,
+        )
+        cleanup.callback(_end, receiver)
+        assert receiver.stdout is not None
+        receiver.stdout.readline()
+        cleanup.callback(made.close)
+        made.raise_curtain()
+        yield made
+
+
+def _settings(folder: Path, services: Services) -> dict[str, Any]:
+    return {
+        "data_dir": folder,
+        "database_url": services.database_url,
+        "redis_url": services.redis_url,
+        "max_audience": 100_000,
+        "send_mode": "live",
+        "outbound_allow": "127.0.0.1/32",
+        "sweep_seconds": 0.5,
+        "catch_up_spread_seconds": 2.0,
+        "worker_processes": CREW["worker"],
+        "worker_threads": 2,
+        "pool_size": 5,
+        "log_level": "warning",
+    }
+
+
+def _environment(folder: Path, services: Services, port: int) -> dict[str, str]:
+    chosen = {**_settings(folder, services), "http_port": port}
+    return {f"TIDEGATE_{name.upper()}": str(value) for name, value in chosen.items()}
+
+
+def _free_port() -> int:
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        return int(found.getsockname()[1])
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    process.kill()
+    process.communicate()

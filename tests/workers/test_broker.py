@@ -1,0 +1,84 @@
+"""The line of bells in a real broker: a bell that may be lost is rung again, and never a second time behind itself."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from itertools import islice
+from uuid import UUID
+
+import pytest
+import redis
+
+from engine.ids import new_id
+from projections.view import Unreachable
+from workers.broker import QUEUE, Bells, connect
+
+
+class Line:
+    """What stands in the line, and a worker that takes from its head."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self.broker = connect(url)
+        self.bells = Bells(self.broker)
+        self._taker = connect(url)
+
+    def take(self, many: int) -> list[UUID]:
+        """The next bells, as a worker takes them, who then dies."""
+        taken = islice(self._taker.consume(QUEUE, prefetch=many, timeout=1000), many)
+        return [UUID(message.args[0]) for message in taken if message is not None]
+
+    def waiting(self) -> int:
+        with redis.Redis.from_url(self.url) as client:
+            return int(client.llen(f"tidegate:{QUEUE}"))
+
+    def close(self) -> None:
+        self.broker.close()
+        self._taker.close()
+
+
+@pytest.fixture
+def line(redis_url: str) -> Iterator[Line]:
+    made = Line(redis_url)
+    yield made
+    made.close()
+
+
+def test_sweeps_while_nobody_takes_bells_leave_one_bell_a_job(line: Line) -> None:
+    jobs = [new_id() for _ in range(3)]
+    for _ in range(50):
+        line.bells.ring_again(jobs)
+    assert line.waiting() == 3
+    assert Counter(line.take(3)) == Counter(jobs)
+
+
+def test_a_bell_that_somebody_took_is_rung_again(line: Line) -> None:
+    job, other = new_id(), new_id()
+    line.bells.ring_again([job, other])
+    assert line.take(1) == [job]
+    line.bells.ring_again([job, other])
+    assert line.waiting() == 2
+    assert line.take(2) == [other, job]
+
+
+def test_a_broker_that_was_emptied_gets_its_bells_again(line: Line) -> None:
+    jobs = [new_id(), new_id()]
+    line.bells.ring_again(jobs)
+    with redis.Redis.from_url(line.url) as client:
+        client.flushdb()
+    line.bells.ring_again(jobs)
+    assert line.take(2) == jobs
+
+
+def test_a_bell_that_something_asks_for_is_rung_whatever_stands_in_the_line(line: Line) -> None:
+    job = new_id()
+    line.bells.ring_again([job])
+    line.bells.ring(job, 2)
+    assert line.take(3) == [job] * 3
+
+
+def test_a_broker_that_is_away_is_said_to_be_unreachable() -> None:
+    bells = Bells(connect("redis://127.0.0.1:1/0"))
+    with pytest.raises(Unreachable):
+        bells.ring_again([new_id()])
