@@ -205,6 +205,9 @@ CODES: dict[str, Code] = {
         Kind.DENIED, "An active workflow is read-only to agents.", "Ask a person to disable it, or archive it."
     ),
     "batch_job.ended": Code(Kind.CONFLICT, "The batch job has ended.", "Start a new one."),
+    "batch_job.retried": Code(
+        Kind.CONFLICT, "Its failed runs have been retried already.", "Retry the failed runs of that retry."
+    ),
     "batch_job.illegal_move": Code(
         Kind.CONFLICT, "The batch job cannot do that in its present status.", "See its status."
     ),

@@ -6,6 +6,7 @@ context     what a handler receives, as Protocols
 confirm     the one acknowledgement guard, and the sizing that it rests on
 workflow    create, edit, enable, disable, archive, restore
 batch_job   size an audience, run a batch, pause, resume, cancel a job
+retry       size the failed runs of a job, run a new job over them
 runs        start a manual run, cancel a run
 simulation  walk some people through a workflow without any effect
 approval    approve or reject a held job, answer an approval step

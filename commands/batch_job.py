@@ -229,6 +229,8 @@ def job_answer(job: BatchJob, position: int) -> Accepted:
     }
     if job.status == "held" and job.due_at:
         data["held_until"] = job.due_at.isoformat()
+    if job.retry_of:
+        data["retry_of"] = str(job.retry_of)
     if job.counts:
         data["counts"] = job.counts
     return Accepted(str(job.id), data, position)

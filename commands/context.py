@@ -100,6 +100,12 @@ class People(Protocol):
     def kept(self, project_id: UUID, job_id: UUID) -> tuple[int, str] | None:
         """What was kept for a job, if it still is."""
 
+    def failed(self, job_id: UUID) -> tuple[int, str]:
+        """The people whose runs of a job have failed: count, fingerprint."""
+
+    def left_since(self, job_id: UUID) -> Mapping[str, int]:
+        """How many of these can be reached no more, by reason."""
+
     def sample(
         self, project_id: UUID, audience: Audience, *, sends_email: bool, limit: int, now: datetime
     ) -> list[int]:

@@ -40,6 +40,8 @@ COMMANDS: dict[str, tuple[str, ...]] = {
     "SizeAudience": ("workflow:read", "person:read"),
     "ExplainAudience": ("workflow:read", "person:read"),
     "RunBatch": ("workflow:run", "person:read"),
+    "SizeFailed": ("workflow:read", "run:read", "person:read"),
+    "RetryFailed": ("workflow:run", "person:read"),
     "RunWorkflow": ("workflow:run",),
     "CancelRun": ("run:cancel",),
     # What is rendered for real people is theirs.

@@ -15,7 +15,7 @@ from aggregates.errors import DomainError, Problem
 from aggregates.policy import Limits
 from aggregates.values import Sizing
 from engine.keyring import Keyring
-from projections import cohorts, people, people_import
+from projections import cohorts, failed_runs, people, people_import
 from projections.audience import Audiences
 from projections.run_cancelling import cancel_run, run_status
 from projections.tables import frozen_sizings, jobs_at_work, manual_runs, projects, runs
@@ -119,6 +119,12 @@ class PeoplePort:
             .with_for_update(read=True)
         ).first()
         return (row[0], row[1]) if row else None
+
+    def failed(self, job_id: UUID) -> tuple[int, str]:
+        return failed_runs.tally(self._connection, self._audiences, job_id)
+
+    def left_since(self, job_id: UUID) -> Mapping[str, int]:
+        return failed_runs.left_since(self._connection, job_id)
 
     def sample(
         self, project_id: UUID, audience: Audience, *, sends_email: bool, limit: int, now: datetime

@@ -124,6 +124,7 @@ def _row(recorded: Recorded, event: BatchJobRequested) -> dict[str, Any]:
         "workflow_id": event.workflow_id,
         "workflow_version": event.workflow_version,
         "manual": event.manual,
+        "retry_of": event.retry_of,
         "schedule_id": event.schedule_id,
         "scheduled_for": event.scheduled_for,
         "fired_at": event.timestamp if event.scheduled_for else None,

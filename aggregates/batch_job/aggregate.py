@@ -27,7 +27,7 @@ from datetime import datetime
 from typing import Any, Self
 from uuid import UUID
 
-from aggregates.base import Aggregate, Event, Meta
+from aggregates.base import Meta
 from aggregates.batch_job.events import (
     BatchJobApproved,
     BatchJobCancelled,
@@ -43,12 +43,13 @@ from aggregates.batch_job.events import (
     BatchJobRunCancelled,
     BatchJobStepDecided,
 )
+from aggregates.batch_job.facts import Recorded
 from aggregates.batch_job.standing import COUNTS, OUTCOMES, TERMINAL
 from aggregates.errors import DomainError
 from aggregates.values import Acknowledgement
 
 
-class BatchJob(Aggregate):
+class BatchJob(Recorded):
     TOPIC = "batch_job"
     KIND = "batch_job"
 
@@ -71,11 +72,13 @@ class BatchJob(Aggregate):
         schedule_id: UUID | None = None,
         scheduled_for: datetime | None = None,
         manual: bool = False,
+        retry_of: UUID | None = None,
         meta: Meta,
     ) -> Self:
         """A job over exactly the acknowledged people; `held_because` makes it wait for a human until `held_until`.
 
         `frozen`: their ids were kept when they were sized. `manual`, with `ONE_RUN`: one run for nobody in particular.
+        `retry_of`: its people are those whose runs of that job failed.
         """
         return cls.begin(
             BatchJobRequested,
@@ -94,6 +97,7 @@ class BatchJob(Aggregate):
             held_until=held_until if held_because else None,
             frozen=frozen,
             manual=manual,
+            retry_of=retry_of,
         )
 
     def approve(self, acknowledgement: Acknowledgement, *, note: str, meta: Meta) -> None:
@@ -134,6 +138,10 @@ class BatchJob(Aggregate):
         if self.enrolled is None:
             raise DomainError("batch_job.illegal_move", details={"status": self.status, "move": "decide_step"})
         self._require("running", "paused", move="decide_step")
+
+    def has_ended(self) -> None:
+        """Refused while it may still reach somebody: until then nobody's failure is final."""
+        self._require(*TERMINAL, move="retry_failed")
 
     def may_decide(self, meta: Meta) -> None:
         """An approver is never the requester, and never an agent."""
@@ -225,11 +233,6 @@ class BatchJob(Aggregate):
             return 0 < enrolled <= int(ceiling)
         return (enrolled, fingerprint) == (self.acknowledged_count, self.fingerprint)
 
-    def _acknowledge(self, acknowledgement: dict[str, Any]) -> None:
-        self.acknowledgement = acknowledgement
-        self.acknowledged_count: int = acknowledgement["count"]
-        self.fingerprint: str = acknowledgement["fingerprint"]
-
     def _require(self, *allowed: str, move: str) -> None:
         if self.status in allowed:
             return
@@ -244,57 +247,3 @@ class BatchJob(Aggregate):
         self._balanced(counts)
         if sum(counts[name] for name in OUTCOMES) != self.enrolled:
             raise DomainError("batch_job.unbalanced", details={"enrolled": self.enrolled, **counts})
-
-    # -- facts
-
-    def evolve(self, event: Event) -> None:
-        match event:
-            case BatchJobRequested():
-                self.workflow_id = self.parent_id = event.workflow_id
-                self.workflow_version = event.workflow_version
-                self.variables = event.variables
-                self._acknowledge(event.acknowledgement)
-                self.request_digest = event.request_digest
-                self.send_mode = event.send_mode
-                self.schedule_id = event.schedule_id
-                self.requesters = {event.meta["actor"], event.meta.get("on_behalf_of")} - {None}
-                self.approved_by: str | None = None
-                self.decisions: dict[str, str] = {}
-                self.cancelled_runs: frozenset[int] = frozenset()
-                self.frozen = event.frozen
-                self.manual = event.manual
-                self.due_at = event.held_until
-                self.enrolled: int | None = None
-                self.counts: dict[str, int] = {}
-                self.status = event.status
-            case BatchJobApproved():
-                self._acknowledge(event.acknowledgement)
-                self.approved_by = event.meta["actor"]
-            case BatchJobStepDecided():
-                self.decisions = {**self.decisions, event.step_id: event.decision}
-            case BatchJobRunCancelled():
-                self.cancelled_runs |= {event.person_id}
-            case BatchJobEnrolled():
-                self.enrolled = event.enrolled
-            case BatchJobResumed():
-                self.status = "queued" if self.enrolled is None else "running"
-            case BatchJobProgressed() | BatchJobCancelled():
-                self.counts = event.counts
-            case BatchJobCompleted():
-                self.counts = event.counts
-                self.status = "completed_with_failures" if event.failures else "completed"
-        self.status = _STATUS.get(type(event), self.status)
-        if self.status != "held":
-            self.due_at = None
-
-
-_STATUS: dict[type[Event], str] = {
-    BatchJobApproved: "queued",
-    BatchJobRejected: "rejected",
-    BatchJobEnrolled: "running",
-    BatchJobPaused: "paused",
-    BatchJobCancelRequested: "cancelling",
-    BatchJobCancelled: "cancelled",
-    BatchJobFailed: "failed",
-}
-"""Where an event leads whatever was before."""

@@ -12,11 +12,12 @@ from aggregates.base import CreatedEvent, Event
 class BatchJobRequested(CreatedEvent):
     """Somebody acknowledged a sized audience; `status` is `queued`, or `held` when a human must approve.
 
-    `manual` is a batch of one without a person: a manual run. What it was started with is in the ledger.
+    `manual` is a batch of one without a person: a manual run. What it was started with is in the ledger. `retry_of` is
+    the job whose failed runs these people had.
     """
 
     TOPIC = "batch_job.requested.v1"
-    class_version = 3
+    class_version = 4
     workflow_id: UUID
     workflow_version: int
     variables: dict[str, Any]
@@ -30,6 +31,7 @@ class BatchJobRequested(CreatedEvent):
     held_until: datetime | None
     frozen: bool
     manual: bool
+    retry_of: UUID | None
 
     @staticmethod
     def upcast_v1_v2(state: dict[str, Any]) -> None:
@@ -38,6 +40,10 @@ class BatchJobRequested(CreatedEvent):
     @staticmethod
     def upcast_v2_v3(state: dict[str, Any]) -> None:
         state |= {"manual": False}
+
+    @staticmethod
+    def upcast_v3_v4(state: dict[str, Any]) -> None:
+        state |= {"retry_of": None}
 
 
 class BatchJobApproved(Event):

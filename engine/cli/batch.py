@@ -13,12 +13,13 @@ from engine.cli.exits import OF_JOB, Exit
 from engine.cli.inputs import Variables, json_object
 from engine.cli.lists import After, Every, Limit
 from engine.cli.output import Column, Json, Output
+from engine.cli.retry import failed, retry_failed
 from engine.cli.watch import OPEN
 from engine.cli.watch import watch as follow
 
 app = App(name="batch", help="Run a workflow over an audience; approve, watch and cancel jobs.")
-for _decision in (approve, reject, decide):
-    app.command(_decision)
+for _command in (approve, reject, decide, failed, retry_failed):
+    app.command(_command)
 
 COUNTS = ("enrolled", "delivered", "skipped", "failed", "exited", "waiting", "in_progress", "pending")
 EYE = ("enrolled", "delivered", "failed")

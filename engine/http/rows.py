@@ -83,6 +83,7 @@ class BatchJobRow(BaseModel):
     workflow_id: UUID
     workflow_version: int
     manual: Annotated[bool, Field(description="Whether it is a manual run: a batch of one, without a person.")]
+    retry_of: Annotated[UUID | None, Field(description="The job whose failed runs these people had.")]
     schedule_id: UUID | None
     scheduled_for: Annotated[datetime | None, Field(description="The occurrence that it was made for.")]
     fired_at: datetime | None

@@ -161,6 +161,13 @@ class ApproveBatchJobBody(Body):
     note: Note = ""
 
 
+class RetryFailedBody(Body):
+    """An order to contact exactly the people whose runs of a job failed."""
+
+    acknowledged_affected_count: Count
+    confirm_token: Token | None = None
+
+
 class DecideStepBody(Body):
     """The answer of an approval step; it is final."""
 

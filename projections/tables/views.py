@@ -79,6 +79,7 @@ batch_jobs = Table(
     Column("workflow_id", Id, nullable=False),
     Column("workflow_version", Integer, nullable=False),
     Column("manual", Boolean, nullable=False),
+    Column("retry_of", Id),
     Column("schedule_id", Id),
     Column("scheduled_for", Instant),
     Column("fired_at", Instant),

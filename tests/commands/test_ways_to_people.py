@@ -16,7 +16,7 @@ from commands.bus import HANDLERS
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = ("aggregates", "commands", "projections", "engine", "mcp_adapter", "workers", "console")
 
-REACHING = {"RunBatch", "ApproveBatchJob", "FireSchedule", "ResumeBatchJob"}
+REACHING = {"RunBatch", "RetryFailed", "ApproveBatchJob", "FireSchedule", "ResumeBatchJob"}
 """The only commands after which a job is queued or running that was not before."""
 
 PROOFS = {"acknowledge", "covered"}
@@ -72,7 +72,7 @@ def test_the_guard_makes_them_in_the_functions_that_ask() -> None:
 
 def test_what_lets_people_be_reached_is_asked_for_with_a_proof_in_hand() -> None:
     facts = {
-        "BatchJob.request": {"commands/batch_job.py", "commands/due.py"},
+        "BatchJob.request": {"commands/batch_job.py", "commands/due.py", "commands/retry.py"},
         "job.approve": {"commands/approval.py"},
         "Schedule.attach": {"commands/schedule.py"},
         "schedule.resume": {"commands/schedule.py"},
@@ -106,7 +106,7 @@ def test_a_proof_comes_from_the_guard_in_the_same_function() -> None:
             assert sources <= PROOFS | {"_acknowledged"}, (path.name, function.name)
 
 
-def test_only_four_commands_can_make_a_job_reach_people() -> None:
+def test_only_five_commands_can_make_a_job_reach_people() -> None:
     """By what each handler, and whatever it calls in this package, asks of a job."""
     moves = {"BatchJob.request", "job.approve", "job.resume", "job.enrol"}
     reaching = {

@@ -67,6 +67,14 @@ def preview(id: str) -> Ask:
     )
 
 
+def size_failed(id: str) -> Ask:
+    return Ask(
+        ("POST", f"/batch-jobs/{id}/blast-radius", None),
+        ("batch-jobs-blast-radius", {"batch_job_id": id}),
+        ("batch", "failed", id),
+    )
+
+
 def bring(_id: str) -> Ask:
     return Ask(
         ("POST", "/people:import", ROWS.encode()), ("people-import", {"rows": ROWS}), ("people", "import", PEOPLE)
@@ -130,6 +138,7 @@ WAYS: Mapping[str, Callable[[str], Ask]] = {
     "SizeAudience": size,
     "ExplainAudience": explain,
     "DecideStep": decide,
+    "SizeFailed": size_failed,
     "DetachSchedule": detach,
     "PreviewSchedule": preview,
     "RunWorkflow": begin,
@@ -173,6 +182,8 @@ OF_THE_PRODUCT: Mapping[tuple[str, ...], tuple[str, tuple[str, ...]]] = {
     ("batch", "approve"): ("ApproveBatchJob", (ID, COUNT)),
     ("batch", "reject"): ("RejectBatchJob", (ID, "--reason", BECAUSE)),
     ("batch", "decide"): ("DecideStep", (ID, "note", "approved")),
+    ("batch", "failed"): ("SizeFailed", (ID,)),
+    ("batch", "retry-failed"): ("RetryFailed", (ID, COUNT)),
     ("batch", "pause"): ("PauseBatchJob", (ID, "--reason", BECAUSE)),
     ("batch", "resume"): ("ResumeBatchJob", (ID,)),
     ("batch", "cancel"): ("CancelBatchJob", (ID, "--reason", BECAUSE)),

@@ -103,6 +103,7 @@ def jobs() -> Iterator[BatchJob]:
             send_mode="capture",
             held_because="approval_over" if end != "cancel" else None,
             held_until=NOW + timedelta(days=3),
+            retry_of=UUID(int=9) if end == "fail" else None,
             meta=meta(),
         )
         if end == "reject":

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import pytest
 
 from commands.batch_job import CancelBatchJob
+from commands.retry import RetryFailed
 from engine.demo.receivers import Answer, HttpReceiver, Received, SmtpReceiver
 from tests.support.product import Product
 from tests.workers.conftest import Workshop
@@ -244,3 +246,19 @@ def test_whoever_opts_out_before_the_send_is_not_sent_to(
     job = workshop.advance(job_id)
     assert counted(job) == {"delivered": 29, "skipped": 1}
     assert endpoint.book.total == 29
+
+
+def test_a_retry_sends_again_to_those_whom_the_endpoint_refused(
+    product: Product, workshop: Workshop, endpoint: Endpoint
+) -> None:
+    ids = product.add_people(40)
+    endpoint.answer = lambda received: Answer(400 if b'"1' in received.body else 200)
+    old = product.run(product.workflow(steps=[webhook(endpoint)]))
+    refused = 11
+    assert counted(workshop.advance(old)) == {"delivered": 40 - refused, "failed": refused}
+    endpoint.answer = lambda _: Answer()
+    retry = UUID(product.ask(RetryFailed(old, refused))["batch_job_id"])
+    assert counted(workshop.advance(retry)) == {"delivered": refused}
+    expected = {str(effect_id(retry, id, "call")) for id in (ids[0], *ids[9:19])}
+    assert endpoint.book.ids >= expected
+    assert endpoint.book.total == 40 + refused
