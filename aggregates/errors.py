@@ -100,6 +100,7 @@ CODES: dict[str, Code] = {
     "batch_job.not_found": Code(Kind.NOT_FOUND, "No such batch job.", "List them: GET /api/v1/batch-jobs."),
     "run.not_found": Code(Kind.NOT_FOUND, "No such run.", "List them: GET /api/v1/batch-jobs/{id}/runs."),
     "run.ended": Code(Kind.CONFLICT, "The run has ended.", "Read its result."),
+    "run.not_unknown": Code(Kind.CONFLICT, "The run does not wait for a decision about an outcome.", "Read the run."),
     "component.not_found": Code(Kind.NOT_FOUND, "No such step type.", "List them: GET /api/v1/components."),
     "cohort.not_found": Code(Kind.NOT_FOUND, "No such cohort.", "List them: GET /api/v1/cohorts."),
     "person.not_found": Code(Kind.NOT_FOUND, "No such person.", "List them: GET /api/v1/people."),

@@ -15,7 +15,20 @@ from typing import Any, Protocol
 from aggregates.base import Meta
 from aggregates.errors import DomainError
 from aggregates.values import digest
-from commands import approval, batch_job, due, keys, people, policy, retry, runs, schedule, simulation, workflow
+from commands import (
+    approval,
+    batch_job,
+    due,
+    keys,
+    people,
+    policy,
+    retry,
+    runs,
+    schedule,
+    simulation,
+    unknown,
+    workflow,
+)
 from commands.context import Accepted, Context
 from commands.grants import authorize
 
@@ -38,6 +51,7 @@ HANDLERS: dict[type, Handler] = {
     batch_job.CancelBatchJob: batch_job.cancel,
     runs.RunWorkflow: runs.run_workflow,
     runs.CancelRun: runs.cancel_run,
+    unknown.DecideUnknown: unknown.decide_unknown,
     simulation.SimulateWorkflow: simulation.simulate,
     approval.ApproveBatchJob: approval.approve,
     approval.RejectBatchJob: approval.reject,

@@ -18,6 +18,7 @@ from aggregates.batch_job.events import (
     BatchJobRequested,
     BatchJobResumed,
     BatchJobRunCancelled,
+    BatchJobUnknownDecided,
 )
 from projections.view import Recorded
 from workers.broker import Bells
@@ -45,6 +46,7 @@ class Reactions:
                 | BatchJobApproved()
                 | BatchJobCancelRequested()
                 | BatchJobRunCancelled()
+                | BatchJobUnknownDecided()
             ):
                 return 1
             case BatchJobEnrolled():

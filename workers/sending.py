@@ -15,6 +15,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection, Row, text
 
+from aggregates.batch_job.standing import OUTCOME_UNKNOWN
 from aggregates.steps.base import Deliver
 from aggregates.values import run_id
 from aggregates.walk.entry import NONE_SET, Entry, RunVariables
@@ -22,6 +23,7 @@ from aggregates.walk.walk import Group, Walk, render
 from engine.bootstrap import System
 from engine.ids import derived_id, jitter
 from projections.people import records
+from projections.unknown_outcomes import CONFIRMED
 from workers import ledger
 from workers.delivery import Deliveries, Outcome, Outgoing
 from workers.jobs import WorkingJob
@@ -49,15 +51,20 @@ _RELEASE = text(
     "UPDATE chunks SET leased_until = now() - interval '1 second' "
     "WHERE job_id = :job_id AND number = :number AND fence = :fence"
 )
-_STILL_MINE = text("SELECT 1 FROM chunks WHERE job_id = :job_id AND number = :number AND fence = :fence FOR UPDATE")
-# `was` tells what the row said before: 'started' means that an attempt was made whose outcome nobody knows.
+_STILL_MINE = text(
+    "SELECT 1 FROM chunks "
+    "WHERE job_id = :job_id AND number = :number AND fence = :fence AND state = 'sending' FOR UPDATE"
+)
+# `was` tells what the row said before: 'started' means that an attempt was made whose outcome nobody knows, and
+# 'confirmed' that a person said it was delivered, so that none is made now.
 _ATTEMPT = text(
     "WITH tried AS (SELECT * FROM unnest(CAST(:ids AS uuid[]), CAST(:people AS bigint[]), CAST(:steps AS text[])) "
     "AS t (id, person_id, step_id)), "
     "before AS (SELECT e.id, e.state FROM effects e JOIN tried USING (id)) "
     "INSERT INTO effects AS e (id, job_id, person_id, step_id, state, attempts, started_at) "
     "SELECT t.id, :job_id, t.person_id, t.step_id, 'started', 1, :now FROM tried t "
-    "ON CONFLICT (id) DO UPDATE SET state = 'started', attempts = e.attempts + 1, started_at = :now "
+    "ON CONFLICT (id) DO UPDATE SET state = CASE e.state WHEN 'confirmed' THEN e.state ELSE 'started' END, "
+    "attempts = e.attempts + CASE e.state WHEN 'confirmed' THEN 0 ELSE 1 END, started_at = :now "
     "RETURNING e.id, e.attempts, (SELECT b.state FROM before b WHERE b.id = e.id) AS was"
 )
 _OUTCOME = text(
@@ -78,7 +85,7 @@ class Effect:
     step_id: str
     variables: RunVariables = NONE_SET
     attempts: int = 0
-    outcome_unknown: bool = False
+    was: str | None = None
 
 
 class Sender:
@@ -140,9 +147,7 @@ class Sender:
             },
         )
         tried = {row.id: row for row in rows}
-        return [
-            replace(e, attempts=tried[e.id].attempts, outcome_unknown=tried[e.id].was == "started") for e in effects
-        ]
+        return [replace(e, attempts=tried[e.id].attempts, was=tried[e.id].was) for e in effects]
 
     def _carry_out(
         self, job: WorkingJob, effects: Sequence[Effect], people: dict[int, dict[str, Any]], gone: dict[int, str]
@@ -154,8 +159,10 @@ class Sender:
             plan = self._plan(job, effect.step_id)
             if effect.person_id in gone:
                 outcomes[effect.id] = Outcome(effect.id, "skipped", error=gone[effect.person_id])
-            elif effect.outcome_unknown and plan.on_unknown == "hold":
-                outcomes[effect.id] = Outcome(effect.id, "unknown", error="outcome_unknown")
+            elif effect.was == CONFIRMED:
+                outcomes[effect.id] = Outcome(effect.id, "succeeded", error="outcome_decided")
+            elif effect.was == "started" and plan.on_unknown == "hold":
+                outcomes[effect.id] = Outcome(effect.id, "unknown", error=OUTCOME_UNKNOWN)
             else:
                 person = {effect.person_id: people[effect.person_id]}
                 rendered, _ = render(job.route, person, plan.request, effect.variables)
@@ -221,6 +228,9 @@ class Sender:
             if outcome.state == "retry" and attempts < plan.max_attempts:
                 wake_at = now + timedelta(seconds=_pause(attempts, outcome.retry_after))
                 entries.append(group.ended("waiting", at_step=effect.step_id, wake_at=wake_at, reason=outcome.error))
+            elif outcome.state == "unknown":
+                # Without an instant to wake at: it waits for a person to say what became of it.
+                entries.append(group.ended("waiting", at_step=effect.step_id, reason=OUTCOME_UNKNOWN))
             elif outcome.state == "skipped":
                 entries.append(group.ended("skipped", reason=outcome.error))
             elif outcome.state == "succeeded" or job.route.definition.step(effect.step_id).on_error == "continue":

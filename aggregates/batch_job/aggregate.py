@@ -16,6 +16,7 @@
 | held, queued, running, ... | fail             | failed                                 |
 | running, paused            | decide_step      | as before                              |
 | running, paused            | cancel_run       | as before                              |
+| running, paused            | decide_unknown   | as before                              |
 
 Terminal: cancelled, completed, completed_with_failures, failed, rejected. They never change.
 """
@@ -42,6 +43,7 @@ from aggregates.batch_job.events import (
     BatchJobResumed,
     BatchJobRunCancelled,
     BatchJobStepDecided,
+    BatchJobUnknownDecided,
 )
 from aggregates.batch_job.facts import Recorded
 from aggregates.batch_job.standing import COUNTS, OUTCOMES, TERMINAL
@@ -80,24 +82,20 @@ class BatchJob(Recorded):
         `frozen`: their ids were kept when they were sized. `manual`, with `ONE_RUN`: one run for nobody in particular.
         `retry_of`: its people are those whose runs of that job failed.
         """
+        what = {"workflow_id": workflow_id, "workflow_version": workflow_version, "variables": dict(variables)}
+        whom = {"frozen": frozen, "manual": manual, "retry_of": retry_of}
+        when = {"schedule_id": schedule_id, "scheduled_for": scheduled_for}
         return cls.begin(
             BatchJobRequested,
             id,
             meta,
-            workflow_id=workflow_id,
-            workflow_version=workflow_version,
-            variables=dict(variables),
+            **(what | whom | when),
             acknowledgement=acknowledgement.as_data(),
             request_digest=request_digest,
             send_mode=send_mode,
-            schedule_id=schedule_id,
-            scheduled_for=scheduled_for,
             status="held" if held_because else "queued",
             held_because=held_because,
             held_until=held_until if held_because else None,
-            frozen=frozen,
-            manual=manual,
-            retry_of=retry_of,
         )
 
     def approve(self, acknowledgement: Acknowledgement, *, note: str, meta: Meta) -> None:
@@ -197,6 +195,13 @@ class BatchJob(Recorded):
         if person_id not in self.cancelled_runs:
             self._require("running", "paused", move="cancel_run")
             self.emit(BatchJobRunCancelled, meta, person_id=person_id, reason=reason)
+
+    def decide_unknown(self, person_id: int, step_id: str, *, decision: str, note: str, meta: Meta) -> None:
+        """Say what became of an effect whose outcome nobody knows; the ledger knows that the run waits for it."""
+        if meta.principal.guarded:
+            raise DomainError("approval.not_for_agents")
+        self._require("running", "paused", move="decide_unknown")
+        self.emit(BatchJobUnknownDecided, meta, person_id=person_id, step_id=step_id, decision=decision, note=note)
 
     def finish_cancel(self, counts: Mapping[str, int], *, meta: Meta) -> None:
         """No further send starts from here on; those not reached are counted as skipped."""

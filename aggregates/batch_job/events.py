@@ -94,6 +94,16 @@ class BatchJobRunCancelled(Event):
     reason: str
 
 
+class BatchJobUnknownDecided(Event):
+    """A human said what became of an effect whose outcome nobody knew: `delivered`, `retry` or `failed`."""
+
+    TOPIC = "batch_job.unknown_decided.v1"
+    person_id: int
+    step_id: str
+    decision: str
+    note: str
+
+
 class BatchJobPaused(Event):
     TOPIC = "batch_job.paused.v1"
     reason: str

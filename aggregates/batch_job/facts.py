@@ -19,38 +19,50 @@ from aggregates.batch_job.events import (
     BatchJobResumed,
     BatchJobRunCancelled,
     BatchJobStepDecided,
+    BatchJobUnknownDecided,
 )
 
 
 class Recorded(Aggregate):
     """A batch job as it stands by its events; what may be done with it is `BatchJob`'s business."""
 
+    def _acknowledged(self, acknowledgement: dict[str, Any]) -> None:
+        self.acknowledgement = acknowledgement
+        self.acknowledged_count: int = acknowledgement["count"]
+        self.fingerprint: str = acknowledgement["fingerprint"]
+
+    def _requested(self, event: BatchJobRequested) -> None:
+        self.workflow_id = self.parent_id = event.workflow_id
+        self.workflow_version = event.workflow_version
+        self.variables = event.variables
+        self._acknowledged(event.acknowledgement)
+        self.request_digest = event.request_digest
+        self.send_mode = event.send_mode
+        self.schedule_id = event.schedule_id
+        self.requesters = {event.meta["actor"], event.meta.get("on_behalf_of")} - {None}
+        self.approved_by: str | None = None
+        self.decisions: dict[str, str] = {}
+        self.cancelled_runs: frozenset[int] = frozenset()
+        self.unknown_decided: dict[int, str] = {}
+        self.frozen = event.frozen
+        self.manual = event.manual
+        self.retry_of = event.retry_of
+        self.due_at = event.held_until
+        self.enrolled: int | None = None
+        self.counts: dict[str, int] = {}
+        self.status = event.status
+
     def evolve(self, event: Event) -> None:
         match event:
             case BatchJobRequested():
-                self.workflow_id = self.parent_id = event.workflow_id
-                self.workflow_version = event.workflow_version
-                self.variables = event.variables
-                self._acknowledged(event.acknowledgement)
-                self.request_digest = event.request_digest
-                self.send_mode = event.send_mode
-                self.schedule_id = event.schedule_id
-                self.requesters = {event.meta["actor"], event.meta.get("on_behalf_of")} - {None}
-                self.approved_by: str | None = None
-                self.decisions: dict[str, str] = {}
-                self.cancelled_runs: frozenset[int] = frozenset()
-                self.frozen = event.frozen
-                self.manual = event.manual
-                self.retry_of = event.retry_of
-                self.due_at = event.held_until
-                self.enrolled: int | None = None
-                self.counts: dict[str, int] = {}
-                self.status = event.status
+                self._requested(event)
             case BatchJobApproved():
                 self._acknowledged(event.acknowledgement)
                 self.approved_by = event.meta["actor"]
             case BatchJobStepDecided():
                 self.decisions = {**self.decisions, event.step_id: event.decision}
+            case BatchJobUnknownDecided():
+                self.unknown_decided = {**self.unknown_decided, event.person_id: event.decision}
             case BatchJobRunCancelled():
                 self.cancelled_runs |= {event.person_id}
             case BatchJobEnrolled():
@@ -65,11 +77,6 @@ class Recorded(Aggregate):
         self.status = _STATUS.get(type(event), self.status)
         if self.status != "held":
             self.due_at = None
-
-    def _acknowledged(self, acknowledgement: dict[str, Any]) -> None:
-        self.acknowledgement = acknowledgement
-        self.acknowledged_count: int = acknowledgement["count"]
-        self.fingerprint: str = acknowledgement["fingerprint"]
 
 
 _STATUS: dict[type[Event], str] = {

@@ -41,6 +41,14 @@ RUNS = (
     Column("at step", "at_step"),
     Column("steps", lambda run: ", ".join(_step(step) for step in run["steps"])),
 )
+UNKNOWN = (
+    Column("run", "run_id"),
+    Column("person", "distinct_id"),
+    Column("step", "step_id"),
+    Column("attempts", "attempts", right=True),
+    Column("known", "reason"),
+    Column("since", "since"),
+)
 
 
 @app.command
@@ -144,6 +152,12 @@ def runs(
     """The ledger of a job: each person, what happened, and why."""
     pages = connect().pages(f"/batch-jobs/{job}/runs", limit=limit, after=after, every=every, status=status)
     Output(json).page(pages, RUNS)
+
+
+@app.command
+def unknown(job: str, *, limit: Limit = 20, after: After = None, every: Every = False, json: Json = False) -> None:
+    """Runs that wait for a person: an effect was begun, and nobody knows whether it arrived. See `runs decide`."""
+    Output(json).page(connect().pages(f"/batch-jobs/{job}/unknown", limit=limit, after=after, every=every), UNKNOWN)
 
 
 def _step(step: dict[str, Any]) -> str:

@@ -77,6 +77,13 @@ class RunAccepted(Accepted):
     send_mode: str
 
 
+class UnknownAccepted(RunAccepted):
+    """What was decided about an unknown outcome."""
+
+    decision: str
+    unknown_left: Annotated[int, Field(description="How many runs of the job wait for such a decision.")]
+
+
 class SimulatedStep(BaseModel):
     id: str
     type: str

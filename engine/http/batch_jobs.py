@@ -12,7 +12,7 @@ from commands.retry import RetryFailed, SizeFailed
 from engine.http.answers import BatchJobAccepted, FailedSizingAnswer, PageAnswer
 from engine.http.caller import After, Commanding, Here, Limit, PathId, Position, ScheduleFilter, WorkflowFilter, id_of
 from engine.http.route import StrictRoute, grant
-from engine.http.rows import BatchJobRow, RunRow
+from engine.http.rows import BatchJobAnswer, BatchJobRow, RunRow, UnknownRow
 from engine.http.schemas import (
     ApproveBatchJobBody,
     CancelBody,
@@ -58,7 +58,7 @@ def list_batch_jobs(
     )
 
 
-@router.get("/{batch_job_id}", response_model=BatchJobRow, openapi_extra=grant("batch_jobs.get"))
+@router.get("/{batch_job_id}", response_model=BatchJobAnswer, openapi_extra=grant("batch_jobs.get"))
 def get_batch_job(caller: Here, batch_job_id: PathId, min_position: Position = 0) -> dict[str, Any]:
     """One job with its counts."""
     return caller.reads_at(min_position).batch_jobs.get(caller.principal, batch_job_id)
@@ -148,6 +148,16 @@ def retry_failed(caller: Commanding, batch_job_id: PathId, body: RetryFailedBody
     answer = caller.answer(RetryFailed(id_of(batch_job_id), **body.model_dump()), response)
     response.headers["Location"] = f"/api/v1/batch-jobs/{answer['batch_job_id']}"
     return answer
+
+
+@router.get("/{batch_job_id}/unknown", response_model=PageAnswer[UnknownRow], openapi_extra=grant("runs.unknown"))
+def list_unknown(
+    caller: Here, batch_job_id: PathId, *, limit: Limit = 20, after: After = None, min_position: Position = 0
+) -> Page:
+    """Runs that wait for a person to say what became of an effect: nobody knows whether it arrived."""
+    return caller.reads_at(min_position).runs.unknown(
+        caller.principal, batch_job_id=id_of(batch_job_id), limit=limit, after=after
+    )
 
 
 @router.get("/{batch_job_id}/runs", response_model=PageAnswer[RunRow], openapi_extra=grant("runs.list"))

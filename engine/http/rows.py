@@ -113,6 +113,23 @@ class BatchJobRow(BaseModel):
     updated_at: datetime
 
 
+class BatchJobAnswer(BatchJobRow):
+    outcome_unknown: Annotated[int, Field(description="How many of those who wait do so for a decision: `/unknown`.")]
+
+
+class UnknownRow(BaseModel):
+    """A run that waits for somebody to say what became of the effect at its step."""
+
+    run_id: str
+    batch_job_id: UUID
+    person_id: int | None
+    distinct_id: str | None
+    step_id: str
+    attempts: int
+    reason: Annotated[str | None, Field(description="What is known of the last attempt.")]
+    since: datetime
+
+
 class RunRow(BaseModel):
     """One person's path, or a manual run, which has no person. A person whose turn has not come is `pending`."""
 

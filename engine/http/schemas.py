@@ -175,6 +175,13 @@ class DecideStepBody(Body):
     note: Note = ""
 
 
+class DecideUnknownBody(Body):
+    """What became of an effect: `retry` sends it again with the same key."""
+
+    decision: Literal["delivered", "retry", "failed"]
+    note: Note = ""
+
+
 class AttachScheduleBody(Body):
     """A recurrence; the acknowledged count becomes its standing approval."""
 

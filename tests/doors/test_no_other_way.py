@@ -111,7 +111,7 @@ def scene(stage: Stage) -> Callable[[str], UUID]:
 
 
 JOBS = tuple(dict.fromkeys(status for name in NEEDS if "BatchJob" in name for status in STATUSES[name]))
-OF_A_JOB = {*(name for name in OTHERS if name.endswith("Job")), "DecideStep", "SizeFailed"}
+OF_A_JOB = {*(name for name in OTHERS if name.endswith("Job")), "DecideStep", "DecideUnknown", "SizeFailed"}
 SCHEDULES = ("active", "paused", "completed", "detached", "paused_off")
 
 

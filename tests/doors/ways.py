@@ -75,6 +75,14 @@ def size_failed(id: str) -> Ask:
     )
 
 
+def decide_unknown(id: str) -> Ask:
+    return Ask(
+        ("POST", f"/runs/{id}.1/decide-unknown", {"decision": "retry"}),
+        ("runs-decide-unknown", {"run_id": f"{id}.1", "decision": "retry"}),
+        ("runs", "decide", f"{id}.1", "retry"),
+    )
+
+
 def bring(_id: str) -> Ask:
     return Ask(
         ("POST", "/people:import", ROWS.encode()), ("people-import", {"rows": ROWS}), ("people", "import", PEOPLE)
@@ -138,6 +146,7 @@ WAYS: Mapping[str, Callable[[str], Ask]] = {
     "SizeAudience": size,
     "ExplainAudience": explain,
     "DecideStep": decide,
+    "DecideUnknown": decide_unknown,
     "SizeFailed": size_failed,
     "DetachSchedule": detach,
     "PreviewSchedule": preview,
@@ -174,6 +183,7 @@ OF_THE_PRODUCT: Mapping[tuple[str, ...], tuple[str, tuple[str, ...]]] = {
     ("runs", "result"): ("runs.result", (RUN,)),
     ("runs", "trace"): ("runs.trace", (RUN,)),
     ("runs", "cancel"): ("CancelRun", (RUN, "--reason", BECAUSE)),
+    ("runs", "decide"): ("DecideUnknown", (RUN, "retry")),
     ("batch", "run"): ("RunBatch", (ID, COUNT)),
     ("batch", "watch"): ("batch_jobs.get", (ID,)),
     ("batch", "list"): ("batch_jobs.list", ()),
@@ -184,6 +194,7 @@ OF_THE_PRODUCT: Mapping[tuple[str, ...], tuple[str, tuple[str, ...]]] = {
     ("batch", "decide"): ("DecideStep", (ID, "note", "approved")),
     ("batch", "failed"): ("SizeFailed", (ID,)),
     ("batch", "retry-failed"): ("RetryFailed", (ID, COUNT)),
+    ("batch", "unknown"): ("runs.unknown", (ID,)),
     ("batch", "pause"): ("PauseBatchJob", (ID, "--reason", BECAUSE)),
     ("batch", "resume"): ("ResumeBatchJob", (ID,)),
     ("batch", "cancel"): ("CancelBatchJob", (ID, "--reason", BECAUSE)),

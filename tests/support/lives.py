@@ -116,6 +116,7 @@ def jobs() -> Iterator[BatchJob]:
         life.progress({**NOBODY, "delivered": 1, "pending": 2}, meta=meta())
         life.decide_step("ask", decision="approved", note="", meta=meta(principal=ANOTHER))
         life.cancel_run(2, reason="asked for it", meta=meta())
+        life.decide_unknown(3, "call", decision="delivered", note="it is in their book", meta=meta())
         life.pause(reason="wait", meta=meta())
         life.resume(meta=meta())
         match end:

@@ -191,10 +191,14 @@ def test_after_a_crash_a_step_on_hold_is_not_repeated(product: Product, workshop
     product.add_people(3)
     job_id = crash_before_the_outcome(product, workshop, webhook(endpoint, on_unknown="hold"))
     job = workshop.advance(job_id)
-    assert (job["status"], counted(job)) == ("completed_with_failures", {"failed": 3})
+    assert (job["status"], counted(job), job["outcome_unknown"]) == ("running", {"waiting": 3}, 3)
     assert endpoint.book.total == 3
     assert {run["reason"] for run in product.runs(job_id)} == {"outcome_unknown"}
     assert product.execute("SELECT DISTINCT state FROM effects") == [("unknown",)]
+    # Nobody but a person moves it on.
+    product.clock.advance(days=30)
+    assert (workshop.scheduler.wake(), workshop.scheduler.sweep()) == (0, 0)
+    assert workshop.advance(job_id)["status"] == "running"
 
 
 def test_a_worker_that_lost_its_lease_writes_nothing(product: Product, workshop: Workshop, endpoint: Endpoint) -> None:
