@@ -91,6 +91,7 @@ def retry_failed(command: RetryFailed, ctx: Context) -> Accepted:
         held_because=proof.held_because,
         held_until=held_until(ctx),
         retry_of=old.id,
+        pace=old.pace,
         meta=ctx.meta,
     )
     return job_answer(job, ctx.store.save(job))

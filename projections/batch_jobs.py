@@ -129,6 +129,8 @@ def _row(recorded: Recorded, event: BatchJobRequested) -> dict[str, Any]:
         "workflow_version": event.workflow_version,
         "manual": event.manual,
         "retry_of": event.retry_of,
+        "rate": event.rate,
+        "breaker": event.breaker,
         "schedule_id": event.schedule_id,
         "scheduled_for": event.scheduled_for,
         "fired_at": event.timestamp if event.scheduled_for else None,

@@ -64,6 +64,7 @@ def _enrol(connection: Connection, system: System, job_id: UUID, meta: Meta) -> 
             content=content,
             variables=job.variables,
             send_mode=job.send_mode,
+            **job.pace.as_data(),
             enrolled_at=meta.now,
             progress_at=meta.now,
         )

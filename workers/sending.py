@@ -7,7 +7,8 @@ walks people on. A worker that lost its lease finds another fence and writes not
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import threading
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -24,37 +25,22 @@ from engine.bootstrap import System
 from engine.ids import derived_id, jitter
 from projections.people import records
 from projections.unknown_outcomes import CONFIRMED
-from workers import ledger
+from workers import ledger, pace
 from workers.delivery import Deliveries, Outcome, Outgoing
 from workers.jobs import WorkingJob
-
-LEASE_SECONDS = 60
-"""How long a silent sender keeps its chunk. Must exceed the time that one sub-batch may take."""
+from workers.leases import Lease
+from workers.pace import take_turn
 
 FLUSH = 25
 """Effects between two records of outcomes: at most so many are repeated after a crash."""
+
+TURN_SECONDS = 1.0
+"""How long a worker stays with a chunk of a job that has a rate, before others get their turn."""
 
 FIRST_PAUSE_SECONDS = 5
 LONGEST_PAUSE_SECONDS = 1_800
 """How long a person is parked before another try: three times as long with each one that was made."""
 
-_LEASE = text(
-    "UPDATE chunks SET fence = fence + 1, leased_until = now() + make_interval(secs => :seconds) "
-    "WHERE job_id = :job_id AND number = :number RETURNING fence"
-)
-_RENEW = text(
-    "UPDATE chunks SET leased_until = now() + make_interval(secs => :seconds) "
-    "WHERE job_id = :job_id AND number = :number AND fence = :fence "
-    "AND EXISTS (SELECT 1 FROM stream_heads h WHERE h.id = :job_id AND h.status = 'running') RETURNING 1"
-)
-_RELEASE = text(
-    "UPDATE chunks SET leased_until = now() - interval '1 second' "
-    "WHERE job_id = :job_id AND number = :number AND fence = :fence"
-)
-_STILL_MINE = text(
-    "SELECT 1 FROM chunks "
-    "WHERE job_id = :job_id AND number = :number AND fence = :fence AND state = 'sending' FOR UPDATE"
-)
 # `was` tells what the row said before: 'started' means that an attempt was made whose outcome nobody knows, and
 # 'confirmed' that a person said it was delivered, so that none is made now.
 _ATTEMPT = text(
@@ -95,41 +81,58 @@ class Sender:
         self._system = system
         self._deliveries = deliveries
         self._world = world
-
-    def lease(self, connection: Connection, job_id: UUID, number: int) -> int:
-        """Take the chunk for outside work, in the transaction that holds its row; the fence of this lease."""
-        parameters = {"job_id": job_id, "number": number, "seconds": LEASE_SECONDS}
-        return int(connection.execute(_LEASE, parameters).scalar_one())
+        self._pause = threading.Event()
 
     def send(
-        self, connection: Connection, job: WorkingJob, chunk: Row[Any], fence: int, flushed: Callable[[UUID], None]
-    ) -> None:
+        self, connection: Connection, job: WorkingJob, chunk: Row[Any], lease: Lease, flushed: Callable[[UUID], None]
+    ) -> bool:
         """Sub-batch after sub-batch, until nobody of the chunk stands before an effect or the lease is lost.
 
-        `flushed` hears of each sub-batch whose outcomes are recorded.
+        `flushed` hears of each sub-batch whose outcomes are recorded. True when the job's breaker has seen enough.
         """
-        lease = {"job_id": job.id, "number": chunk.number, "fence": fence}
+        begun, turn = self._system.clock.monotonic(), job.pace.rate is None
         while True:
             with connection.begin():
-                if connection.execute(_RENEW, {**lease, "seconds": LEASE_SECONDS}).first() is None:
-                    connection.execute(_RELEASE, lease)
-                    return
-                effects = self._attempt(connection, job, chunk.person_ids)
-                standing = [effect.person_id for effect in effects]
-                people = records(connection, standing)
-                gone = ledger.unreachable(connection, job.id, standing)
+                if not lease.renew(connection):
+                    return False
+                wait = None if turn else self._turn(connection, job, lease, begun)
+                if not turn and wait is None:
+                    return False
+                if not wait:
+                    effects = self._attempt(connection, job, chunk.person_ids)
+                    standing = [effect.person_id for effect in effects]
+                    people = records(connection, standing)
+                    gone = ledger.unreachable(connection, job.id, standing)
+            if wait:
+                # The job may be paused meanwhile, so its status is read again before anything is sent.
+                self._pause.wait(wait)
+                turn = True
+                continue
+            turn = job.pace.rate is None
             outcomes = self._carry_out(job, effects, people, gone)
             with connection.begin():
-                if connection.execute(_STILL_MINE, lease).first() is None:
-                    return
-                more = self._record(connection, job, chunk, effects, outcomes)
-            if not more:
-                return
+                if not lease.holds(connection):
+                    return False
+                more, tripped = self._record(connection, job, chunk, effects, outcomes)
+                if more and tripped:
+                    lease.release(connection)
+            if tripped or not more:
+                return tripped
             flushed(job.id)
+
+    def _turn(self, connection: Connection, job: WorkingJob, lease: Lease, begun: float) -> float | None:
+        """Seconds until these people may be sent to; None when somebody else should see to them later."""
+        # A thread that waits for its turn is no use to other jobs, so it does not stay for the whole chunk.
+        over = self._system.clock.monotonic() - begun > TURN_SECONDS
+        wait = None if over else take_turn(connection, job.id, job.pace)
+        if wait is None:
+            lease.release(connection)
+        return wait
 
     def _attempt(self, connection: Connection, job: WorkingJob, ids: Sequence[int]) -> list[Effect]:
         """The next people in progress, their attempts recorded before they are made."""
-        standing = ledger.in_progress(connection, job.id, ids, FLUSH)
+        limit = min(FLUSH, job.pace.at_once) if job.pace.rate else FLUSH
+        standing = ledger.in_progress(connection, job.id, ids, limit)
         if not standing:
             return []
         effects = [
@@ -182,8 +185,8 @@ class Sender:
         chunk: Row[Any],
         effects: Sequence[Effect],
         outcomes: dict[UUID, Outcome],
-    ) -> bool:
-        """Write the outcomes and walk everybody on; whether somebody is still before an effect."""
+    ) -> tuple[bool, bool]:
+        """Write the outcomes and walk everybody on; whether somebody is still before an effect, and whether to stop."""
         now = self._system.clock.now()
         if outcomes:
             found = list(outcomes.values())
@@ -205,7 +208,15 @@ class Sender:
         change["in_progress"] -= sum(change.values())
         more = bool(ledger.in_progress(connection, job.id, chunk.person_ids, 1))
         ledger.count(connection, job.id, chunk.number, change, "sending" if more else "done")
-        return more
+        return more, self._trips(connection, job, outcomes.values())
+
+    def _trips(self, connection: Connection, job: WorkingJob, outcomes: Iterable[Outcome]) -> bool:
+        """Whether too much of what was tried has failed, with these."""
+        if job.pace.breaker is None:
+            return False
+        made = [outcome.state for outcome in outcomes if outcome.state != "skipped"]
+        failures = sum(state != "succeeded" for state in made)
+        return job.pace.breaker.trips(*pace.count(connection, job.id, len(made), failures))
 
     def _settled(
         self,

@@ -8,6 +8,7 @@
 | queued                     | enrol            | running                                |
 | running                    | progress         | running                                |
 | queued, running            | pause            | paused                                 |
+| running                    | trip             | paused                                 |
 | paused                     | resume           | queued or running, as before           |
 | held, queued               | request_cancel   | cancelled                              |
 | running, paused            | request_cancel   | cancelling                             |
@@ -46,6 +47,7 @@ from aggregates.batch_job.events import (
     BatchJobUnknownDecided,
 )
 from aggregates.batch_job.facts import Recorded
+from aggregates.batch_job.pace import UNHINDERED, Pace
 from aggregates.batch_job.standing import COUNTS, OUTCOMES, TERMINAL
 from aggregates.errors import DomainError
 from aggregates.values import Acknowledgement
@@ -75,6 +77,7 @@ class BatchJob(Recorded):
         scheduled_for: datetime | None = None,
         manual: bool = False,
         retry_of: UUID | None = None,
+        pace: Pace = UNHINDERED,
         meta: Meta,
     ) -> Self:
         """A job over exactly the acknowledged people; `held_because` makes it wait for a human until `held_until`.
@@ -89,7 +92,7 @@ class BatchJob(Recorded):
             BatchJobRequested,
             id,
             meta,
-            **(what | whom | when),
+            **(what | whom | when | pace.as_data()),
             acknowledgement=acknowledgement.as_data(),
             request_digest=request_digest,
             send_mode=send_mode,
@@ -173,7 +176,15 @@ class BatchJob(Recorded):
         if self.status == "paused":
             return
         self._require("queued", "running", move="pause")
-        self.emit(BatchJobPaused, meta, reason=reason)
+        self.emit(BatchJobPaused, meta, reason=reason, tripped=None)
+
+    def trip(self, *, attempts: int, failures: int, meta: Meta) -> None:
+        """Pause because too many of the latest attempts have failed."""
+        breaker = self.pace.breaker
+        if self.status == "running" and breaker is not None and breaker.trips(attempts, failures):
+            reason = f"The breaker tripped: {failures:,} of {attempts:,} attempts failed."
+            tripped = {"attempts": attempts, "failures": failures, "max_failure_ratio": breaker.max_failure_ratio}
+            self.emit(BatchJobPaused, meta, reason=reason, tripped=tripped)
 
     def resume(self, *, meta: Meta) -> None:
         if self.status in {"queued", "running"}:

@@ -17,7 +17,7 @@ class BatchJobRequested(CreatedEvent):
     """
 
     TOPIC = "batch_job.requested.v1"
-    class_version = 4
+    class_version = 5
     workflow_id: UUID
     workflow_version: int
     variables: dict[str, Any]
@@ -32,6 +32,8 @@ class BatchJobRequested(CreatedEvent):
     frozen: bool
     manual: bool
     retry_of: UUID | None
+    rate: str | None
+    breaker: dict[str, Any] | None
 
     @staticmethod
     def upcast_v1_v2(state: dict[str, Any]) -> None:
@@ -44,6 +46,10 @@ class BatchJobRequested(CreatedEvent):
     @staticmethod
     def upcast_v3_v4(state: dict[str, Any]) -> None:
         state |= {"retry_of": None}
+
+    @staticmethod
+    def upcast_v4_v5(state: dict[str, Any]) -> None:
+        state |= {"rate": None, "breaker": None}
 
 
 class BatchJobApproved(Event):
@@ -105,8 +111,16 @@ class BatchJobUnknownDecided(Event):
 
 
 class BatchJobPaused(Event):
+    """Nobody else is reached until it is resumed; `tripped` has the numbers if the breaker did it."""
+
     TOPIC = "batch_job.paused.v1"
+    class_version = 2
     reason: str
+    tripped: dict[str, Any] | None
+
+    @staticmethod
+    def upcast_v1_v2(state: dict[str, Any]) -> None:
+        state |= {"tripped": None}
 
 
 class BatchJobResumed(Event):

@@ -21,6 +21,7 @@ from aggregates.batch_job.events import (
     BatchJobStepDecided,
     BatchJobUnknownDecided,
 )
+from aggregates.batch_job.pace import Pace
 
 
 class Recorded(Aggregate):
@@ -47,6 +48,7 @@ class Recorded(Aggregate):
         self.frozen = event.frozen
         self.manual = event.manual
         self.retry_of = event.retry_of
+        self.pace = Pace.of(event.rate, event.breaker)
         self.due_at = event.held_until
         self.enrolled: int | None = None
         self.counts: dict[str, int] = {}

@@ -58,6 +58,11 @@ def run(
     confirm: Confirm = None,
     token: Token = None,
     variables: Variables = None,
+    rate: Annotated[str | None, Parameter(help="The most that is sent, all workers together: 100/minute.")] = None,
+    breaker: Annotated[
+        str | None,
+        Parameter(help='When the job pauses itself, as JSON: {"min_attempts": 100, "max_failure_ratio": 0.2}.'),
+    ] = None,
     watch: Annotated[bool, Parameter(negative="", help="Follow the job until it ends.")] = False,
     idempotency_key: Annotated[str | None, Parameter(help="Makes a repeated call the same call.")] = None,
     json: Json = False,
@@ -70,7 +75,9 @@ def run(
     api = connect()
     proof = acknowledged(confirm, token) if confirm is not None else asked(api, workflow, values, out, to="reach")
     key = idempotency_key or new_idempotency_key()
-    job = api.post(f"/workflows/{workflow}/run-batch", {"variables": values, **proof}, idempotency_key=key)
+    pace = {"rate": rate, "breaker": json_object(breaker, "--breaker") or None}
+    body = {"variables": values, **proof, **{name: value for name, value in pace.items() if value is not None}}
+    job = api.post(f"/workflows/{workflow}/run-batch", body, idempotency_key=key)
     out.record(job, ANSWER)
     if job["status"] == "held":
         out.say("Held until a human approves it. Nothing was sent. Do not repeat the call.")

@@ -84,6 +84,8 @@ class BatchJobRow(BaseModel):
     workflow_version: int
     manual: Annotated[bool, Field(description="Whether it is a manual run: a batch of one, without a person.")]
     retry_of: Annotated[UUID | None, Field(description="The job whose failed runs these people had.")]
+    rate: Annotated[str | None, Field(description="The most that is sent, such as 100/minute.")]
+    breaker: Annotated[dict[str, Any] | None, Field(description="When the job pauses itself.")]
     schedule_id: UUID | None
     scheduled_for: Annotated[datetime | None, Field(description="The occurrence that it was made for.")]
     fired_at: datetime | None

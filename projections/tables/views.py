@@ -80,6 +80,8 @@ batch_jobs = Table(
     Column("workflow_version", Integer, nullable=False),
     Column("manual", Boolean, nullable=False),
     Column("retry_of", Id),
+    Column("rate", Text),
+    Column("breaker", JSONB),
     Column("schedule_id", Id),
     Column("scheduled_for", Instant),
     Column("fired_at", Instant),

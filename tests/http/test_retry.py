@@ -1,4 +1,4 @@
-"""The failed runs of a job, counted and run again over HTTP."""
+"""The failed runs of a job, counted and run again over HTTP; the pace of a job."""
 
 from __future__ import annotations
 
@@ -78,3 +78,16 @@ def test_a_retry_is_asked_for_with_a_count_and_nothing_else(fresh_door: Door, fa
     assert pointers(fresh_door.client.post(f"{failed}/retry-failed", json=body)) == {"/variables": "field.unknown"}
     drifted = fresh_door.client.post(f"{failed}/retry-failed", json={"acknowledged_affected_count": 3})
     assert problem(drifted, 409)["details"] == {"now": 2, "acknowledged": 3}
+
+
+def test_a_job_is_asked_for_with_a_rate_and_a_breaker(fresh_door: Door) -> None:
+    fresh_door.people("ann")
+    workflow = fresh_door.enabled()
+    pace = {"rate": "100/minute", "breaker": {"min_attempts": 10, "max_failure_ratio": 0.5}}
+    job = fresh_door.ran(workflow, 1, **pace)["batch_job_id"]
+    shown = fresh_door.client.get(f"/api/v1/batch-jobs/{job}").json()
+    assert {name: shown[name] for name in pace} == pace
+    for wrong in ({"rate": "many"}, {"breaker": {"min_attempts": 10}}, {"breaker": {**pace["breaker"], "more": 1}}):  # type: ignore[dict-item]
+        body = {"acknowledged_affected_count": 1, **wrong}
+        refused = fresh_door.client.post(f"/api/v1/workflows/{workflow}/run-batch", json=body)
+        assert problem(refused, 422)["code"] == "request.invalid"

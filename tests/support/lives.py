@@ -10,6 +10,7 @@ from uuid import UUID
 
 from aggregates.base import Aggregate
 from aggregates.batch_job.aggregate import BatchJob
+from aggregates.batch_job.pace import Breaker, Pace
 from aggregates.batch_job.standing import COUNTS
 from aggregates.recurrence import Recurrence
 from aggregates.schedule.aggregate import Schedule
@@ -104,6 +105,7 @@ def jobs() -> Iterator[BatchJob]:
             held_because="approval_over" if end != "cancel" else None,
             held_until=NOW + timedelta(days=3),
             retry_of=UUID(int=9) if end == "fail" else None,
+            pace=Pace("100/minute", Breaker(10, 0.5)),
             meta=meta(),
         )
         if end == "reject":
@@ -118,6 +120,8 @@ def jobs() -> Iterator[BatchJob]:
         life.cancel_run(2, reason="asked for it", meta=meta())
         life.decide_unknown(3, "call", decision="delivered", note="it is in their book", meta=meta())
         life.pause(reason="wait", meta=meta())
+        life.resume(meta=meta())
+        life.trip(attempts=10, failures=6, meta=meta())
         life.resume(meta=meta())
         match end:
             case "complete":
