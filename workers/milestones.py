@@ -110,10 +110,10 @@ class Milestones:
         if job.status != "running":
             return
         found = counts(connection, job.id)
-        if found["pending"] or found["in_progress"]:
-            return
-        if found["waiting"]:
-            job.progress(found, meta=meta)
+        if found["waiting"] or found["pending"] or found["in_progress"]:
+            # Where nothing is sent for a while, nobody else would tell what was; its rate bounds how often.
+            if job.pace.gap > PROGRESS_SECONDS or not (found["pending"] or found["in_progress"]):
+                job.progress(found, meta=meta)
         else:
             job.complete(found, meta=meta)
         store.save(job)

@@ -214,7 +214,7 @@ class Sender:
         """Whether too much of what was tried has failed, with these."""
         if job.pace.breaker is None:
             return False
-        made = [outcome.state for outcome in outcomes if outcome.state != "skipped"]
+        made = [outcome.state for outcome in outcomes if outcome.state != "skipped" and outcome.tries]
         failures = sum(state != "succeeded" for state in made)
         return job.pace.breaker.trips(*pace.count(connection, job.id, len(made), failures))
 
@@ -278,11 +278,11 @@ def _joined(groups: Sequence[Group]) -> list[Group]:
 
 
 def _pause(attempts: int, retry_after: float | None) -> float:
-    """Seconds until the next try: what the receiver asks for, else longer each time, never all at once."""
-    planned = min(FIRST_PAUSE_SECONDS * 3 ** (attempts - 1), LONGEST_PAUSE_SECONDS)
-    return max(jitter(planned), retry_after or 0.0)
+    """Seconds until the next try: longer each time, on top of what the receiver asks for, never all at once."""
+    planned = min(FIRST_PAUSE_SECONDS * 3.0 ** max(attempts - 1, 0), LONGEST_PAUSE_SECONDS)
+    return jitter(planned) + (retry_after or 0.0)
 
 
 def _more_tries(outcome: Outcome) -> int:
-    """Tries beyond the one that was recorded before it was made."""
-    return max(outcome.tries - 1, 0)
+    """Tries beyond the one that was recorded before it was made: one fewer where nothing was sent after all."""
+    return outcome.tries - 1

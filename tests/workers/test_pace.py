@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
@@ -14,7 +14,7 @@ from aggregates.batch_job.pace import Breaker, Pace
 from aggregates.errors import DomainError
 from commands.batch_job import CancelBatchJob, ResumeBatchJob, RunBatch
 from commands.retry import RetryFailed
-from engine.demo.receivers import Answer, Book, HttpReceiver
+from engine.demo.receivers import Answer, Book, HttpReceiver, Received
 from engine.ids import new_id
 from tests.support.product import Product
 from tests.workers.conftest import Workshop
@@ -28,7 +28,8 @@ class Endpoint:
 
     def __init__(self) -> None:
         self.status = 200
-        self.receiver = HttpReceiver(respond=lambda _: Answer(self.status))
+        self.status_of: Callable[[Received], int] = lambda _: self.status
+        self.receiver = HttpReceiver(respond=lambda received: Answer(self.status_of(received)))
 
     @property
     def book(self) -> Book:
@@ -169,10 +170,10 @@ def test_an_endpoint_that_is_down_trips_before_anybody_has_failed_for_good(
 
 
 def test_fewer_failures_than_may_be_do_not_trip(product: Product, workshop: Workshop, endpoint: Endpoint) -> None:
-    endpoint.receiver._respond = lambda received: Answer(400 if received.headers["webhook-id"][0] < "4" else 200)
+    endpoint.status_of = lambda received: 400 if received.headers["webhook-id"][0] < "4" else 200
     job_id = started(product, endpoint, 100, breaker={"min_attempts": 20, "max_failure_ratio": 0.9})
     job = workshop.advance(job_id)
-    assert (job["status"], job["failed"] > 0) == ("completed_with_failures", True)
+    assert (job["status"], job["failed"] == 0) == ("completed_with_failures", False)
 
 
 def test_a_retry_keeps_the_pace_of_the_old_job(product: Product, workshop: Workshop, endpoint: Endpoint) -> None:

@@ -266,3 +266,19 @@ def test_a_retry_sends_again_to_those_whom_the_endpoint_refused(
     expected = {str(effect_id(retry, id, "call")) for id in (ids[0], *ids[9:19])}
     assert endpoint.book.ids >= expected
     assert endpoint.book.total == 40 + refused
+
+
+def test_who_was_not_sent_to_because_the_host_wants_patience_loses_no_attempt(
+    product: Product, workshop: Workshop, endpoint: Endpoint
+) -> None:
+    product.add_people(60)
+    endpoint.answer = lambda _: Answer(429, {"Retry-After": "30"})
+    job_id = product.run(product.workflow(steps=[webhook(endpoint, max_attempts=2)]))
+    job = workshop.advance(job_id)
+    assert counted(job) == {"waiting": 60}
+    # Those who were on their way when it asked for patience were sent to, nobody after them.
+    sent = {run["person_id"] for run in product.runs(job_id) if run["reason"] == "http.429"}
+    rested = [run for run in product.runs(job_id) if run["person_id"] not in sent]
+    assert endpoint.book.total == len(sent) <= 25
+    assert {(run["reason"], run["steps"][-1]["attempts"]) for run in rested} == {("host.resting", 0)}
+    assert product.execute("SELECT sum(attempts) FROM effects") == [(len(sent),)]
