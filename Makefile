@@ -4,6 +4,7 @@ VENV := .venv
 PYTHON := $(VENV)/bin/python
 INSTALLED := $(VENV)/.installed
 CANDIDATES := python3 python3.14 python3.13 python3.12 python3.11
+SIDE_BY_SIDE := 2
 USABLE := import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))
 
 # An environment that was copied along with the tree belongs to the other tree, and one whose Python is gone to none:
@@ -25,7 +26,7 @@ up: $(INSTALLED) ## Start everything and keep it running: PostgreSQL, Valkey, se
 	@$(VENV)/bin/tidegate up
 
 test: $(INSTALLED) ## Run the tests, on a real PostgreSQL and a real Valkey. ARGS are for pytest.
-	@$(PYTHON) -m pytest $(ARGS)
+	@$(PYTHON) -m pytest --numprocesses $(SIDE_BY_SIDE) --dist loadfile $(ARGS)
 
 check: $(INSTALLED) ## Format, lint, types, architecture.
 	@$(PYTHON) -m ruff format --check --quiet . || { echo 'Not formatted: run `make format`.'; exit 1; }

@@ -15,7 +15,6 @@ from mcp.server.lowlevel import Server
 
 from aggregates.base import Principal
 from aggregates.errors import DomainError
-from commands.grants import authorize
 from engine.bootstrap import System
 from engine.ids import new_id
 from mcp_adapter.asking import ask, can_ask, sealed
@@ -86,16 +85,19 @@ class _Door:
         if tool is None:
             raise MCPError(code=types.INVALID_PARAMS, message="There is no such tool here. See tools/list.")
         call = Call(self._system, principal, tool.name, _request_id(ctx), client_of(ctx))
+        raw = params.arguments or {}
         try:
-            self._system.rates.take(principal)
-            authorize(principal, tool.grant)
-            given = parse(tool.arguments, params.arguments or {})
+            # In a thread: a refusal is written down.
+            await to_thread.run_sync(call.admit, tool.grant, raw, limiter=self._threads)
+            given = parse(tool.arguments, raw)
             if tool.asks is not None and can_ask(ctx):
                 question = await ask(ctx, params, partial(tool.asks, call, given), self._threads)
                 if question is not None:
                     return question
             return _answered(await self._answer(call, tool, given))
         except DomainError as error:
+            if error.code == "confirm.declined":  # the one refusal that is this door's own
+                await to_thread.run_sync(call.refused, error, tool.grant, raw, limiter=self._threads)
             return refused(error)
         except Exception as error:  # noqa: BLE001  # whatever it was, an agent learns nothing of our insides
             return refused(_failure(error, call, tool))

@@ -120,6 +120,7 @@ class Milestones:
 
     def _trip(self, connection: Connection, store: Store, job: BatchJob, meta: Meta) -> None:
         attempts, failures = forget(connection, job.id)
+        job.progress(counts(connection, job.id), meta=meta)
         job.trip(attempts=attempts, failures=failures, meta=meta)
         store.save(job)
 

@@ -215,6 +215,10 @@ OF_THE_PRODUCT: Mapping[tuple[str, ...], tuple[str, tuple[str, ...]]] = {
     ("policy", "show"): ("policy.get", ()),
     ("policy", "set"): ("SetPolicy", ("--max-audience=1",)),
     ("views", "list"): ("views.list", ()),
+    ("log", "show"): ("log.read", ()),
+    ("log", "tail"): ("log.read", ()),
+    ("replay", "state-at"): ("state.at", (ID,)),
+    ("replay", "diff"): ("state.diff", (ID, "--from=1")),
 }
 """Commands that ask a running server: the one command or read that each stands for, and what it is given."""
 
@@ -225,7 +229,9 @@ AT_THE_CONSOLE: Mapping[tuple[str, ...], str | None] = {
     ("projects", "create"): None,
     ("projects", "list"): None,
     ("views", "rebuild"): None,
+    ("replay", "check"): None,
     ("config", "show"): None,
+    ("mcp", "stdio"): None,
     **{(name,): None for name in ("up", "demo", "serve", "worker", "projector", "scheduler", "migrate", "doctor")},
 }
 """Commands of whoever sits at the machine. They start, set up and repair; of the product they ask for keys."""

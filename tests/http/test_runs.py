@@ -60,7 +60,7 @@ def test_wrong_inputs_are_named_all_at_once(door: Door, manual: str) -> None:
 def test_runs_are_listed_by_workflow_status_and_time(door: Door, manual: str) -> None:
     begun(door, manual)
     door.catch_up()
-    ask = {"workflow_id": manual, "limit": 1}
+    ask: dict[str, Any] = {"workflow_id": manual, "limit": 1}
     first = door.client.get(EVERY, params=ask).json()
     second = door.client.get(EVERY, params={**ask, "after": first["next_cursor"]}).json()
     assert first["data"][0]["run_id"] != second["data"][0]["run_id"]

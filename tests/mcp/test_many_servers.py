@@ -38,10 +38,12 @@ class Yesterday(SystemClock):
 
 
 @pytest.fixture(scope="module")
-def many(databases: Databases, services: Services, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
+def many(
+    databases: Databases, services: Services, tmp_path_factory: pytest.TempPathFactory, worker_id: str
+) -> Iterator[Fleet]:
     url = databases.create()
     home = tmp_path_factory.mktemp("fleet")
-    with fleet(url, emptied(services.redis_url), home, servers=SERVERS) as made:
+    with fleet(url, emptied(services.redis_url, worker_id), home, servers=SERVERS) as made:
         yield made
     databases.drop(url)
 
