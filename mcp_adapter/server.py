@@ -17,6 +17,7 @@ from aggregates.base import Principal
 from aggregates.errors import DomainError
 from engine.bootstrap import System
 from engine.ids import new_id
+from mcp_adapter import empty
 from mcp_adapter.asking import ask, can_ask, sealed
 from mcp_adapter.auth import present_principal
 from mcp_adapter.clients import client_of
@@ -54,6 +55,11 @@ def build(system: System, table: Toolsets = TOOLSETS, *, version: str = "") -> S
         instructions=INSTRUCTIONS,
         on_list_tools=door.list_tools,
         on_call_tool=door.call_tool,
+        on_list_resources=empty.list_resources,
+        on_list_resource_templates=empty.list_resource_templates,
+        on_read_resource=empty.read_resource,
+        on_list_prompts=empty.list_prompts,
+        on_get_prompt=empty.get_prompt,
         # No argument of ours is mirrored in a header; without this the SDK lists all tools before each call.
         get_tool_input_schema=lambda _name: None,
     )

@@ -104,6 +104,7 @@ def _follow(api: Api, out: Output, filters: Mapping[str, Any]) -> NoReturn:
     """From the end of the log on. Positions are in the order of commits, so what has been passed never grows."""
     newest = api.get("/log", limit=1)["data"]
     reached = newest[0]["position"] if newest else 0
+    out.say("Events as they come; Ctrl-C ends it.")
     pause = threading.Event()
     while True:
         for page in api.pages("/log", limit=1, every=True, from_position=reached + 1, **filters):

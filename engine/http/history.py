@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from typing import Annotated, Any, Literal
+from uuid import UUID
 
 from fastapi import APIRouter, Query
 from pydantic import BaseModel, BeforeValidator, Field
@@ -36,7 +37,7 @@ class EventRow(BaseModel):
     recorded_at: datetime
     topic: str
     kind: Annotated[str, Field(description="Of the stream: workflow, schedule, batch_job, refusal.")]
-    stream_id: str
+    stream_id: UUID
     version: Annotated[int, Field(description="Place of the event in its stream.")]
     actor: Annotated[str, Field(description="The key's id, or the part of the engine.")]
     source: str
@@ -58,7 +59,7 @@ class MomentAnswer(BaseModel):
 
 
 class StateAnswer(MomentAnswer):
-    stream_id: str
+    stream_id: UUID
     kind: str
     state: dict[str, Any]
 
@@ -72,7 +73,7 @@ class ChangeAnswer(BaseModel):
 class DiffAnswer(BaseModel):
     """Objects are compared field by field, anything else as a whole; null is also what is not there."""
 
-    stream_id: str
+    stream_id: UUID
     kind: str
     before: MomentAnswer
     after: MomentAnswer

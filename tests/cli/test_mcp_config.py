@@ -8,7 +8,10 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+import anyio
 import pytest
+from mcp import Client, StdioServerParameters
+from mcp.client.stdio import stdio_client
 
 from engine.settings import child_environment
 from mcp_adapter.tools import TOOLSETS
@@ -96,6 +99,28 @@ def test_the_line_of_claude_connects_it_too(tidegate: Tidegate, server: str, pro
         name, _, value = header.partition(": ")
         assert option == "--header"
         assert tools(url, {name: value}, "auto") == READERS
+
+
+def started(told: dict[str, Any], directory: Path) -> list[str]:
+    """The names of the tools that a client of the SDK is offered when it starts exactly this program."""
+    program = StdioServerParameters(
+        command=told["command"], args=told["args"], env=told["env"] | {"PATH": "/usr/bin:/bin"}, cwd=directory
+    )
+
+    async def names() -> list[str]:
+        async with Client(stdio_client(program)) as client:
+            return [tool.name for tool in (await client.list_tools()).tools]
+
+    return anyio.run(names)
+
+
+@every_client
+def test_who_starts_the_program_of_the_snippet_is_connected(
+    tidegate: Tidegate, server: str, product: Product, tmp_path: Path, client: str
+) -> None:
+    narrowed = ("--stdio", "--toolsets", "workflows,components", "--readonly")
+    told = expanded(client, config(client, tidegate("mcp-config", client, *narrowed)), str(product.owner_key))
+    assert started(told, tmp_path) == READERS
 
 
 @every_client

@@ -37,7 +37,7 @@ GROUPS = {"few": 2, "many": 4, "crowd": 6, "empty": 0}
 """How many people are in each group."""
 
 TRACES = text(
-    "SELECT (SELECT max(notification_id) FROM log WHERE topic <> 'call.refused.v1'), "
+    "SELECT (SELECT coalesce(max(notification_id), 0) FROM log WHERE topic <> 'call.refused.v1'), "
     "(SELECT count(*) FROM spent_tokens), (SELECT count(*) FROM chunks), (SELECT count(*) FROM runs)"
 )
 

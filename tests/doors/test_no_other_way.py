@@ -138,7 +138,7 @@ def cases() -> Iterator[tuple[str, str]]:
 
 def id_for(command: str, status: str, stage: Stage, scene: Callable[[str], UUID], key: Key) -> str:
     """Something new in this status."""
-    if command == "RevokeKey":
+    if command in {"ChangeKey", "RevokeKey"}:
         return stage.new_key(EVERY_SCOPE, agent=False).id
     if command in OF_A_JOB:
         return stage.target("PauseBatchJob", status, key, fresh=True).id
