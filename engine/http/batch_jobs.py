@@ -11,6 +11,7 @@ from commands.batch_job import CancelBatchJob, PauseBatchJob, ResumeBatchJob
 from commands.retry import RetryFailed, SizeFailed
 from engine.http.answers import BatchJobAccepted, FailedSizingAnswer, PageAnswer
 from engine.http.caller import After, Commanding, Here, Limit, PathId, Position, ScheduleFilter, WorkflowFilter, id_of
+from engine.http.orders import RetryFailedBody
 from engine.http.route import StrictRoute, grant
 from engine.http.rows import BatchJobAnswer, BatchJobRow, RunRow, UnknownRow
 from engine.http.schemas import (
@@ -19,7 +20,6 @@ from engine.http.schemas import (
     DecideStepBody,
     GivenReasonBody,
     NoFields,
-    RetryFailedBody,
 )
 from projections.page import Page
 

@@ -12,9 +12,10 @@ from commands.runs import CancelRun
 from commands.unknown import DecideUnknown
 from engine.http.answers import PageAnswer, RunAccepted, UnknownAccepted
 from engine.http.caller import After, Commanding, Here, JobFilter, Limit, PathId, Position, WorkflowFilter
+from engine.http.orders import DecideUnknownBody
 from engine.http.route import StrictRoute, grant
 from engine.http.rows import RunResultAnswer, RunRow, TraceRow
-from engine.http.schemas import DecideUnknownBody, GivenReasonBody, instant
+from engine.http.schemas import GivenReasonBody, instant
 from projections.page import Page
 
 router = APIRouter(prefix="/api/v1/runs", tags=["runs"], route_class=StrictRoute)

@@ -11,14 +11,13 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, FailFast, Field
 
-from aggregates.batch_job.pace import MOST_ATTEMPTS
 from aggregates.values import NAME_LIMIT, parse_instant
 from commands.confirm import COUNT_LIMIT, TOKEN_LIMIT
 from commands.notes import NOTE_LIMIT
 from commands.schedule import PREVIEWED_AT_ONCE
 from commands.simulation import MOST_PEOPLE, SAMPLE
 from commands.workflow import DESCRIPTION_LIMIT
-from engine.http.terms import CatchUp, Exdates, Expiry, Growth, Overlap, Rate, Rule, Start, Window, Zone
+from engine.http.terms import CatchUp, Exdates, Expiry, Growth, Overlap, Rule, Start, Window, Zone
 
 EXAMPLE_TRIGGER = {
     "type": "batch",
@@ -108,23 +107,6 @@ class SizeBody(Body):
     ] = False
 
 
-class BreakerBody(Body):
-    """Pauses the job when more than this share of its attempts has failed, of so many at least."""
-
-    min_attempts: Annotated[int, Field(ge=1, le=MOST_ATTEMPTS)]
-    max_failure_ratio: Annotated[float, Field(ge=0, lt=1)]
-
-
-class RunBatchBody(Body):
-    """An order to contact exactly the people who were acknowledged."""
-
-    acknowledged_affected_count: Count
-    confirm_token: Token | None = None
-    variables: Values = Field(default_factory=dict)
-    rate: Rate | None = None
-    breaker: BreakerBody | None = None
-
-
 class RunWorkflowBody(Body):
     """What one run of a manual workflow is started with."""
 
@@ -171,24 +153,10 @@ class ApproveBatchJobBody(Body):
     note: Note = ""
 
 
-class RetryFailedBody(Body):
-    """An order to contact exactly the people whose runs of a job failed."""
-
-    acknowledged_affected_count: Count
-    confirm_token: Token | None = None
-
-
 class DecideStepBody(Body):
     """The answer of an approval step; it is final."""
 
     decision: Literal["approved", "rejected"]
-    note: Note = ""
-
-
-class DecideUnknownBody(Body):
-    """What became of an effect: `retry` sends it again with the same key."""
-
-    decision: Literal["delivered", "retry", "failed"]
     note: Note = ""
 
 

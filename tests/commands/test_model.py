@@ -25,9 +25,11 @@ from commands.batch_job import (
 )
 from commands.bus import HANDLERS
 from commands.due import ExpireApproval, FireSchedule
-from commands.keys import CreateKey, RevokeKey
+from commands.keys import ChangeKey, CreateKey, RevokeKey
 from commands.people import CreateCohort, ImportPeople
 from commands.policy import SetPolicy
+from commands.retry import RetryFailed, SizeFailed
+from commands.runs import CancelRun, RunWorkflow
 from commands.schedule import (
     AttachSchedule,
     DetachSchedule,
@@ -36,6 +38,8 @@ from commands.schedule import (
     ResumeSchedule,
     ReviseSchedule,
 )
+from commands.simulation import SimulateWorkflow
+from commands.unknown import DecideUnknown
 from commands.workflow import (
     ArchiveWorkflow,
     CreateWorkflow,
@@ -50,7 +54,7 @@ from tests.support.product import CAPTURE, EVERYONE, Json
 T = TypeVar("T")
 
 STEPS = 60
-ACKNOWLEDGING = {RunBatch, ApproveBatchJob, AttachSchedule, ResumeSchedule}
+ACKNOWLEDGING = {RunBatch, RetryFailed, ApproveBatchJob, AttachSchedule, ResumeSchedule}
 """Commands that carry a count which a human confirmed. ReviseSchedule may carry one; here it never does."""
 
 
@@ -219,6 +223,11 @@ COMMANDS: Mapping[type, Callable[[Life], Any]] = {
     ResumeBatchJob: lambda life: ResumeBatchJob(life.job()),
     CancelBatchJob: lambda life: CancelBatchJob(life.job(), "enough"),
     RejectBatchJob: lambda life: RejectBatchJob(life.job(), "no"),
+    RunWorkflow: lambda life: RunWorkflow(life.workflow_id),
+    CancelRun: lambda life: CancelRun(f"{life.job()}.{life.desk.pro[0]}", "enough"),
+    SimulateWorkflow: lambda life: SimulateWorkflow(life.workflow_id, sample=1),
+    SizeFailed: lambda life: SizeFailed(life.job()),
+    DecideUnknown: lambda life: DecideUnknown(f"{life.job()}.{life.desk.pro[0]}", "failed"),
     DecideStep: lambda life: DecideStep(life.job(), "note", "approved"),
     ReviseSchedule: lambda life: ReviseSchedule(life.schedule(), **life.terms()),
     PauseSchedule: lambda life: PauseSchedule(life.schedule(), "look first"),
@@ -229,6 +238,7 @@ COMMANDS: Mapping[type, Callable[[Life], Any]] = {
     ImportPeople: lambda life: ImportPeople(io.BytesIO(b"distinct_id,plan\nnew,pro\n"), "csv"),
     CreateCohort: lambda life: CreateCohort("all", "dynamic", conditions=[]),
     CreateKey: lambda life: CreateKey("ci", ("workflow:read",)),
+    ChangeKey: lambda life: ChangeKey(life.keys[0], name="other"),
     RevokeKey: lambda life: RevokeKey(life.keys[0]),
     SetPolicy: lambda life: SetPolicy(Limits(max_audience=life.dice.choice((None, 1, 5)))),
 }
