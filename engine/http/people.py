@@ -84,6 +84,6 @@ def _format(asked: Literal["csv", "jsonl"] | None, content_type: str) -> str:
     if asked and told and asked != told:
         raise invalid(
             "request.invalid",
-            [Problem("/format", "parameter.invalid", "The content type says something else.", asked, told)],
+            [Problem("/format", "import.two_formats", "The content type says something else.", asked, told)],
         )
     return str(asked or told)
