@@ -90,7 +90,8 @@ def test_what_lets_people_be_reached_is_asked_for_with_a_proof_in_hand() -> None
         if name == "schedule.revise" and "acknowledgement" not in given:
             continue  # the aggregate refuses it wherever it would need one
         assert proof is not None, (file, name)
-        assert ast.unparse(proof) == ("ONE_RUN" if file == "commands/runs.py" else "proof.acknowledgement"), (file, name)
+        wanted = "ONE_RUN" if file == "commands/runs.py" else "proof.acknowledgement"
+        assert ast.unparse(proof) == wanted, (file, name)
 
 
 def test_a_proof_comes_from_the_guard_in_the_same_function() -> None:
