@@ -103,6 +103,7 @@ CODES: dict[str, Code] = {
     "batch_job.not_found": Code(Kind.NOT_FOUND, "No such batch job.", "List them: GET /api/v1/batch-jobs."),
     "run.not_found": Code(Kind.NOT_FOUND, "No such run.", "List them: GET /api/v1/batch-jobs/{id}/runs."),
     "run.ended": Code(Kind.CONFLICT, "The run has ended.", "Read its result."),
+    "run.not_unknown": Code(Kind.CONFLICT, "The run does not wait for a decision about an outcome.", "Read the run."),
     "component.not_found": Code(Kind.NOT_FOUND, "No such step type.", "List them: GET /api/v1/components."),
     "cohort.not_found": Code(Kind.NOT_FOUND, "No such cohort.", "List them: GET /api/v1/cohorts."),
     "person.not_found": Code(Kind.NOT_FOUND, "No such person.", "List them: GET /api/v1/people."),
@@ -215,6 +216,9 @@ CODES: dict[str, Code] = {
         Kind.DENIED, "An active workflow is read-only to agents.", "Ask a person to disable it, or archive it."
     ),
     "batch_job.ended": Code(Kind.CONFLICT, "The batch job has ended.", "Start a new one."),
+    "batch_job.retried": Code(
+        Kind.CONFLICT, "Its failed runs have been retried already.", "Retry the failed runs of that retry."
+    ),
     "batch_job.illegal_move": Code(
         Kind.CONFLICT, "The batch job cannot do that in its present status.", "See its status."
     ),

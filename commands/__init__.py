@@ -6,8 +6,10 @@ context     what a handler receives, as Protocols
 confirm     the one acknowledgement guard, and the sizing that it rests on
 workflow    create, edit, enable, disable, archive, restore
 batch_job   size an audience, run a batch, pause, resume, cancel a job
+retry       size the failed runs of a job, run a new job over them
 runs        start a manual run, cancel a run
 simulation  walk some people through a workflow without any effect
+unknown     say what became of an effect whose outcome nobody knows
 approval    approve or reject a held job, answer an approval step
 schedule    attach, revise, pause, resume, detach, preview
 terms       what a schedule's fields come to: recurrence, firing, how far its approval reaches

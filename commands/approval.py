@@ -60,10 +60,17 @@ def approve(command: ApproveBatchJob, ctx: Context) -> Accepted:
         token=command.confirm_token,
         variables=job.variables,
         spent=ctx.store.taken(bought_job(ctx, command.confirm_token)),
-        kept=Kept(job.acknowledged_count, job.fingerprint) if job.frozen else None,
+        kept=_known(job),
     )
     job.approve(proof.acknowledgement, note=checked_note(command.note), meta=ctx.meta)
     return job_answer(job, ctx.store.save(job))
+
+
+def _known(job: BatchJob) -> Kept | None:
+    """The people of a job that are not found by conditions: those who were kept, or who failed before."""
+    if not job.frozen and job.retry_of is None:
+        return None
+    return Kept(job.acknowledged_count, job.fingerprint, job.retry_of)
 
 
 def reject(command: RejectBatchJob, ctx: Context) -> Accepted:

@@ -9,6 +9,7 @@ from uuid import UUID
 
 from aggregates.audience import Audience
 from aggregates.batch_job.aggregate import BatchJob
+from aggregates.batch_job.pace import Pace
 from aggregates.errors import DomainError
 from aggregates.values import digest
 from aggregates.workflow.aggregate import Workflow
@@ -52,12 +53,18 @@ class ExplainAudience:
 
 @dataclass(frozen=True)
 class RunBatch:
-    """Run an active batch workflow once for exactly the acknowledged people. Real people are contacted."""
+    """Run an active batch workflow once for exactly the acknowledged people. Real people are contacted.
+
+    `rate` (`100/minute`) is the most that is sent; `breaker` pauses the job when too many attempts fail:
+    `{"min_attempts": 100, "max_failure_ratio": 0.2}`.
+    """
 
     workflow_id: UUID
     acknowledged_affected_count: int
     confirm_token: str | None = None
     variables: dict[str, Any] = field(default_factory=dict)
+    rate: str | None = None
+    breaker: dict[str, Any] | None = None
 
 
 @dataclass(frozen=True)
@@ -134,6 +141,7 @@ def run_batch(command: RunBatch, ctx: Context) -> Accepted:
     existing = ctx.store.find(BatchJob, bought, ctx.meta) if bought and spent else None
     if existing and existing.request_digest == _digest(command, ctx):
         return job_answer(existing, ctx.store.save(existing))
+    pace = Pace.parse(command.rate, command.breaker)
     proof = acknowledge(
         ctx,
         workflow,
@@ -154,6 +162,7 @@ def run_batch(command: RunBatch, ctx: Context) -> Accepted:
         held_because=proof.held_because,
         held_until=held_until(ctx),
         frozen=proof.frozen,
+        pace=pace,
         meta=ctx.meta,
     )
     return job_answer(job, ctx.store.save(job))
@@ -206,14 +215,10 @@ def _keep(
 
 def _digest(command: RunBatch, ctx: Context) -> str:
     """What makes two requests the same one."""
-    return digest(
-        [
-            str(command.workflow_id),
-            command.acknowledged_affected_count,
-            command.variables,
-            ctx.meta.principal.id,
-        ]
-    )
+    parts = [str(command.workflow_id), command.acknowledged_affected_count, command.variables, ctx.meta.principal.id]
+    if command.rate is not None or command.breaker is not None:
+        parts += [command.rate, command.breaker]
+    return digest(parts)
 
 
 def job_answer(job: BatchJob, position: int) -> Accepted:
@@ -229,6 +234,8 @@ def job_answer(job: BatchJob, position: int) -> Accepted:
     }
     if job.status == "held" and job.due_at:
         data["held_until"] = job.due_at.isoformat()
+    if job.retry_of:
+        data["retry_of"] = str(job.retry_of)
     if job.counts:
         data["counts"] = job.counts
     return Accepted(str(job.id), data, position)

@@ -15,7 +15,20 @@ from typing import Any, Protocol
 from aggregates.base import Meta
 from aggregates.errors import DomainError
 from aggregates.values import digest
-from commands import approval, batch_job, due, keys, people, policy, runs, schedule, simulation, workflow
+from commands import (
+    approval,
+    batch_job,
+    due,
+    keys,
+    people,
+    policy,
+    retry,
+    runs,
+    schedule,
+    simulation,
+    unknown,
+    workflow,
+)
 from commands.context import Accepted, Context
 from commands.grants import authorize
 from commands.refusals import Record, subject_of
@@ -32,11 +45,14 @@ HANDLERS: dict[type, Handler] = {
     batch_job.SizeAudience: batch_job.size_audience,
     batch_job.ExplainAudience: batch_job.explain_audience,
     batch_job.RunBatch: batch_job.run_batch,
+    retry.SizeFailed: retry.size_failed,
+    retry.RetryFailed: retry.retry_failed,
     batch_job.PauseBatchJob: batch_job.pause,
     batch_job.ResumeBatchJob: batch_job.resume,
     batch_job.CancelBatchJob: batch_job.cancel,
     runs.RunWorkflow: runs.run_workflow,
     runs.CancelRun: runs.cancel_run,
+    unknown.DecideUnknown: unknown.decide_unknown,
     simulation.SimulateWorkflow: simulation.simulate,
     approval.ApproveBatchJob: approval.approve,
     approval.RejectBatchJob: approval.reject,

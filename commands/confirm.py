@@ -45,10 +45,14 @@ class Acknowledged:
 
 @dataclass(frozen=True)
 class Kept:
-    """People whose ids were kept when they were sized: how many, and which, as a fingerprint."""
+    """People whose ids are known: how many, and which, as a fingerprint.
+
+    They were kept when they were sized, or `failed` names the job in which their runs failed.
+    """
 
     count: int
     fingerprint: str
+    failed: UUID | None = None
 
 
 def batch_definition(workflow: Workflow, *, active: bool = False) -> tuple[Definition, Audience]:
@@ -92,7 +96,7 @@ def claims_for(
     """What a confirm token of this sizing says. Times are seconds since 1970."""
     now = ctx.meta.now
     return {
-        **_bound(ctx, workflow, audience, variables),
+        **_bound(ctx, workflow, _who(audience, sized), variables),
         "fingerprint": sized.fingerprint,
         "count": sized.count,
         "frozen": False,
@@ -126,8 +130,8 @@ def acknowledge(
 ) -> Acknowledged:
     """Pass, or refuse. `spent` says that the token has bought something other than what is asked for now.
 
-    What the token `buys` gets its id; where it buys no stream of its own, it is spent here. `kept` are the people of a
-    frozen sizing, asked for instead of whoever matches now; a token that buys a job may have kept its own.
+    What the token `buys` gets its id; where it buys no stream of its own, it is spent here. `kept` are people who are
+    known already, asked for instead of whoever matches now; a token that buys a job may have kept its own.
     """
     definition, audience = batch_definition(workflow, active=True)
     merged_variables = merged(definition, variables)
@@ -136,9 +140,9 @@ def acknowledge(
     if buys == "job" and not spent:
         kept = _kept_for(ctx, claims)
     sized = kept or _sized_now(ctx, definition, audience)
-    bound = _bound(ctx, workflow, audience, merged_variables)
+    bound = _bound(ctx, workflow, _who(audience, sized), merged_variables)
     ours = claims is not None and all(claims.get(name) == value for name, value in bound.items())
-    _no_drift(sized, count, claims["fingerprint"] if ours and claims else None, frozen=kept is not None)
+    _no_drift(sized, count, claims["fingerprint"] if ours and claims else None, kept)
     _allowed(ctx, sized.count)
     _confirmed(ctx, token, claims, bound, count, spent=spent)
     if claims and claims.get("frozen") and kept is None:
@@ -204,13 +208,18 @@ def _sized_now(ctx: Context, definition: Definition, audience: Audience) -> Kept
     return Kept(sizing.affected, sizing.fingerprint)
 
 
-def _bound(ctx: Context, workflow: Workflow, audience: Audience, variables: Mapping[str, Any]) -> dict[str, Any]:
+def _who(audience: Audience, sized: Kept) -> str:
+    """What stands in a token for the question that was asked about people."""
+    return digest(["failed", str(sized.failed)]) if sized.failed else audience.digest()
+
+
+def _bound(ctx: Context, workflow: Workflow, conditions: str, variables: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "project": str(ctx.meta.principal.project_id),
         "principal": ctx.meta.principal.id,
         "workflow": str(workflow.id),
         "version": workflow.content_version,
-        "conditions": audience.digest(),
+        "conditions": conditions,
         "variables": digest(dict(variables)),
     }
 
@@ -232,9 +241,11 @@ def _is_count(count: Any) -> None:
         )
 
 
-def _no_drift(sized: Kept, count: int, fingerprint: str | None, *, frozen: bool) -> None:
+def _no_drift(sized: Kept, count: int, fingerprint: str | None, kept: Kept | None) -> None:
     if sized.count != count:
-        stands = f"{sized.count:,} people were kept" if frozen else f"The audience is {sized.count:,} people now"
+        stands = f"The audience is {sized.count:,} people now"
+        if kept:
+            stands = f"{sized.count:,} {'runs failed' if kept.failed else 'people were kept'}"
         raise DomainError(
             "audience.drift",
             f"{stands}; {count:,} were acknowledged. Nothing was started.",

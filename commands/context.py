@@ -100,6 +100,12 @@ class People(Protocol):
     def kept(self, project_id: UUID, job_id: UUID) -> tuple[int, str] | None:
         """What was kept for a job, if it still is."""
 
+    def failed(self, job_id: UUID) -> tuple[int, str]:
+        """The people whose runs of a job have failed: count, fingerprint."""
+
+    def left_since(self, job_id: UUID) -> Mapping[str, int]:
+        """How many of these can be reached no more, by reason."""
+
     def sample(
         self, project_id: UUID, audience: Audience, *, sends_email: bool, limit: int, now: datetime
     ) -> list[int]:
@@ -150,6 +156,15 @@ class Ledger(Protocol):
 
     def cancel_run(self, job_id: UUID, person_id: int, now: datetime) -> str:
         """Let nothing more be done for one person; how the run stands then: who waits is skipped at once."""
+
+    def unknown_at(self, job_id: UUID, person_id: int) -> str | None:
+        """The step at which a run waits for somebody to say what became of its effect."""
+
+    def decide_unknown(self, job_id: UUID, person_id: int, *, effect_id: UUID, decision: str, now: datetime) -> str:
+        """Let such a run go on as was decided, or end it; how it stands then."""
+
+    def unknown_left(self, job_id: UUID) -> int:
+        """How many runs of a job wait for such a decision."""
 
     def wake(self, job_id: UUID, step_id: str, now: datetime) -> None:
         """Let everybody who waits at a step of a job go on."""

@@ -15,7 +15,7 @@ from aggregates.errors import DomainError, Problem
 from aggregates.policy import Limits
 from aggregates.values import Sizing
 from engine.keyring import Keyring
-from projections import cohorts, people, people_import
+from projections import cohorts, failed_runs, people, people_import, unknown_outcomes
 from projections.audience import Audiences
 from projections.run_cancelling import cancel_run, run_status
 from projections.tables import frozen_sizings, jobs_at_work, manual_runs, projects, runs
@@ -120,6 +120,12 @@ class PeoplePort:
         ).first()
         return (row[0], row[1]) if row else None
 
+    def failed(self, job_id: UUID) -> tuple[int, str]:
+        return failed_runs.tally(self._connection, self._audiences, job_id)
+
+    def left_since(self, job_id: UUID) -> Mapping[str, int]:
+        return failed_runs.left_since(self._connection, job_id)
+
     def sample(
         self, project_id: UUID, audience: Audience, *, sends_email: bool, limit: int, now: datetime
     ) -> list[int]:
@@ -190,6 +196,17 @@ class LedgerPort:
 
     def cancel_run(self, job_id: UUID, person_id: int, now: datetime) -> str:
         return cancel_run(self._connection, job_id, person_id, now)
+
+    def unknown_at(self, job_id: UUID, person_id: int) -> str | None:
+        return unknown_outcomes.at(self._connection, job_id, person_id)
+
+    def decide_unknown(self, job_id: UUID, person_id: int, *, effect_id: UUID, decision: str, now: datetime) -> str:
+        return unknown_outcomes.decide(
+            self._connection, job_id, person_id, effect_id=effect_id, decision=decision, now=now
+        )
+
+    def unknown_left(self, job_id: UUID) -> int:
+        return unknown_outcomes.left(self._connection, job_id)
 
     def wake(self, job_id: UUID, step_id: str, now: datetime) -> None:
         waiting = (runs.c.job_id == job_id, runs.c.at_step == step_id, runs.c.status == "waiting")

@@ -104,6 +104,9 @@ class Settings(BaseSettings):
         (), description="Hosts and networks (CIDR), separated by commas, that webhooks may reach although private."
     )
 
+    outbound_per_host: Count = Field(50, description="Webhook requests that one process makes to a host at a time.")
+    outbound_total: Count = Field(200, description="Webhook requests that one process makes at a time, to all hosts.")
+
     chunk_size: Annotated[int, Field(ge=1, le=5000)] = Field(
         500, description="How many people a worker takes at a time."
     )

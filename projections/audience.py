@@ -51,7 +51,7 @@ class Audiences:
     """The evaluator. `seeds` are two signed 64-bit integers and `key` a secret, both derived from the secret key."""
 
     def __init__(self, seeds: tuple[int, int], key: bytes, statement_timeout_ms: int = 10_000) -> None:
-        self._seeds, self._key, self._timeout = seeds, key, statement_timeout_ms
+        self.seeds, self._key, self._timeout = seeds, key, statement_timeout_ms
 
     def problems(self, conn: Connection, project_id: UUID, audience: Audience, pointer: str = POINTER) -> list[Problem]:
         """Cohorts that do not exist, behavioral ones behind any depth of nesting, unreadable regular expressions."""
@@ -80,7 +80,7 @@ class Audiences:
         with self._asking(conn, project_id, audience, now, pointer) as verdict:
             total = with_total and not audience.everyone
             statement = audience_sql.tally(
-                project_id, verdict, self._seeds, sends_email=sends_email, needs=needs, sample=sample, with_total=total
+                project_id, verdict, self.seeds, sends_email=sends_email, needs=needs, sample=sample, with_total=total
             )
             row = conn.execute(statement).mappings().one()
             shown = audience_sql.sample(conn, project_id, row["sample"]) if sample else []
@@ -114,7 +114,7 @@ class Audiences:
         """
         with self._asking(conn, project_id, audience, now, pointer, patience=FREEZE_PATIENCE) as verdict:
             affected = audience_sql.affected(project_id, verdict, sends_email=sends_email)
-            row = conn.execute(audience_sql.freeze(job_id, affected, chunk_size, self._seeds)).mappings().one()
+            row = conn.execute(audience_sql.freeze(job_id, affected, chunk_size, self.seeds)).mappings().one()
         return Frozen(int(row["count"]), self.fingerprint(row["count"], row["sum"], row["xor"]), int(row["chunks"]))
 
     def explain(
@@ -155,7 +155,7 @@ class Audiences:
         """Some of the affected people, by lot, which falls the same way each time; ascending."""
         with self._asking(conn, project_id, audience, now, pointer) as verdict:
             affected = audience_sql.affected(project_id, verdict, sends_email=sends_email)
-            return sorted(conn.scalars(audience_sql.by_lot(affected, self._seeds[0], limit)))
+            return sorted(conn.scalars(audience_sql.by_lot(affected, self.seeds[0], limit)))
 
     def matching(
         self,

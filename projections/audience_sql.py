@@ -123,6 +123,16 @@ def freeze(job_id: UUID, ids: Statement, chunk_size: int, seeds: tuple[int, int]
     ).select_from(written.join(person, true()))
 
 
+def known(ids: Statement, seeds: tuple[int, int]) -> Statement:
+    """Count, sum and xor of ids that are known already."""
+    each = ids.subquery("known")
+    return select(
+        func.count().label("count"),
+        func.sum(_hashed(each.c.id, seeds[0])).label("sum"),
+        func.bit_xor(_hashed(each.c.id, seeds[1])).label("xor"),
+    )
+
+
 def reasons(project_id: UUID, verdict: Verdict, ids: Any, *, sends_email: bool) -> Statement:
     """(id, reason) of those of `ids` who are not reached."""
     named = (

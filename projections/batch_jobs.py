@@ -21,7 +21,7 @@ from aggregates.batch_job.events import (
     BatchJobRequested,
     BatchJobResumed,
 )
-from projections import tables
+from projections import tables, unknown_outcomes
 from projections.page import Page, Reader, as_id
 from projections.view import Recorded, View
 
@@ -112,8 +112,12 @@ class BatchJobReads(Reader):
         )
 
     def get(self, principal: Principal, batch_job_id: object) -> dict[str, Any]:
+        """One job, and how many of those who wait in it do so because nobody knows what became of an effect."""
         self.authorize(principal, "batch_jobs.get")
-        return self.one(principal, tables.batch_jobs, batch_job_id, "batch_job.not_found")
+        job = self.one(principal, tables.batch_jobs, batch_job_id, "batch_job.not_found")
+        with self.engine.connect() as connection:
+            # Nobody waits for a decision in a job in which nobody waits.
+            return job | {"outcome_unknown": unknown_outcomes.left(connection, job["id"]) if job["waiting"] else 0}
 
 
 def _row(recorded: Recorded, event: BatchJobRequested) -> dict[str, Any]:
@@ -124,6 +128,9 @@ def _row(recorded: Recorded, event: BatchJobRequested) -> dict[str, Any]:
         "workflow_id": event.workflow_id,
         "workflow_version": event.workflow_version,
         "manual": event.manual,
+        "retry_of": event.retry_of,
+        "rate": event.rate,
+        "breaker": event.breaker,
         "schedule_id": event.schedule_id,
         "scheduled_for": event.scheduled_for,
         "fired_at": event.timestamp if event.scheduled_for else None,

@@ -10,6 +10,7 @@ from uuid import UUID
 from aggregates.base import Principal
 from aggregates.errors import DomainError, Problem, invalid
 from aggregates.values import parse_run_id
+from projections import unknown_outcomes
 from projections.page import MOST, Page, Reader, as_id, bigint, decode_cursor, encode_cursor
 from projections.run_rows import STATUSES, as_run, is_job, of_job, of_project
 from projections.tables import jobs_at_work
@@ -104,6 +105,19 @@ class RunReads(Reader):
         ]
         more = len(found) > limit
         return Page(found[:limit], encode_cursor([found[limit - 1]["number"]]) if more else None, None)
+
+    def unknown(self, principal: Principal, *, batch_job_id: object, limit: int = 20, after: str | None = None) -> Page:
+        """Runs of a job that wait for somebody to say what became of an effect, by ascending person id."""
+        self.authorize(principal, "runs.unknown")
+        _checked(limit, None)
+        last = decode_cursor(after, (bigint,))[0] if after else -1
+        job_id = as_id(batch_job_id, "batch_job.not_found")
+        with self.engine.connect() as connection:
+            if not is_job(connection, principal.project_id, job_id):
+                raise DomainError("batch_job.not_found")
+            found = unknown_outcomes.page(connection, job_id, last=last, limit=limit + 1)
+        rows = [as_run(row) for row in found[:limit]]
+        return Page(rows, encode_cursor([found[limit - 1].person_id]) if len(found) > limit else None, None)
 
     def _one(self, principal: Principal, id: str) -> dict[str, Any]:
         parsed = parse_run_id(id)

@@ -21,7 +21,7 @@ from commands.bus import StreamMoved
 from commands.confirm import batch_definition
 from engine.bootstrap import System, system_principal
 from engine.store import Store
-from projections import failpoints
+from projections import failed_runs, failpoints
 from projections.audience import Frozen
 from projections.tables import chunks, frozen_sizings, jobs_at_work, stream_heads
 
@@ -65,6 +65,7 @@ def _enrol(connection: Connection, system: System, job_id: UUID, meta: Meta) -> 
             content=content,
             variables=job.variables,
             send_mode=job.send_mode,
+            **job.pace.as_data(),
             enrolled_at=meta.now,
             progress_at=meta.now,
         )
@@ -84,12 +85,15 @@ def _pinned(workflow: Workflow, job: BatchJob) -> dict[str, Any]:
 
 
 def _frozen(connection: Connection, system: System, job: BatchJob, workflow: Workflow, meta: Meta) -> Frozen:
-    """The people of the job as chunks: nobody in particular, those who were kept, or those who match now."""
+    """The people of the job as chunks: nobody in particular, those who were kept or failed before, or who match now."""
     if job.manual:
         connection.execute(insert(chunks).values(job_id=job.id, number=0, person_ids=[NOBODY], size=1))
         return Frozen(ONE_RUN.count, ONE_RUN.fingerprint, 1)
     if job.frozen:
         return _kept(connection, job.id)
+    size = system.settings.people_per_chunk(job.acknowledged_count)
+    if job.retry_of:
+        return failed_runs.freeze(connection, system.audiences, job.id, of=job.retry_of, chunk_size=size)
     definition, audience = batch_definition(workflow)
     return system.audiences.freeze(
         connection,
@@ -97,7 +101,7 @@ def _frozen(connection: Connection, system: System, job: BatchJob, workflow: Wor
         job.project_id,
         audience,
         sends_email=definition.sends_email,
-        chunk_size=system.settings.people_per_chunk(job.acknowledged_count),
+        chunk_size=size,
         now=meta.now,
     )
 

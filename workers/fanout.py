@@ -26,7 +26,9 @@ from projections import failpoints, people
 from workers import ledger
 from workers.enrolment import enrol
 from workers.jobs import JobCache, WorkingJob
+from workers.leases import Lease
 from workers.milestones import Milestones
+from workers.pace import PATIENCE_SECONDS
 from workers.sending import Sender
 
 logger = logging.getLogger(__name__)
@@ -42,8 +44,10 @@ _LEAVE_SLOT = text("SELECT pg_advisory_unlock(hashtextextended(:job, :slot))")
 
 # The job's status is read in the statement that leases, so a pause or cancel that was committed before is seen.
 _LEASE = text(
-    "SELECT c.number, c.person_ids, c.size, c.state FROM chunks c "
-    "WHERE c.job_id = :job_id AND (c.state = 'ready' OR (c.state = 'sending' AND c.leased_until < now())) "
+    "SELECT c.number, c.person_ids, c.size, c.state FROM chunks c WHERE c.job_id = :job_id "
+    "AND (c.state = 'ready' OR (c.state = 'sending' AND c.leased_until < now() "
+    "AND NOT EXISTS (SELECT 1 FROM sending_pace p "
+    "WHERE p.job_id = c.job_id AND p.free_at > now() + make_interval(secs => :patience)))) "
     "AND EXISTS (SELECT 1 FROM stream_heads h WHERE h.id = :job_id AND h.status = 'running') "
     "ORDER BY c.number LIMIT 1 FOR UPDATE OF c SKIP LOCKED"
 )
@@ -98,17 +102,17 @@ class Fanout:
     def _next_chunk(self, connection: Connection, job_id: UUID) -> bool:
         """Lease one chunk and carry it as far as it goes; False when there is none to lease."""
         with connection.begin():
-            chunk = connection.execute(_LEASE, {"job_id": job_id}).first()
+            chunk = connection.execute(_LEASE, {"job_id": job_id, "patience": PATIENCE_SECONDS}).first()
             if chunk is None:
                 return False
             job = self._jobs.get(connection, job_id)
-            fence = self._process(connection, job, chunk)
-        if fence is not None:
-            self._sender.send(connection, job, chunk, fence, self._milestones.progress)
+            lease = self._process(connection, job, chunk)
+        if lease is not None and self._sender.send(connection, job, chunk, lease, self._milestones.progress):
+            self._milestones.trip(job_id)
         return True
 
-    def _process(self, connection: Connection, job: WorkingJob, chunk: Row[Any]) -> int | None:
-        """Walk a leased chunk; the fence of its new lease when it has effects outside to make, else None."""
+    def _process(self, connection: Connection, job: WorkingJob, chunk: Row[Any]) -> Lease | None:
+        """Walk a leased chunk; its new lease when it has effects outside to make, else None."""
         now = self._system.clock.now()
         world = DatabaseWorld(connection, self._system, job.project_id)
         walk = Walk(job.route, world, now)
@@ -124,7 +128,7 @@ class Fanout:
         if not fresh:
             change["in_progress"] -= sum(change.values())
         ledger.count(connection, job.id, chunk.number, change, "sending" if outside else "done")
-        return self._sender.lease(connection, job.id, chunk.number) if outside else None
+        return Lease.take(connection, job.id, chunk.number) if outside else None
 
     def _enter(self, connection: Connection, job: WorkingJob, walk: Walk, ids: Sequence[int]) -> list[Entry]:
         """Everybody of a fresh chunk at the first step, but for those who left since the audience was frozen."""

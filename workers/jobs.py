@@ -8,6 +8,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection, select
 
+from aggregates.batch_job.pace import Pace
 from aggregates.walk.route import Route
 from aggregates.workflow.definition import Definition
 from projections.tables import jobs_at_work, manual_runs
@@ -23,6 +24,7 @@ class WorkingJob:
     id: UUID
     project_id: UUID
     route: Route
+    pace: Pace
 
 
 class JobCache:
@@ -58,4 +60,4 @@ def load(connection: Connection, job_id: UUID) -> WorkingJob:
         captures=row.send_mode == "capture",
         inputs=row.inputs,
     )
-    return WorkingJob(job_id, row.project_id, route)
+    return WorkingJob(job_id, row.project_id, route, Pace.of(row.rate, row.breaker))

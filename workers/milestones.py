@@ -18,6 +18,7 @@ from engine.bootstrap import System
 from engine.store import Store
 from projections.run_rows import counts
 from workers.enrolment import engine_meta
+from workers.pace import forget
 
 PROGRESS_SECONDS = 0.25
 """Least time between two progress events of a job: at most four a second."""
@@ -75,6 +76,10 @@ class Milestones:
         self._tried.pop(job_id, None)
         self._write(job_id, self._complete, wait=True)
 
+    def trip(self, job_id: UUID) -> None:
+        """Pause a job whose breaker has seen enough; once it is resumed the breaker counts anew."""
+        self._write(job_id, self._trip, wait=True)
+
     def wind_up(self, job_id: UUID) -> None:
         """End a cancel: nothing begins any more, those not reached are skipped, and only then is it cancelled."""
         self._write(job_id, self._cancel, wait=True)
@@ -105,12 +110,18 @@ class Milestones:
         if job.status != "running":
             return
         found = counts(connection, job.id)
-        if found["pending"] or found["in_progress"]:
-            return
-        if found["waiting"]:
-            job.progress(found, meta=meta)
+        if found["waiting"] or found["pending"] or found["in_progress"]:
+            # Where nothing is sent for a while, nobody else would tell what was; its rate bounds how often.
+            if job.pace.gap > PROGRESS_SECONDS or not (found["pending"] or found["in_progress"]):
+                job.progress(found, meta=meta)
         else:
             job.complete(found, meta=meta)
+        store.save(job)
+
+    def _trip(self, connection: Connection, store: Store, job: BatchJob, meta: Meta) -> None:
+        attempts, failures = forget(connection, job.id)
+        job.progress(counts(connection, job.id), meta=meta)
+        job.trip(attempts=attempts, failures=failures, meta=meta)
         store.save(job)
 
     def _cancel(self, connection: Connection, store: Store, job: BatchJob, meta: Meta) -> None:

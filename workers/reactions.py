@@ -18,6 +18,7 @@ from aggregates.batch_job.events import (
     BatchJobRequested,
     BatchJobResumed,
     BatchJobRunCancelled,
+    BatchJobUnknownDecided,
 )
 from projections import failpoints
 from projections.view import Recorded
@@ -48,6 +49,7 @@ class Reactions:
                 | BatchJobApproved()
                 | BatchJobCancelRequested()
                 | BatchJobRunCancelled()
+                | BatchJobUnknownDecided()
             ):
                 return 1
             case BatchJobEnrolled():

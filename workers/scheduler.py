@@ -16,6 +16,7 @@ from engine.bootstrap import System
 from engine.supervise import StopSignals
 from workers.broker import Bells
 from workers.due import Due, Pass
+from workers.pace import PATIENCE_SECONDS
 
 logger = logging.getLogger(__name__)
 
@@ -43,7 +44,8 @@ _SILENT = text(
     "SELECT h.id FROM stream_heads h WHERE h.kind = 'batch_job' AND ("
     "h.status IN ('queued', 'cancelling') OR (h.status = 'running' AND ("
     "EXISTS (SELECT 1 FROM chunks c WHERE c.job_id = h.id AND (c.state = 'ready' "
-    "OR (c.state = 'sending' AND c.leased_until < now()))) "
+    "OR (c.state = 'sending' AND c.leased_until < now() AND NOT EXISTS (SELECT 1 FROM sending_pace p "
+    "WHERE p.job_id = c.job_id AND p.free_at > now() + make_interval(secs => :patience))))) "
     "OR NOT EXISTS (SELECT 1 FROM chunks c WHERE c.job_id = h.id AND c.state IN ('ready', 'sending')) "
     "AND NOT EXISTS (SELECT 1 FROM runs r WHERE r.job_id = h.id AND r.status = 'waiting')))) LIMIT 1000"
 )
@@ -56,6 +58,10 @@ _COLLECT = text(
     "RETURNING f.job_id) DELETE FROM chunks c USING gone WHERE c.job_id = gone.job_id"
 )
 _FORGET = text("DELETE FROM spent_tokens WHERE spent_at < CAST(:now AS timestamptz) - interval '1 day'")
+_FORGET_PACE = text(
+    "DELETE FROM sending_pace p WHERE NOT EXISTS "
+    "(SELECT 1 FROM stream_heads h WHERE h.id = p.job_id AND h.status IN ('running', 'paused', 'cancelling'))"
+)
 # A session that is too old is unknown without its row; the margin is more than clocks differ by.
 _FORGET_ENDED = text("DELETE FROM ended_sessions WHERE expires_at < CAST(:now AS timestamptz) - interval '1 hour'")
 
@@ -94,6 +100,7 @@ class Scheduler:
             now = {"now": self._system.clock.now()}
             connection.execute(_FORGET, now)
             connection.execute(_FORGET_ENDED, now)
+            connection.execute(_FORGET_PACE)
             return connection.execute(_COLLECT, now).rowcount
 
     def wake(self) -> int:
@@ -122,7 +129,7 @@ class Scheduler:
     def sweep(self) -> int:
         """Ring again for every job that has work and perhaps no bell; how many such jobs there were."""
         with self._system.engine.connect() as connection:
-            silent = list(connection.execute(_SILENT).scalars())
+            silent = list(connection.execute(_SILENT, {"patience": PATIENCE_SECONDS}).scalars())
         self._bells.ring_again(silent)
         return len(silent)
 

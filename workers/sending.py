@@ -7,7 +7,8 @@ walks people on. A worker that lost its lease finds another fence and writes not
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import threading
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -15,6 +16,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection, Row, text
 
+from aggregates.batch_job.standing import OUTCOME_UNKNOWN
 from aggregates.steps.base import Deliver
 from aggregates.values import run_id
 from aggregates.walk.entry import NONE_SET, Entry, RunVariables
@@ -23,42 +25,33 @@ from engine.bootstrap import System
 from engine.ids import derived_id, jitter
 from projections import failpoints
 from projections.people import records
-from workers import ledger
+from projections.unknown_outcomes import CONFIRMED
+from workers import ledger, pace
 from workers.delivery import Deliveries, Outcome, Outgoing
 from workers.jobs import WorkingJob
-
-LEASE_SECONDS = 60
-"""How long a silent sender keeps its chunk. Must exceed the time that one sub-batch may take."""
+from workers.leases import Lease
+from workers.pace import take_turn
 
 FLUSH = 25
 """Effects between two records of outcomes: at most so many are repeated after a crash."""
+
+TURN_SECONDS = 1.0
+"""How long a worker stays with a chunk of a job that has a rate, before others get their turn."""
 
 FIRST_PAUSE_SECONDS = 5
 LONGEST_PAUSE_SECONDS = 1_800
 """How long a person is parked before another try: three times as long with each one that was made."""
 
-_LEASE = text(
-    "UPDATE chunks SET fence = fence + 1, leased_until = now() + make_interval(secs => :seconds) "
-    "WHERE job_id = :job_id AND number = :number RETURNING fence"
-)
-_RENEW = text(
-    "UPDATE chunks SET leased_until = now() + make_interval(secs => :seconds) "
-    "WHERE job_id = :job_id AND number = :number AND fence = :fence "
-    "AND EXISTS (SELECT 1 FROM stream_heads h WHERE h.id = :job_id AND h.status = 'running') RETURNING 1"
-)
-_RELEASE = text(
-    "UPDATE chunks SET leased_until = now() - interval '1 second' "
-    "WHERE job_id = :job_id AND number = :number AND fence = :fence"
-)
-_STILL_MINE = text("SELECT 1 FROM chunks WHERE job_id = :job_id AND number = :number AND fence = :fence FOR UPDATE")
-# `was` tells what the row said before: 'started' means that an attempt was made whose outcome nobody knows.
+# `was` tells what the row said before: 'started' means that an attempt was made whose outcome nobody knows, and
+# 'confirmed' that a person said it was delivered, so that none is made now.
 _ATTEMPT = text(
     "WITH tried AS (SELECT * FROM unnest(CAST(:ids AS uuid[]), CAST(:people AS bigint[]), CAST(:steps AS text[])) "
     "AS t (id, person_id, step_id)), "
     "before AS (SELECT e.id, e.state FROM effects e JOIN tried USING (id)) "
     "INSERT INTO effects AS e (id, job_id, person_id, step_id, state, attempts, started_at) "
     "SELECT t.id, :job_id, t.person_id, t.step_id, 'started', 1, :now FROM tried t "
-    "ON CONFLICT (id) DO UPDATE SET state = 'started', attempts = e.attempts + 1, started_at = :now "
+    "ON CONFLICT (id) DO UPDATE SET state = CASE e.state WHEN 'confirmed' THEN e.state ELSE 'started' END, "
+    "attempts = e.attempts + CASE e.state WHEN 'confirmed' THEN 0 ELSE 1 END, started_at = :now "
     "RETURNING e.id, e.attempts, (SELECT b.state FROM before b WHERE b.id = e.id) AS was"
 )
 _OUTCOME = text(
@@ -79,7 +72,7 @@ class Effect:
     step_id: str
     variables: RunVariables = NONE_SET
     attempts: int = 0
-    outcome_unknown: bool = False
+    was: str | None = None
 
 
 class Sender:
@@ -89,43 +82,60 @@ class Sender:
         self._system = system
         self._deliveries = deliveries
         self._world = world
-
-    def lease(self, connection: Connection, job_id: UUID, number: int) -> int:
-        """Take the chunk for outside work, in the transaction that holds its row; the fence of this lease."""
-        parameters = {"job_id": job_id, "number": number, "seconds": LEASE_SECONDS}
-        return int(connection.execute(_LEASE, parameters).scalar_one())
+        self._pause = threading.Event()
 
     def send(
-        self, connection: Connection, job: WorkingJob, chunk: Row[Any], fence: int, flushed: Callable[[UUID], None]
-    ) -> None:
+        self, connection: Connection, job: WorkingJob, chunk: Row[Any], lease: Lease, flushed: Callable[[UUID], None]
+    ) -> bool:
         """Sub-batch after sub-batch, until nobody of the chunk stands before an effect or the lease is lost.
 
-        `flushed` hears of each sub-batch whose outcomes are recorded.
+        `flushed` hears of each sub-batch whose outcomes are recorded. True when the job's breaker has seen enough.
         """
-        lease = {"job_id": job.id, "number": chunk.number, "fence": fence}
+        begun, turn = self._system.clock.monotonic(), job.pace.rate is None
         while True:
             with connection.begin():
-                if connection.execute(_RENEW, {**lease, "seconds": LEASE_SECONDS}).first() is None:
-                    connection.execute(_RELEASE, lease)
-                    return
-                effects = self._attempt(connection, job, chunk.person_ids)
-                standing = [effect.person_id for effect in effects]
-                people = records(connection, standing)
-                gone = ledger.unreachable(connection, job.id, standing)
+                if not lease.renew(connection):
+                    return False
+                wait = None if turn else self._turn(connection, job, lease, begun)
+                if not turn and wait is None:
+                    return False
+                if not wait:
+                    effects = self._attempt(connection, job, chunk.person_ids)
+                    standing = [effect.person_id for effect in effects]
+                    people = records(connection, standing)
+                    gone = ledger.unreachable(connection, job.id, standing)
+            if wait:
+                # The job may be paused meanwhile, so its status is read again before anything is sent.
+                self._pause.wait(wait)
+                turn = True
+                continue
+            turn = job.pace.rate is None
             failpoints.reach("attempt_stored")
             outcomes = self._carry_out(job, effects, people, gone)
             failpoints.reach("answered")
             with connection.begin():
-                if connection.execute(_STILL_MINE, lease).first() is None:
-                    return
-                more = self._record(connection, job, chunk, effects, outcomes)
-            if not more:
-                return
+                if not lease.holds(connection):
+                    return False
+                more, tripped = self._record(connection, job, chunk, effects, outcomes)
+                if more and tripped:
+                    lease.release(connection)
+            if tripped or not more:
+                return tripped
             flushed(job.id)
+
+    def _turn(self, connection: Connection, job: WorkingJob, lease: Lease, begun: float) -> float | None:
+        """Seconds until these people may be sent to; None when somebody else should see to them later."""
+        # A thread that waits for its turn is no use to other jobs, so it does not stay for the whole chunk.
+        over = self._system.clock.monotonic() - begun > TURN_SECONDS
+        wait = None if over else take_turn(connection, job.id, job.pace)
+        if wait is None:
+            lease.release(connection)
+        return wait
 
     def _attempt(self, connection: Connection, job: WorkingJob, ids: Sequence[int]) -> list[Effect]:
         """The next people in progress, their attempts recorded before they are made."""
-        standing = ledger.in_progress(connection, job.id, ids, FLUSH)
+        limit = min(FLUSH, job.pace.at_once) if job.pace.rate else FLUSH
+        standing = ledger.in_progress(connection, job.id, ids, limit)
         if not standing:
             return []
         effects = [
@@ -143,9 +153,7 @@ class Sender:
             },
         )
         tried = {row.id: row for row in rows}
-        return [
-            replace(e, attempts=tried[e.id].attempts, outcome_unknown=tried[e.id].was == "started") for e in effects
-        ]
+        return [replace(e, attempts=tried[e.id].attempts, was=tried[e.id].was) for e in effects]
 
     def _carry_out(
         self, job: WorkingJob, effects: Sequence[Effect], people: dict[int, dict[str, Any]], gone: dict[int, str]
@@ -157,8 +165,10 @@ class Sender:
             plan = self._plan(job, effect.step_id)
             if effect.person_id in gone:
                 outcomes[effect.id] = Outcome(effect.id, "skipped", error=gone[effect.person_id])
-            elif effect.outcome_unknown and plan.on_unknown == "hold":
-                outcomes[effect.id] = Outcome(effect.id, "unknown", error="outcome_unknown")
+            elif effect.was == CONFIRMED:
+                outcomes[effect.id] = Outcome(effect.id, "succeeded", error="outcome_decided")
+            elif effect.was == "started" and plan.on_unknown == "hold":
+                outcomes[effect.id] = Outcome(effect.id, "unknown", error=OUTCOME_UNKNOWN)
             else:
                 person = {effect.person_id: people[effect.person_id]}
                 rendered, _ = render(job.route, person, plan.request, effect.variables)
@@ -178,8 +188,8 @@ class Sender:
         chunk: Row[Any],
         effects: Sequence[Effect],
         outcomes: dict[UUID, Outcome],
-    ) -> bool:
-        """Write the outcomes and walk everybody on; whether somebody is still before an effect."""
+    ) -> tuple[bool, bool]:
+        """Write the outcomes and walk everybody on; whether somebody is still before an effect, and whether to stop."""
         now = self._system.clock.now()
         if outcomes:
             found = list(outcomes.values())
@@ -201,7 +211,15 @@ class Sender:
         change["in_progress"] -= sum(change.values())
         more = bool(ledger.in_progress(connection, job.id, chunk.person_ids, 1))
         ledger.count(connection, job.id, chunk.number, change, "sending" if more else "done")
-        return more
+        return more, self._trips(connection, job, outcomes.values())
+
+    def _trips(self, connection: Connection, job: WorkingJob, outcomes: Iterable[Outcome]) -> bool:
+        """Whether too much of what was tried has failed, with these."""
+        if job.pace.breaker is None:
+            return False
+        made = [outcome.state for outcome in outcomes if outcome.state != "skipped" and outcome.tries]
+        failures = sum(state != "succeeded" for state in made)
+        return job.pace.breaker.trips(*pace.count(connection, job.id, len(made), failures))
 
     def _settled(
         self,
@@ -224,6 +242,9 @@ class Sender:
             if outcome.state == "retry" and attempts < plan.max_attempts:
                 wake_at = now + timedelta(seconds=_pause(attempts, outcome.retry_after))
                 entries.append(group.ended("waiting", at_step=effect.step_id, wake_at=wake_at, reason=outcome.error))
+            elif outcome.state == "unknown":
+                # Without an instant to wake at: it waits for a person to say what became of it.
+                entries.append(group.ended("waiting", at_step=effect.step_id, reason=OUTCOME_UNKNOWN))
             elif outcome.state == "skipped":
                 entries.append(group.ended("skipped", reason=outcome.error))
             elif outcome.state == "succeeded" or job.route.definition.step(effect.step_id).on_error == "continue":
@@ -260,11 +281,11 @@ def _joined(groups: Sequence[Group]) -> list[Group]:
 
 
 def _pause(attempts: int, retry_after: float | None) -> float:
-    """Seconds until the next try: what the receiver asks for, else longer each time, never all at once."""
-    planned = min(FIRST_PAUSE_SECONDS * 3 ** (attempts - 1), LONGEST_PAUSE_SECONDS)
-    return max(jitter(planned), retry_after or 0.0)
+    """Seconds until the next try: longer each time, on top of what the receiver asks for, never all at once."""
+    planned = min(FIRST_PAUSE_SECONDS * 3.0 ** max(attempts - 1, 0), LONGEST_PAUSE_SECONDS)
+    return jitter(planned) + (retry_after or 0.0)
 
 
 def _more_tries(outcome: Outcome) -> int:
-    """Tries beyond the one that was recorded before it was made."""
-    return max(outcome.tries - 1, 0)
+    """Tries beyond the one that was recorded before it was made: one fewer where nothing was sent after all."""
+    return outcome.tries - 1

@@ -8,6 +8,7 @@
 | queued                     | enrol            | running                                |
 | running                    | progress         | running                                |
 | queued, running            | pause            | paused                                 |
+| running                    | trip             | paused                                 |
 | paused                     | resume           | queued or running, as before           |
 | held, queued               | request_cancel   | cancelled                              |
 | running, paused            | request_cancel   | cancelling                             |
@@ -16,6 +17,7 @@
 | held, queued, running, ... | fail             | failed                                 |
 | running, paused            | decide_step      | as before                              |
 | running, paused            | cancel_run       | as before                              |
+| running, paused            | decide_unknown   | as before                              |
 
 Terminal: cancelled, completed, completed_with_failures, failed, rejected. They never change.
 """
@@ -27,7 +29,7 @@ from datetime import datetime
 from typing import Any, Self
 from uuid import UUID
 
-from aggregates.base import Aggregate, Event, Meta
+from aggregates.base import Meta
 from aggregates.batch_job.events import (
     BatchJobApproved,
     BatchJobCancelled,
@@ -42,13 +44,16 @@ from aggregates.batch_job.events import (
     BatchJobResumed,
     BatchJobRunCancelled,
     BatchJobStepDecided,
+    BatchJobUnknownDecided,
 )
+from aggregates.batch_job.facts import Recorded
+from aggregates.batch_job.pace import UNHINDERED, Pace
 from aggregates.batch_job.standing import COUNTS, OUTCOMES, TERMINAL
 from aggregates.errors import DomainError
 from aggregates.values import Acknowledgement
 
 
-class BatchJob(Aggregate):
+class BatchJob(Recorded):
     TOPIC = "batch_job"
     KIND = "batch_job"
 
@@ -71,29 +76,29 @@ class BatchJob(Aggregate):
         schedule_id: UUID | None = None,
         scheduled_for: datetime | None = None,
         manual: bool = False,
+        retry_of: UUID | None = None,
+        pace: Pace = UNHINDERED,
         meta: Meta,
     ) -> Self:
         """A job over exactly the acknowledged people; `held_because` makes it wait for a human until `held_until`.
 
         `frozen`: their ids were kept when they were sized. `manual`, with `ONE_RUN`: one run for nobody in particular.
+        `retry_of`: its people are those whose runs of that job failed.
         """
+        what = {"workflow_id": workflow_id, "workflow_version": workflow_version, "variables": dict(variables)}
+        whom = {"frozen": frozen, "manual": manual, "retry_of": retry_of}
+        when = {"schedule_id": schedule_id, "scheduled_for": scheduled_for}
         return cls.begin(
             BatchJobRequested,
             id,
             meta,
-            workflow_id=workflow_id,
-            workflow_version=workflow_version,
-            variables=dict(variables),
+            **(what | whom | when | pace.as_data()),
             acknowledgement=acknowledgement.as_data(),
             request_digest=request_digest,
             send_mode=send_mode,
-            schedule_id=schedule_id,
-            scheduled_for=scheduled_for,
             status="held" if held_because else "queued",
             held_because=held_because,
             held_until=held_until if held_because else None,
-            frozen=frozen,
-            manual=manual,
         )
 
     def approve(self, acknowledgement: Acknowledgement, *, note: str, meta: Meta) -> None:
@@ -135,6 +140,10 @@ class BatchJob(Aggregate):
             raise DomainError("batch_job.illegal_move", details={"status": self.status, "move": "decide_step"})
         self._require("running", "paused", move="decide_step")
 
+    def has_ended(self) -> None:
+        """Refused while it may still reach somebody: until then nobody's failure is final."""
+        self._require(*TERMINAL, move="retry_failed")
+
     def may_decide(self, meta: Meta) -> None:
         """An approver is never the requester, and never an agent."""
         if meta.principal.guarded:
@@ -167,7 +176,15 @@ class BatchJob(Aggregate):
         if self.status == "paused":
             return
         self._require("queued", "running", move="pause")
-        self.emit(BatchJobPaused, meta, reason=reason)
+        self.emit(BatchJobPaused, meta, reason=reason, tripped=None)
+
+    def trip(self, *, attempts: int, failures: int, meta: Meta) -> None:
+        """Pause because too many of the latest attempts have failed."""
+        breaker = self.pace.breaker
+        if self.status == "running" and breaker is not None and breaker.trips(attempts, failures):
+            reason = f"The breaker tripped: {failures:,} of {attempts:,} attempts failed."
+            tripped = {"attempts": attempts, "failures": failures, "max_failure_ratio": breaker.max_failure_ratio}
+            self.emit(BatchJobPaused, meta, reason=reason, tripped=tripped)
 
     def resume(self, *, meta: Meta) -> None:
         if self.status in {"queued", "running"}:
@@ -189,6 +206,13 @@ class BatchJob(Aggregate):
         if person_id not in self.cancelled_runs:
             self._require("running", "paused", move="cancel_run")
             self.emit(BatchJobRunCancelled, meta, person_id=person_id, reason=reason)
+
+    def decide_unknown(self, person_id: int, step_id: str, *, decision: str, note: str, meta: Meta) -> None:
+        """Say what became of an effect whose outcome nobody knows; the ledger knows that the run waits for it."""
+        if meta.principal.guarded:
+            raise DomainError("approval.not_for_agents")
+        self._require("running", "paused", move="decide_unknown")
+        self.emit(BatchJobUnknownDecided, meta, person_id=person_id, step_id=step_id, decision=decision, note=note)
 
     def finish_cancel(self, counts: Mapping[str, int], *, meta: Meta) -> None:
         """No further send starts from here on; those not reached are counted as skipped."""
@@ -225,11 +249,6 @@ class BatchJob(Aggregate):
             return 0 < enrolled <= int(ceiling)
         return (enrolled, fingerprint) == (self.acknowledged_count, self.fingerprint)
 
-    def _acknowledge(self, acknowledgement: dict[str, Any]) -> None:
-        self.acknowledgement = acknowledgement
-        self.acknowledged_count: int = acknowledgement["count"]
-        self.fingerprint: str = acknowledgement["fingerprint"]
-
     def _require(self, *allowed: str, move: str) -> None:
         if self.status in allowed:
             return
@@ -244,57 +263,3 @@ class BatchJob(Aggregate):
         self._balanced(counts)
         if sum(counts[name] for name in OUTCOMES) != self.enrolled:
             raise DomainError("batch_job.unbalanced", details={"enrolled": self.enrolled, **counts})
-
-    # -- facts
-
-    def evolve(self, event: Event) -> None:
-        match event:
-            case BatchJobRequested():
-                self.workflow_id = self.parent_id = event.workflow_id
-                self.workflow_version = event.workflow_version
-                self.variables = event.variables
-                self._acknowledge(event.acknowledgement)
-                self.request_digest = event.request_digest
-                self.send_mode = event.send_mode
-                self.schedule_id = event.schedule_id
-                self.requesters = {event.meta["actor"], event.meta.get("on_behalf_of")} - {None}
-                self.approved_by: str | None = None
-                self.decisions: dict[str, str] = {}
-                self.cancelled_runs: frozenset[int] = frozenset()
-                self.frozen = event.frozen
-                self.manual = event.manual
-                self.due_at = event.held_until
-                self.enrolled: int | None = None
-                self.counts: dict[str, int] = {}
-                self.status = event.status
-            case BatchJobApproved():
-                self._acknowledge(event.acknowledgement)
-                self.approved_by = event.meta["actor"]
-            case BatchJobStepDecided():
-                self.decisions = {**self.decisions, event.step_id: event.decision}
-            case BatchJobRunCancelled():
-                self.cancelled_runs |= {event.person_id}
-            case BatchJobEnrolled():
-                self.enrolled = event.enrolled
-            case BatchJobResumed():
-                self.status = "queued" if self.enrolled is None else "running"
-            case BatchJobProgressed() | BatchJobCancelled():
-                self.counts = event.counts
-            case BatchJobCompleted():
-                self.counts = event.counts
-                self.status = "completed_with_failures" if event.failures else "completed"
-        self.status = _STATUS.get(type(event), self.status)
-        if self.status != "held":
-            self.due_at = None
-
-
-_STATUS: dict[type[Event], str] = {
-    BatchJobApproved: "queued",
-    BatchJobRejected: "rejected",
-    BatchJobEnrolled: "running",
-    BatchJobPaused: "paused",
-    BatchJobCancelRequested: "cancelling",
-    BatchJobCancelled: "cancelled",
-    BatchJobFailed: "failed",
-}
-"""Where an event leads whatever was before."""

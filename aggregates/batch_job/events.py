@@ -12,11 +12,12 @@ from aggregates.base import CreatedEvent, Event
 class BatchJobRequested(CreatedEvent):
     """Somebody acknowledged a sized audience; `status` is `queued`, or `held` when a human must approve.
 
-    `manual` is a batch of one without a person: a manual run. What it was started with is in the ledger.
+    `manual` is a batch of one without a person: a manual run. What it was started with is in the ledger. `retry_of` is
+    the job whose failed runs these people had.
     """
 
     TOPIC = "batch_job.requested.v1"
-    class_version = 3
+    class_version = 5
     workflow_id: UUID
     workflow_version: int
     variables: dict[str, Any]
@@ -30,6 +31,9 @@ class BatchJobRequested(CreatedEvent):
     held_until: datetime | None
     frozen: bool
     manual: bool
+    retry_of: UUID | None
+    rate: str | None
+    breaker: dict[str, Any] | None
 
     @staticmethod
     def upcast_v1_v2(state: dict[str, Any]) -> None:
@@ -38,6 +42,14 @@ class BatchJobRequested(CreatedEvent):
     @staticmethod
     def upcast_v2_v3(state: dict[str, Any]) -> None:
         state |= {"manual": False}
+
+    @staticmethod
+    def upcast_v3_v4(state: dict[str, Any]) -> None:
+        state |= {"retry_of": None}
+
+    @staticmethod
+    def upcast_v4_v5(state: dict[str, Any]) -> None:
+        state |= {"rate": None, "breaker": None}
 
 
 class BatchJobApproved(Event):
@@ -88,9 +100,27 @@ class BatchJobRunCancelled(Event):
     reason: str
 
 
+class BatchJobUnknownDecided(Event):
+    """A human said what became of an effect whose outcome nobody knew: `delivered`, `retry` or `failed`."""
+
+    TOPIC = "batch_job.unknown_decided.v1"
+    person_id: int
+    step_id: str
+    decision: str
+    note: str
+
+
 class BatchJobPaused(Event):
+    """Nobody else is reached until it is resumed; `tripped` has the numbers if the breaker did it."""
+
     TOPIC = "batch_job.paused.v1"
+    class_version = 2
     reason: str
+    tripped: dict[str, Any] | None
+
+    @staticmethod
+    def upcast_v1_v2(state: dict[str, Any]) -> None:
+        state |= {"tripped": None}
 
 
 class BatchJobResumed(Event):

@@ -15,5 +15,10 @@ COUNTS = OUTCOMES + OPEN
 """Every enrolled person is in exactly one of these."""
 
 
+OUTCOME_UNKNOWN = "outcome_unknown"
+"""Why a run waits for a person: an effect was begun, and nobody knows whether it arrived."""
+
+UNKNOWN_DECISIONS = ("delivered", "retry", "failed")
+
 ONE_RUN = Acknowledgement(count=1, fingerprint="", token_nonce=None, sized_at=None)
 """What stands for an acknowledged audience where there is none."""

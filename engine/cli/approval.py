@@ -26,6 +26,7 @@ QUESTION = (
     Column("held until", "held_until"),
     Column("asked for", "acknowledged"),
     Column("people kept", "frozen"),
+    Column("retry of", "retry_of"),
     Column("by", "requested_by"),
 )
 
@@ -61,8 +62,8 @@ def _asked(api: Api, job_id: str, out: Output) -> dict[str, Any]:
     job = api.get(f"/batch-jobs/{job_id}")
     needs_a_human(out, job["workflow_id"])
     out.record(job, QUESTION)
-    if job["frozen"]:
-        # Its people were kept when they were sized; whoever matches today plays no part.
+    if job["frozen"] or job["retry_of"]:
+        # Its people were kept when they were sized, or failed before; whoever matches today plays no part.
         let_type(out, job["acknowledged"], job["send_mode"], to="reach")
         return acknowledged(int(job["acknowledged"]), None)
     return asked(api, job["workflow_id"], job["variables"], out, to="reach")

@@ -13,12 +13,13 @@ from engine.cli.exits import OF_JOB, Exit
 from engine.cli.inputs import Variables, json_object
 from engine.cli.lists import After, Every, Limit
 from engine.cli.output import Column, Json, Output
+from engine.cli.retry import failed, retry_failed
 from engine.cli.watch import OPEN
 from engine.cli.watch import watch as follow
 
 app = App(name="batch", help="Run a workflow over an audience; approve, watch and cancel jobs.")
-for _decision in (approve, reject, decide):
-    app.command(_decision)
+for _command in (approve, reject, decide, failed, retry_failed):
+    app.command(_command)
 
 COUNTS = ("enrolled", "delivered", "skipped", "failed", "exited", "waiting", "in_progress", "pending")
 EYE = ("enrolled", "delivered", "failed")
@@ -40,6 +41,14 @@ RUNS = (
     Column("at step", "at_step"),
     Column("steps", lambda run: ", ".join(_step(step) for step in run["steps"])),
 )
+UNKNOWN = (
+    Column("run", "run_id"),
+    Column("person", "distinct_id"),
+    Column("step", "step_id"),
+    Column("attempts", "attempts", right=True),
+    Column("known", "reason"),
+    Column("since", "since"),
+)
 
 
 @app.command
@@ -49,6 +58,11 @@ def run(
     confirm: Confirm = None,
     token: Token = None,
     variables: Variables = None,
+    rate: Annotated[str | None, Parameter(help="The most that is sent, all workers together: 100/minute.")] = None,
+    breaker: Annotated[
+        str | None,
+        Parameter(help='When the job pauses itself, as JSON: {"min_attempts": 100, "max_failure_ratio": 0.2}.'),
+    ] = None,
     watch: Annotated[bool, Parameter(negative="", help="Follow the job until it ends.")] = False,
     idempotency_key: Annotated[str | None, Parameter(help="Makes a repeated call the same call.")] = None,
     json: Json = False,
@@ -61,7 +75,9 @@ def run(
     api = connect()
     proof = acknowledged(confirm, token) if confirm is not None else asked(api, workflow, values, out, to="reach")
     key = idempotency_key or new_idempotency_key()
-    job = api.post(f"/workflows/{workflow}/run-batch", {"variables": values, **proof}, idempotency_key=key)
+    pace = {"rate": rate, "breaker": json_object(breaker, "--breaker") or None}
+    body = {"variables": values, **proof, **{name: value for name, value in pace.items() if value is not None}}
+    job = api.post(f"/workflows/{workflow}/run-batch", body, idempotency_key=key)
     out.record(job, ANSWER)
     if job["status"] == "held":
         out.say("Held until a human approves it. Nothing was sent. Do not repeat the call.")
@@ -143,6 +159,12 @@ def runs(
     """The ledger of a job: each person, what happened, and why."""
     pages = connect().pages(f"/batch-jobs/{job}/runs", limit=limit, after=after, every=every, status=status)
     Output(json).page(pages, RUNS)
+
+
+@app.command
+def unknown(job: str, *, limit: Limit = 20, after: After = None, every: Every = False, json: Json = False) -> None:
+    """Runs that wait for a person: an effect was begun, and nobody knows whether it arrived. See `runs decide`."""
+    Output(json).page(connect().pages(f"/batch-jobs/{job}/unknown", limit=limit, after=after, every=every), UNKNOWN)
 
 
 def _step(step: dict[str, Any]) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from cyclopts import App, Parameter
 
@@ -109,6 +109,20 @@ def cancel(
 ) -> None:
     """Do nothing more for one run. What was sent stays sent; the others of its batch job go on."""
     Output(json).record(connect().post(f"/runs/{run}/cancel", {"reason": reason}), ANSWER)
+
+
+@app.command
+def decide(
+    run: str,
+    decision: Literal["delivered", "retry", "failed"],
+    *,
+    note: Annotated[str | None, Parameter(help="Kept with the decision.")] = None,
+    json: Json = False,
+) -> None:
+    """Say what became of an effect of which nobody knows whether it arrived. `retry` sends it again, with its key."""
+    out = Output(json)
+    answer = connect().post(f"/runs/{run}/decide-unknown", {"decision": decision} | ({"note": note} if note else {}))
+    out.record(answer, (*ANSWER, Column("decision", "decision"), Column("left", "unknown_left", right=True)))
 
 
 def ended(api: Api, run: str, out: Output, *, timeout: float | None, position: int | None = None) -> Exit:

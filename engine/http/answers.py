@@ -77,6 +77,13 @@ class RunAccepted(Accepted):
     send_mode: str
 
 
+class UnknownAccepted(RunAccepted):
+    """What was decided about an unknown outcome."""
+
+    decision: str
+    unknown_left: Annotated[int, Field(description="How many runs of the job wait for such a decision.")]
+
+
 class SimulatedStep(BaseModel):
     id: str
     type: str
@@ -146,6 +153,22 @@ class SizingAnswer(BaseModel):
     expires_at: datetime
 
 
+class FailedSizingAnswer(BaseModel):
+    """Whom a retry of the failed runs of a job would reach."""
+
+    batch_job_id: UUID
+    workflow_id: UUID
+    workflow_version: int
+    workflow_status: str
+    affected: Annotated[int, Field(description="The failed runs: the count to acknowledge.")]
+    left: Annotated[dict[str, int], Field(description="How many of them would be skipped, by reason.")]
+    limit: int
+    send_mode: str
+    policy: PolicyAnswer
+    confirm_token: str
+    expires_at: datetime
+
+
 class ExcludedAnswer(BaseModel):
     workflow_id: UUID
     excluded: list[ExcludedRow]
@@ -199,6 +222,7 @@ class BatchJobAccepted(Accepted):
     frozen: bool
     send_mode: str
     held_until: Annotated[datetime | None, Field(description="When a held job is given up.")] = None
+    retry_of: Annotated[UUID | None, Field(description="The job whose failed runs these people had.")] = None
     counts: Annotated[dict[str, int] | None, Field(description="Who had been reached already, once it runs.")] = None
 
 

@@ -8,11 +8,19 @@ from fastapi import APIRouter, Response
 
 from commands.approval import ApproveBatchJob, DecideStep, RejectBatchJob
 from commands.batch_job import CancelBatchJob, PauseBatchJob, ResumeBatchJob
-from engine.http.answers import BatchJobAccepted, PageAnswer
+from commands.retry import RetryFailed, SizeFailed
+from engine.http.answers import BatchJobAccepted, FailedSizingAnswer, PageAnswer
 from engine.http.caller import After, Commanding, Here, Limit, PathId, Position, ScheduleFilter, WorkflowFilter, id_of
+from engine.http.orders import RetryFailedBody
 from engine.http.route import StrictRoute, grant
-from engine.http.rows import BatchJobRow, RunRow
-from engine.http.schemas import ApproveBatchJobBody, CancelBody, DecideStepBody, GivenReasonBody, NoFields
+from engine.http.rows import BatchJobAnswer, BatchJobRow, RunRow, UnknownRow
+from engine.http.schemas import (
+    ApproveBatchJobBody,
+    CancelBody,
+    DecideStepBody,
+    GivenReasonBody,
+    NoFields,
+)
 from projections.page import Page
 
 router = APIRouter(prefix="/api/v1/batch-jobs", tags=["batch jobs"], route_class=StrictRoute)
@@ -50,7 +58,7 @@ def list_batch_jobs(
     )
 
 
-@router.get("/{batch_job_id}", response_model=BatchJobRow, openapi_extra=grant("batch_jobs.get"))
+@router.get("/{batch_job_id}", response_model=BatchJobAnswer, openapi_extra=grant("batch_jobs.get"))
 def get_batch_job(caller: Here, batch_job_id: PathId, min_position: Position = 0) -> dict[str, Any]:
     """One job with its counts."""
     return caller.reads_at(min_position).batch_jobs.get(caller.principal, batch_job_id)
@@ -121,6 +129,35 @@ def cancel_batch_job(
     """Stop a job. What was sent stays sent, and is counted in the answer; nobody else is reached."""
     reason = (body or CancelBody()).reason
     return caller.answer(CancelBatchJob(id_of(batch_job_id), reason), response, reason=reason)
+
+
+@router.post("/{batch_job_id}/blast-radius", response_model=FailedSizingAnswer, openapi_extra=grant("SizeFailed"))
+def size_failed(caller: Here, batch_job_id: PathId, body: NoFields | None = None) -> Any:
+    """Count the failed runs of an ended job. Contacts nobody. The token in the answer buys one retry of them."""
+    return caller.dispatch(SizeFailed(id_of(batch_job_id))).data
+
+
+@router.post(
+    "/{batch_job_id}/retry-failed", status_code=202, response_model=BatchJobAccepted, openapi_extra=grant("RetryFailed")
+)
+def retry_failed(caller: Commanding, batch_job_id: PathId, body: RetryFailedBody, response: Response) -> dict[str, Any]:
+    """Run the workflow again for exactly the people whose runs of an ended job failed. Real people are contacted.
+
+    They begin at the first step. Asking twice gives the same job; `Location` is that job.
+    """
+    answer = caller.answer(RetryFailed(id_of(batch_job_id), **body.model_dump()), response)
+    response.headers["Location"] = f"/api/v1/batch-jobs/{answer['batch_job_id']}"
+    return answer
+
+
+@router.get("/{batch_job_id}/unknown", response_model=PageAnswer[UnknownRow], openapi_extra=grant("runs.unknown"))
+def list_unknown(
+    caller: Here, batch_job_id: PathId, *, limit: Limit = 20, after: After = None, min_position: Position = 0
+) -> Page:
+    """Runs that wait for a person to say what became of an effect: nobody knows whether it arrived."""
+    return caller.reads_at(min_position).runs.unknown(
+        caller.principal, batch_job_id=id_of(batch_job_id), limit=limit, after=after
+    )
 
 
 @router.get("/{batch_job_id}/runs", response_model=PageAnswer[RunRow], openapi_extra=grant("runs.list"))

@@ -83,6 +83,9 @@ class BatchJobRow(BaseModel):
     workflow_id: UUID
     workflow_version: int
     manual: Annotated[bool, Field(description="Whether it is a manual run: a batch of one, without a person.")]
+    retry_of: Annotated[UUID | None, Field(description="The job whose failed runs these people had.")]
+    rate: Annotated[str | None, Field(description="The most that is sent, such as 100/minute.")]
+    breaker: Annotated[dict[str, Any] | None, Field(description="When the job pauses itself.")]
     schedule_id: UUID | None
     scheduled_for: Annotated[datetime | None, Field(description="The occurrence that it was made for.")]
     fired_at: datetime | None
@@ -110,6 +113,23 @@ class BatchJobRow(BaseModel):
     started_at: datetime | None
     finished_at: datetime | None
     updated_at: datetime
+
+
+class BatchJobAnswer(BatchJobRow):
+    outcome_unknown: Annotated[int, Field(description="How many of those who wait do so for a decision: `/unknown`.")]
+
+
+class UnknownRow(BaseModel):
+    """A run that waits for somebody to say what became of the effect at its step."""
+
+    run_id: str
+    batch_job_id: UUID
+    person_id: int | None
+    distinct_id: str | None
+    step_id: str
+    attempts: int
+    reason: Annotated[str | None, Field(description="What is known of the last attempt.")]
+    since: datetime
 
 
 class RunRow(BaseModel):

@@ -9,8 +9,10 @@ from fastapi import APIRouter, Query, Response
 from pydantic import BeforeValidator
 
 from commands.runs import CancelRun
-from engine.http.answers import PageAnswer, RunAccepted
+from commands.unknown import DecideUnknown
+from engine.http.answers import PageAnswer, RunAccepted, UnknownAccepted
 from engine.http.caller import After, Commanding, Here, JobFilter, Limit, PathId, Position, WorkflowFilter
+from engine.http.orders import DecideUnknownBody
 from engine.http.route import StrictRoute, grant
 from engine.http.rows import RunResultAnswer, RunRow, TraceRow
 from engine.http.schemas import GivenReasonBody, instant
@@ -85,3 +87,15 @@ def get_run_trace(
 def cancel_run(caller: Commanding, run_id: PathId, body: GivenReasonBody, response: Response) -> dict[str, Any]:
     """Do nothing more for one run. What was sent stays sent; the others of its batch job go on."""
     return caller.answer(CancelRun(run_id, body.reason), response, reason=body.reason)
+
+
+@router.post(
+    "/{run_id}/decide-unknown", status_code=202, response_model=UnknownAccepted, openapi_extra=grant("DecideUnknown")
+)
+def decide_unknown(caller: Commanding, run_id: PathId, body: DecideUnknownBody, response: Response) -> dict[str, Any]:
+    """Say what became of an effect that must not be repeated blindly. No agent can.
+
+    `delivered` lets the run go on, `retry` sends again with the same key, `failed` ends the run.
+    """
+    command = DecideUnknown(run_id, **body.model_dump())
+    return caller.answer(command, response, reason=body.note or None)

@@ -107,14 +107,6 @@ class SizeBody(Body):
     ] = False
 
 
-class RunBatchBody(Body):
-    """An order to contact exactly the people who were acknowledged."""
-
-    acknowledged_affected_count: Count
-    confirm_token: Token | None = None
-    variables: Values = Field(default_factory=dict)
-
-
 class RunWorkflowBody(Body):
     """What one run of a manual workflow is started with."""
 

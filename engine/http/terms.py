@@ -1,4 +1,4 @@
-"""The terms of a schedule as they may be sent.
+"""The terms of a schedule, and of a job, as they may be sent.
 
 Only their types are looked at here: the command judges the rest, so that one refusal names all that is wrong.
 """
@@ -9,6 +9,7 @@ from typing import Annotated
 
 from pydantic import Field
 
+from aggregates.batch_job.pace import RATE
 from aggregates.schedule.firing import CATCH_UPS, LONGEST_WINDOW_MINUTES, OVERLAPS
 from commands.terms import TERM_LIMIT
 
@@ -18,6 +19,15 @@ Rule = Annotated[
         max_length=TERM_LIMIT,
         description="One RFC 5545 RRULE, HOURLY or slower.",
         examples=["FREQ=WEEKLY;BYDAY=MO;BYHOUR=9;BYMINUTE=0"],
+    ),
+]
+Rate = Annotated[
+    str,
+    Field(
+        max_length=TERM_LIMIT,
+        pattern=f"^{RATE}$",
+        description="The most that is sent, all workers together.",
+        examples=["100/minute"],
     ),
 ]
 Start = Annotated[

@@ -27,6 +27,7 @@ from engine.http.answers import (
     WorkflowAccepted,
 )
 from engine.http.caller import After, Commanding, Here, Limit, PathId, Position, id_of
+from engine.http.orders import RunBatchBody
 from engine.http.route import StrictRoute, grant
 from engine.http.rows import WorkflowAnswer, WorkflowRow
 from engine.http.schemas import (
@@ -34,7 +35,6 @@ from engine.http.schemas import (
     EditWorkflowBody,
     NoFields,
     ReasonBody,
-    RunBatchBody,
     RunWorkflowBody,
     SimulateBody,
     SizeBody,

@@ -10,6 +10,7 @@ from typing import Any
 
 from pydantic import Field
 
+from aggregates.batch_job.pace import MOST_ATTEMPTS, RATE
 from aggregates.errors import DomainError
 from aggregates.policy import Policy
 from commands.batch_job import RunBatch, SizeAudience
@@ -59,11 +60,20 @@ class Sized(Answer):
     expires_at: str
 
 
+class BreakerGiven(Arguments):
+    """Pauses the batch job when more than this share of its attempts has failed, of so many at least."""
+
+    min_attempts: int = Field(ge=1, le=MOST_ATTEMPTS)
+    max_failure_ratio: float = Field(ge=0, lt=1)
+
+
 class Run(Arguments):
     workflow_id: WorkflowId
     acknowledged_affected_count: Count
     confirm_token: Token | None = None
     variables: Values = {}
+    rate: str | None = Field(None, pattern=f"^{RATE}$", description="The most that is sent, such as 100/minute.")
+    breaker: BreakerGiven | None = None
     idempotency_key: IdempotencyKey | None = None
 
 
@@ -100,6 +110,8 @@ def _run_command(given: Run) -> RunBatch:
         given.acknowledged_affected_count,
         given.confirm_token,
         given.variables,
+        given.rate,
+        given.breaker.model_dump() if given.breaker else None,
     )
 
 

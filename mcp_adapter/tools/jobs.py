@@ -59,6 +59,7 @@ class Started(Answer):
     frozen: bool
     send_mode: str
     held_until: str | None = None
+    retry_of: str | None = None
     counts: dict[str, int] | None = None
 
 
@@ -77,6 +78,7 @@ class JobRow(Row):
     manual: bool
     status: str
     reason: str | None = None
+    retry_of: Text | None = None
     schedule_id: Text | None = None
     scheduled_for: Text | None = None
     fired_at: Text | None = None

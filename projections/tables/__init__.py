@@ -18,7 +18,16 @@ from projections.tables.access import (
     spent_tokens,
 )
 from projections.tables.base import Id, Instant, metadata
-from projections.tables.ledger import cancelled_runs, chunks, effects, frozen_sizings, jobs_at_work, manual_runs, runs
+from projections.tables.ledger import (
+    cancelled_runs,
+    chunks,
+    effects,
+    frozen_sizings,
+    jobs_at_work,
+    manual_runs,
+    runs,
+    sending_pace,
+)
 from projections.tables.log import log, stream_heads, view_positions
 from projections.tables.people import cohort_members, cohorts, people
 from projections.tables.views import batch_jobs, occurrences, schedules, workflows
@@ -47,6 +56,7 @@ __all__ = [
     "projects",
     "runs",
     "schedules",
+    "sending_pace",
     "spent_tokens",
     "stream_heads",
     "view_positions",

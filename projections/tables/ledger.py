@@ -17,6 +17,8 @@ jobs_at_work = Table(
     Column("content", JSONB, nullable=False),
     Column("variables", JSONB, nullable=False),
     Column("send_mode", Text, nullable=False),
+    Column("rate", Text),
+    Column("breaker", JSONB),
     Column("enrolled_at", Instant, nullable=False),
     Column("progress_at", Instant, nullable=False),
 )
@@ -67,6 +69,17 @@ manual_runs = Table(
     Column("inputs", JSONB, nullable=False),
 )
 """What manual runs were started with. It may be personal, so it is kept here and not in the log."""
+
+sending_pace = Table(
+    "sending_pace",
+    metadata,
+    Column("job_id", Id, primary_key=True),
+    Column("free_at", Instant),
+    Column("attempts", BigInteger, nullable=False, server_default="0"),
+    Column("failures", BigInteger, nullable=False, server_default="0"),
+    prefixes=["UNLOGGED"],
+)
+"""When a job with a rate may send again, and what its breaker has counted. Losing it costs a burst, and no more."""
 
 cancelled_runs = Table(
     "cancelled_runs",

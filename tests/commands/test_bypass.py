@@ -241,6 +241,8 @@ def test_what_a_client_may_not_say_is_no_part_of_any_command() -> None:
         "acknowledged_affected_count",
         "confirm_token",
         "variables",
+        "rate",
+        "breaker",
     }
     for command in (ReviseSchedule, ResumeSchedule):
         assert not {"status", "next_occurrence", "workflow_id", "acknowledgement"} & set(command.__dataclass_fields__)

@@ -28,6 +28,7 @@ from commands.due import ExpireApproval, FireSchedule
 from commands.keys import ChangeKey, CreateKey, RevokeKey
 from commands.people import CreateCohort, ImportPeople
 from commands.policy import SetPolicy
+from commands.retry import RetryFailed, SizeFailed
 from commands.runs import CancelRun, RunWorkflow
 from commands.schedule import (
     AttachSchedule,
@@ -38,6 +39,7 @@ from commands.schedule import (
     ReviseSchedule,
 )
 from commands.simulation import SimulateWorkflow
+from commands.unknown import DecideUnknown
 from commands.workflow import (
     ArchiveWorkflow,
     CreateWorkflow,
@@ -52,7 +54,7 @@ from tests.support.product import CAPTURE, EVERYONE, Json
 T = TypeVar("T")
 
 STEPS = 60
-ACKNOWLEDGING = {RunBatch, ApproveBatchJob, AttachSchedule, ResumeSchedule}
+ACKNOWLEDGING = {RunBatch, RetryFailed, ApproveBatchJob, AttachSchedule, ResumeSchedule}
 """Commands that carry a count which a human confirmed. ReviseSchedule may carry one; here it never does."""
 
 
@@ -221,6 +223,11 @@ COMMANDS: Mapping[type, Callable[[Life], Any]] = {
     ResumeBatchJob: lambda life: ResumeBatchJob(life.job()),
     CancelBatchJob: lambda life: CancelBatchJob(life.job(), "enough"),
     RejectBatchJob: lambda life: RejectBatchJob(life.job(), "no"),
+    RunWorkflow: lambda life: RunWorkflow(life.workflow_id),
+    CancelRun: lambda life: CancelRun(f"{life.job()}.{life.desk.pro[0]}", "enough"),
+    SimulateWorkflow: lambda life: SimulateWorkflow(life.workflow_id, sample=1),
+    SizeFailed: lambda life: SizeFailed(life.job()),
+    DecideUnknown: lambda life: DecideUnknown(f"{life.job()}.{life.desk.pro[0]}", "failed"),
     DecideStep: lambda life: DecideStep(life.job(), "note", "approved"),
     ReviseSchedule: lambda life: ReviseSchedule(life.schedule(), **life.terms()),
     PauseSchedule: lambda life: PauseSchedule(life.schedule(), "look first"),

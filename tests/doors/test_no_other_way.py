@@ -1,4 +1,4 @@
-"""Seven commands lead to people. Nothing else does: no other command, no unlisted door, no field that somebody adds."""
+"""Eight commands lead to people. Nothing else does: no other command, no unlisted door, no field that somebody adds."""
 
 from __future__ import annotations
 
@@ -32,6 +32,7 @@ from tests.doors.ways import AT_THE_CONSOLE, ID, OF_THE_PRODUCT, WAYS
 
 LEADS_TO_PEOPLE = {
     "RunBatch",
+    "RetryFailed",
     "ApproveBatchJob",
     "AttachSchedule",
     "ReviseSchedule",
@@ -121,12 +122,13 @@ def scene(stage: Stage) -> Callable[[str], UUID]:
 
 
 JOBS = tuple(dict.fromkeys(status for name in NEEDS if "BatchJob" in name for status in STATUSES[name]))
+OF_A_JOB = {*(name for name in OTHERS if name.endswith("Job")), "DecideStep", "DecideUnknown", "SizeFailed"}
 SCHEDULES = ("active", "paused", "completed", "detached", "paused_off")
 
 
 def cases() -> Iterator[tuple[str, str]]:
     for command in OTHERS:
-        if command.endswith("Job") or command == "DecideStep":
+        if command in OF_A_JOB:
             yield from product([command], JOBS)
         elif command.endswith("Schedule"):
             yield from product([command], SCHEDULES)
@@ -138,7 +140,7 @@ def id_for(command: str, status: str, stage: Stage, scene: Callable[[str], UUID]
     """Something new in this status."""
     if command in {"ChangeKey", "RevokeKey"}:
         return stage.new_key(EVERY_SCOPE, agent=False).id
-    if command.endswith("Job") or command == "DecideStep":
+    if command in OF_A_JOB:
         return stage.target("PauseBatchJob", status, key, fresh=True).id
     if command.endswith("Schedule"):
         return stage.target("PauseSchedule", status, key, fresh=True).id

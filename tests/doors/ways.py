@@ -67,6 +67,22 @@ def preview(id: str) -> Ask:
     )
 
 
+def size_failed(id: str) -> Ask:
+    return Ask(
+        ("POST", f"/batch-jobs/{id}/blast-radius", None),
+        ("batch-jobs-blast-radius", {"batch_job_id": id}),
+        ("batch", "failed", id),
+    )
+
+
+def decide_unknown(id: str) -> Ask:
+    return Ask(
+        ("POST", f"/runs/{id}.1/decide-unknown", {"decision": "retry"}),
+        ("runs-decide-unknown", {"run_id": f"{id}.1", "decision": "retry"}),
+        ("runs", "decide", f"{id}.1", "retry"),
+    )
+
+
 def bring(_id: str) -> Ask:
     return Ask(
         ("POST", "/people:import", ROWS.encode()), ("people-import", {"rows": ROWS}), ("people", "import", PEOPLE)
@@ -138,6 +154,8 @@ WAYS: Mapping[str, Callable[[str], Ask]] = {
     "SizeAudience": size,
     "ExplainAudience": explain,
     "DecideStep": decide,
+    "DecideUnknown": decide_unknown,
+    "SizeFailed": size_failed,
     "DetachSchedule": detach,
     "PreviewSchedule": preview,
     "RunWorkflow": begin,
@@ -174,6 +192,7 @@ OF_THE_PRODUCT: Mapping[tuple[str, ...], tuple[str, tuple[str, ...]]] = {
     ("runs", "result"): ("runs.result", (RUN,)),
     ("runs", "trace"): ("runs.trace", (RUN,)),
     ("runs", "cancel"): ("CancelRun", (RUN, "--reason", BECAUSE)),
+    ("runs", "decide"): ("DecideUnknown", (RUN, "retry")),
     ("batch", "run"): ("RunBatch", (ID, COUNT)),
     ("batch", "watch"): ("batch_jobs.get", (ID,)),
     ("batch", "list"): ("batch_jobs.list", ()),
@@ -182,6 +201,9 @@ OF_THE_PRODUCT: Mapping[tuple[str, ...], tuple[str, tuple[str, ...]]] = {
     ("batch", "approve"): ("ApproveBatchJob", (ID, COUNT)),
     ("batch", "reject"): ("RejectBatchJob", (ID, "--reason", BECAUSE)),
     ("batch", "decide"): ("DecideStep", (ID, "note", "approved")),
+    ("batch", "failed"): ("SizeFailed", (ID,)),
+    ("batch", "retry-failed"): ("RetryFailed", (ID, COUNT)),
+    ("batch", "unknown"): ("runs.unknown", (ID,)),
     ("batch", "pause"): ("PauseBatchJob", (ID, "--reason", BECAUSE)),
     ("batch", "resume"): ("ResumeBatchJob", (ID,)),
     ("batch", "cancel"): ("CancelBatchJob", (ID, "--reason", BECAUSE)),

@@ -10,6 +10,7 @@ from uuid import UUID
 
 from aggregates.base import Aggregate
 from aggregates.batch_job.aggregate import BatchJob
+from aggregates.batch_job.pace import Breaker, Pace
 from aggregates.batch_job.standing import COUNTS
 from aggregates.errors import DomainError
 from aggregates.recurrence import Recurrence
@@ -111,6 +112,8 @@ def jobs() -> Iterator[BatchJob]:
             send_mode="capture",
             held_because="approval_over" if end != "cancel" else None,
             held_until=NOW + timedelta(days=3),
+            retry_of=UUID(int=9) if end == "fail" else None,
+            pace=Pace("100/minute", Breaker(10, 0.5)),
             meta=meta(),
         )
         if end == "reject":
@@ -123,7 +126,10 @@ def jobs() -> Iterator[BatchJob]:
         life.progress({**NOBODY, "delivered": 1, "pending": 2}, meta=meta())
         life.decide_step("ask", decision="approved", note="", meta=meta(principal=ANOTHER))
         life.cancel_run(2, reason="asked for it", meta=meta())
+        life.decide_unknown(3, "call", decision="delivered", note="it is in their book", meta=meta())
         life.pause(reason="wait", meta=meta())
+        life.resume(meta=meta())
+        life.trip(attempts=10, failures=6, meta=meta())
         life.resume(meta=meta())
         match end:
             case "complete":

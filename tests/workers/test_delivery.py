@@ -23,6 +23,7 @@ from engine.settings import Settings
 from tests.support.receivers import in_turn
 from workers.delivery import Deliveries, Outcome, Outgoing
 from workers.delivery.email import Emails, Relay
+from workers.delivery.hosts import REST_LIMIT_SECONDS, Hosts
 from workers.delivery.outbound import Outbound
 from workers.delivery.webhook import ANSWER_LIMIT, Webhooks, retry_after
 
@@ -122,6 +123,62 @@ def test_a_step_that_asks_for_one_attempt_gets_one(local: Deliveries) -> None:
 def test_a_receiver_that_asks_for_patience_is_left_alone(local: Deliveries) -> None:
     outcome, receiver = answered(local, Answer(429, {"Retry-After": "120"}))
     assert (outcome.state, outcome.retry_after, receiver.book.total) == ("retry", 120.0, 1)
+
+
+def test_a_host_that_asks_for_patience_is_left_alone_by_everybody(local: Deliveries) -> None:
+    with HttpReceiver(SECRET, in_turn(Answer(429, {"Retry-After": "30"}), 200)) as busy:
+        local.send_many([webhook(busy.url, 0)])
+        resting = local.send_many([webhook(busy.url, n) for n in range(1, 6)])
+    assert {(outcome.state, outcome.error, outcome.tries) for outcome in resting} == {("retry", "host.resting", 0)}
+    assert {0 < outcome.retry_after <= 2 * REST_LIMIT_SECONDS for outcome in resting if outcome.retry_after} == {True}
+    assert busy.book.total == 1
+
+
+@pytest.mark.parametrize(("per_host", "total"), [(3, 50), (50, 3)])
+def test_so_many_requests_are_under_way_at_a_time_and_no_more(per_host: int, total: int) -> None:
+    async def together() -> int:
+        hosts, under_way, most = Hosts(per_host, total, lambda _: 0.0), 0, 0
+
+        async def one() -> None:
+            nonlocal under_way, most
+            async with hosts.slot("example.com", asyncio.get_running_loop().time() + 30):
+                under_way += 1
+                most = max(most, under_way)
+                await asyncio.sleep(0)
+                under_way -= 1
+
+        await asyncio.gather(*(one() for _ in range(30)))
+        return most
+
+    assert asyncio.run(together()) == 3
+
+
+def test_only_the_host_that_asked_is_left_alone_and_not_for_ever() -> None:
+    async def rest() -> None:
+        hosts = Hosts(1, 1, lambda _: 0.0)
+        hosts.rest("one.example", 86_400)
+        left = hosts.rests("one.example")
+        assert left is not None
+        assert 0 < left <= REST_LIMIT_SECONDS
+        assert hosts.rests("two.example") is None
+        hosts.rest("two.example", 0)
+        assert hosts.rests("two.example") is None
+
+    asyncio.run(rest())
+
+
+def test_whoever_gets_no_place_in_time_leaves_none_behind() -> None:
+    async def late() -> None:
+        hosts, now = Hosts(1, 1, lambda _: 0.0), asyncio.get_running_loop().time()
+        async with hosts.slot("one.example", now + 30):
+            for host in ("one.example", "two.example"):
+                with pytest.raises(TimeoutError):
+                    async with hosts.slot(host, now):
+                        pass
+        async with hosts.slot("two.example", now + 30), asyncio.timeout(30):
+            assert hosts.rests("two.example") is None
+
+    asyncio.run(late())
 
 
 @pytest.mark.parametrize("status", [400, 401, 404, 410, 422])

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import pytest
 
 from commands.batch_job import CancelBatchJob
+from commands.retry import RetryFailed
 from engine.demo.receivers import Answer, HttpReceiver, Received, SmtpReceiver
 from tests.support.product import Product
 from tests.workers.conftest import Workshop
@@ -189,10 +191,14 @@ def test_after_a_crash_a_step_on_hold_is_not_repeated(product: Product, workshop
     product.add_people(3)
     job_id = crash_before_the_outcome(product, workshop, webhook(endpoint, on_unknown="hold"))
     job = workshop.advance(job_id)
-    assert (job["status"], counted(job)) == ("completed_with_failures", {"failed": 3})
+    assert (job["status"], counted(job), job["outcome_unknown"]) == ("running", {"waiting": 3}, 3)
     assert endpoint.book.total == 3
     assert {run["reason"] for run in product.runs(job_id)} == {"outcome_unknown"}
     assert product.execute("SELECT DISTINCT state FROM effects") == [("unknown",)]
+    # Nobody but a person moves it on.
+    product.clock.advance(days=30)
+    assert (workshop.scheduler.wake(), workshop.scheduler.sweep()) == (0, 0)
+    assert workshop.advance(job_id)["status"] == "running"
 
 
 def test_a_worker_that_lost_its_lease_writes_nothing(product: Product, workshop: Workshop, endpoint: Endpoint) -> None:
@@ -244,3 +250,35 @@ def test_whoever_opts_out_before_the_send_is_not_sent_to(
     job = workshop.advance(job_id)
     assert counted(job) == {"delivered": 29, "skipped": 1}
     assert endpoint.book.total == 29
+
+
+def test_a_retry_sends_again_to_those_whom_the_endpoint_refused(
+    product: Product, workshop: Workshop, endpoint: Endpoint
+) -> None:
+    ids = product.add_people(40)
+    endpoint.answer = lambda received: Answer(400 if b'"1' in received.body else 200)
+    old = product.run(product.workflow(steps=[webhook(endpoint)]))
+    refused = 11
+    assert counted(workshop.advance(old)) == {"delivered": 40 - refused, "failed": refused}
+    endpoint.answer = lambda _: Answer()
+    retry = UUID(product.ask(RetryFailed(old, refused))["batch_job_id"])
+    assert counted(workshop.advance(retry)) == {"delivered": refused}
+    expected = {str(effect_id(retry, id, "call")) for id in (ids[0], *ids[9:19])}
+    assert endpoint.book.ids >= expected
+    assert endpoint.book.total == 40 + refused
+
+
+def test_who_was_not_sent_to_because_the_host_wants_patience_loses_no_attempt(
+    product: Product, workshop: Workshop, endpoint: Endpoint
+) -> None:
+    product.add_people(60)
+    endpoint.answer = lambda _: Answer(429, {"Retry-After": "30"})
+    job_id = product.run(product.workflow(steps=[webhook(endpoint, max_attempts=2)]))
+    job = workshop.advance(job_id)
+    assert counted(job) == {"waiting": 60}
+    # Those who were on their way when it asked for patience were sent to, nobody after them.
+    sent = {run["person_id"] for run in product.runs(job_id) if run["reason"] == "http.429"}
+    rested = [run for run in product.runs(job_id) if run["person_id"] not in sent]
+    assert endpoint.book.total == len(sent) <= 25
+    assert {(run["reason"], run["steps"][-1]["attempts"]) for run in rested} == {("host.resting", 0)}
+    assert product.execute("SELECT sum(attempts) FROM effects") == [(len(sent),)]

@@ -2,6 +2,7 @@
 
 port      Deliveries: a sub-batch in, one outcome each, never an exception; what goes in and what comes out
 retries   which failures are tried again at once, which later, which never
+hosts     how much one process asks of a host, and which of them want to be left alone
 outbound  the guard in front of every connection: which addresses may be reached at all
 webhook   HTTP requests, signed
 email     messages over SMTP

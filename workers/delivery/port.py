@@ -54,7 +54,12 @@ class Deliveries:
         secret = given.get_secret_value() if given is not None else secrets.derive("webhook signature")
         outbound = Outbound(settings.outbound_allow)
         emails = Emails(Relay.parse(settings.smtp_url), settings.email_from or "tidegate@localhost", clock.now, jitter)
-        return cls(lambda: Webhooks(outbound, secret, clock.now, jitter), emails, clock)
+        per_host, total = settings.outbound_per_host, settings.outbound_total
+
+        def webhooks() -> Webhooks:
+            return Webhooks(outbound, secret, clock.now, jitter, per_host=per_host, total=total)
+
+        return cls(webhooks, emails, clock)
 
     def send_many(self, requests: Sequence[Outgoing]) -> list[Outcome]:
         """The outcome of each request, in their order. Takes at most about 45 seconds, whatever the world does."""

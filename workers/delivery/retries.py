@@ -56,13 +56,17 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """How one try ended. `sent` tells whether the receiver may have taken it although it failed."""
+    """How one try ended. `sent` tells whether the receiver may have taken it although it failed.
+
+    Without `tried` there was no try: it was too late for one, or the receiver had asked to be left alone.
+    """
 
     state: Literal["succeeded", "failed", "retry"]
     error: str | None = None
     provider_id: str | None = None
     retry_after: float | None = None
     sent: bool = False
+    tried: bool = True
 
     def outcome(self, outgoing: Outgoing, tries: int) -> Outcome:
         state = "unknown" if self.ambiguous and outgoing.holds else self.state
@@ -74,7 +78,7 @@ class Result:
         return self.state == "retry" and self.sent
 
 
-NOT_TRIED = Result("retry", "not_tried")
+NOT_TRIED = Result("retry", "not_tried", tried=False)
 """There was no time left for it; it can be tried later without a doubt."""
 
 

@@ -12,7 +12,6 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
-from weakref import WeakValueDictionary
 
 import httpcore2
 import httpx2
@@ -20,11 +19,13 @@ import orjson
 from standardwebhooks.webhooks import Webhook
 
 from aggregates.errors import DomainError
+from workers.delivery.hosts import Hosts
 from workers.delivery.outbound import GuardedBackend, Outbound
 from workers.delivery.retries import NOT_TRIED, RETRY_AFTER_LIMIT, Outcome, Outgoing, Result, pause_before_next
 
 PER_HOST = 50
-"""Requests to one host at a time, for one process."""
+TOTAL = 200
+"""Requests at a time, to one host and to all of them, for one process that was not told otherwise."""
 
 ANSWER_LIMIT = 64 * 1024
 """How much of an answer is read, in bytes. What it says is not kept."""
@@ -56,17 +57,18 @@ class Webhooks:
         secret: str | bytes,
         now: Callable[[], datetime],
         chance: Callable[[float], float],
+        *,
         per_host: int = PER_HOST,
+        total: int = TOTAL,
     ) -> None:
         self._signer = Webhook(secret)
         self._now = now
         self._chance = chance
-        self._per_host = per_host
-        self._slots: WeakValueDictionary[str, asyncio.Semaphore] = WeakValueDictionary()
+        self._hosts = Hosts(per_host, total, chance)
         self._pool = httpcore2.AsyncConnectionPool(
             ssl_context=httpx2.create_ssl_context(trust_env=False),
             max_connections=None,
-            max_keepalive_connections=200,
+            max_keepalive_connections=total,
             keepalive_expiry=IDLE_SECONDS,
             network_backend=GuardedBackend(outbound),
         )
@@ -77,8 +79,8 @@ class Webhooks:
         result, tries = NOT_TRIED, 0
         while True:
             attempted = await self._in_turn(outgoing, deadline)
-            if attempted is None:
-                return result.outcome(outgoing, tries)
+            if not attempted.tried:
+                return (result if tries else attempted).outcome(outgoing, tries)
             result, tries = attempted, tries + 1
             pause = pause_before_next(outgoing, result, tries, deadline - loop.time(), self._chance)
             if pause is None:
@@ -88,24 +90,26 @@ class Webhooks:
     async def close(self) -> None:
         await self._pool.aclose()
 
-    async def _in_turn(self, outgoing: Outgoing, deadline: float) -> Result | None:
-        """One try, when its host has a free slot; None if there was no time left for it."""
+    async def _in_turn(self, outgoing: Outgoing, deadline: float) -> Result:
+        """One try, when its host has a free slot and does not want to be left alone."""
         try:
             url = httpx2.URL(outgoing.request["url"])
         except (httpx2.InvalidURL, UnicodeError):
             return Result("failed", "url.invalid")
         if url.scheme not in {"http", "https"} or not HOST.fullmatch(url.raw_host):
             return Result("failed", "url.invalid")
-        slot = self._slots.setdefault(url.host, asyncio.Semaphore(self._per_host))
         try:
-            async with asyncio.timeout_at(deadline - LEAST_SECONDS):
-                await slot.acquire()
+            async with self._hosts.slot(url.host, deadline - LEAST_SECONDS):
+                # Asked once it is our turn: whoever was before us may have been told to go away.
+                rests = self._hosts.rests(url.host)
+                if rests is not None:
+                    return Result("retry", "host.resting", retry_after=rests, tried=False)
+                result = await self._try(outgoing, url, deadline)
+                if result.retry_after:
+                    self._hosts.rest(url.host, result.retry_after)
+                return result
         except TimeoutError:
-            return None
-        try:
-            return await self._try(outgoing, url, deadline)
-        finally:
-            slot.release()
+            return NOT_TRIED
 
     async def _try(self, outgoing: Outgoing, url: httpx2.URL, deadline: float) -> Result:
         left = deadline - asyncio.get_running_loop().time()

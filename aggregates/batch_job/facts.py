@@ -1,0 +1,93 @@
+"""What the events of a batch job add up to."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from aggregates.base import Aggregate, Event
+from aggregates.batch_job.events import (
+    BatchJobApproved,
+    BatchJobCancelled,
+    BatchJobCancelRequested,
+    BatchJobCompleted,
+    BatchJobEnrolled,
+    BatchJobFailed,
+    BatchJobPaused,
+    BatchJobProgressed,
+    BatchJobRejected,
+    BatchJobRequested,
+    BatchJobResumed,
+    BatchJobRunCancelled,
+    BatchJobStepDecided,
+    BatchJobUnknownDecided,
+)
+from aggregates.batch_job.pace import Pace
+
+
+class Recorded(Aggregate):
+    """A batch job as it stands by its events; what may be done with it is `BatchJob`'s business."""
+
+    def _acknowledged(self, acknowledgement: dict[str, Any]) -> None:
+        self.acknowledgement = acknowledgement
+        self.acknowledged_count: int = acknowledgement["count"]
+        self.fingerprint: str = acknowledgement["fingerprint"]
+
+    def _requested(self, event: BatchJobRequested) -> None:
+        self.workflow_id = self.parent_id = event.workflow_id
+        self.workflow_version = event.workflow_version
+        self.variables = event.variables
+        self._acknowledged(event.acknowledgement)
+        self.request_digest = event.request_digest
+        self.send_mode = event.send_mode
+        self.schedule_id = event.schedule_id
+        self.requesters = {event.meta["actor"], event.meta.get("on_behalf_of")} - {None}
+        self.approved_by: str | None = None
+        self.decisions: dict[str, str] = {}
+        self.cancelled_runs: frozenset[int] = frozenset()
+        self.unknown_decided: dict[int, str] = {}
+        self.frozen = event.frozen
+        self.manual = event.manual
+        self.retry_of = event.retry_of
+        self.pace = Pace.of(event.rate, event.breaker)
+        self.due_at = event.held_until
+        self.enrolled: int | None = None
+        self.counts: dict[str, int] = {}
+        self.status = event.status
+
+    def evolve(self, event: Event) -> None:
+        match event:
+            case BatchJobRequested():
+                self._requested(event)
+            case BatchJobApproved():
+                self._acknowledged(event.acknowledgement)
+                self.approved_by = event.meta["actor"]
+            case BatchJobStepDecided():
+                self.decisions = {**self.decisions, event.step_id: event.decision}
+            case BatchJobUnknownDecided():
+                self.unknown_decided = {**self.unknown_decided, event.person_id: event.decision}
+            case BatchJobRunCancelled():
+                self.cancelled_runs |= {event.person_id}
+            case BatchJobEnrolled():
+                self.enrolled = event.enrolled
+            case BatchJobResumed():
+                self.status = "queued" if self.enrolled is None else "running"
+            case BatchJobProgressed() | BatchJobCancelled():
+                self.counts = event.counts
+            case BatchJobCompleted():
+                self.counts = event.counts
+                self.status = "completed_with_failures" if event.failures else "completed"
+        self.status = _STATUS.get(type(event), self.status)
+        if self.status != "held":
+            self.due_at = None
+
+
+_STATUS: dict[type[Event], str] = {
+    BatchJobApproved: "queued",
+    BatchJobRejected: "rejected",
+    BatchJobEnrolled: "running",
+    BatchJobPaused: "paused",
+    BatchJobCancelRequested: "cancelling",
+    BatchJobCancelled: "cancelled",
+    BatchJobFailed: "failed",
+}
+"""Where an event leads whatever was before."""

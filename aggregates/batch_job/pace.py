@@ -1,0 +1,93 @@
+"""How fast a job may send, and when it stops by itself."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from aggregates.errors import Problem, invalid
+
+RATE = r"[1-9][0-9]{0,5}/(second|minute|hour)"
+SECONDS = {"second": 1, "minute": 60, "hour": 3600}
+
+AHEAD_SECONDS = 0.1
+"""How much of a rate may go out at once: what it allows in so many seconds, and one person at least."""
+
+MOST_ATTEMPTS = 1_000_000
+
+
+@dataclass(frozen=True)
+class Breaker:
+    """Stops a job when more than `max_failure_ratio` of at least `min_attempts` attempts have failed."""
+
+    min_attempts: int
+    max_failure_ratio: float
+
+    def trips(self, attempts: int, failures: int) -> bool:
+        return attempts >= self.min_attempts and failures > self.max_failure_ratio * attempts
+
+
+@dataclass(frozen=True)
+class Pace:
+    """What a job was asked for beside its people. `rate` is `100/minute`; None sends as fast as it goes."""
+
+    rate: str | None = None
+    breaker: Breaker | None = None
+
+    @classmethod
+    def of(cls, rate: str | None, breaker: Mapping[str, Any] | None) -> Pace:
+        """What was recorded."""
+        return cls(rate, Breaker(**breaker) if breaker else None)
+
+    @classmethod
+    def parse(cls, rate: Any, breaker: Any) -> Pace:
+        """What was asked for; refused with every problem."""
+        problems = []
+        if rate is not None and not (isinstance(rate, str) and re.fullmatch(RATE, rate)):
+            problems.append(_problem("/rate", "A number of people for each second, minute or hour.", "100/minute"))
+        if breaker is not None and not _is_breaker(breaker):
+            example = {"min_attempts": 100, "max_failure_ratio": 0.2}
+            problems.append(
+                _problem("/breaker", "How many attempts at least, and which share of them may fail.", example)
+            )
+        if problems:
+            raise invalid("request.invalid", problems)
+        return cls.of(rate, breaker)
+
+    def as_data(self) -> dict[str, Any]:
+        breaker = self.breaker
+        told = (
+            {"min_attempts": breaker.min_attempts, "max_failure_ratio": breaker.max_failure_ratio} if breaker else None
+        )
+        return {"rate": self.rate, "breaker": told}
+
+    @property
+    def gap(self) -> float:
+        """Seconds between two people at this rate; 0 if there is none."""
+        if self.rate is None:
+            return 0.0
+        number, _, period = self.rate.partition("/")
+        return SECONDS[period] / int(number)
+
+    @property
+    def at_once(self) -> int:
+        """How many may go out together at this rate; only of use if there is one."""
+        return max(1, int(AHEAD_SECONDS / self.gap + 1e-9))
+
+
+UNHINDERED = Pace()
+
+
+def _problem(pointer: str, message: str, example: Any) -> Problem:
+    return Problem(pointer, "field.invalid", message, None, None, example)
+
+
+def _is_breaker(given: Any) -> bool:
+    if not isinstance(given, Mapping) or set(given) != {"min_attempts", "max_failure_ratio"}:
+        return False
+    attempts, ratio = given["min_attempts"], given["max_failure_ratio"]
+    if isinstance(attempts, bool) or isinstance(ratio, bool) or not isinstance(ratio, int | float):
+        return False
+    return isinstance(attempts, int) and 1 <= attempts <= MOST_ATTEMPTS and 0 <= ratio < 1
