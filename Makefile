@@ -3,6 +3,7 @@
 VENV := .venv
 PYTHON := $(VENV)/bin/python
 INSTALLED := $(VENV)/.installed
+PEERS := $(VENV)/peers
 CANDIDATES := python3 python3.14 python3.13 python3.12 python3.11
 USABLE := import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))
 
@@ -12,11 +13,11 @@ ifneq ($(shell cat $(INSTALLED) 2>/dev/null) $(wildcard $(PYTHON)),$(CURDIR) $(P
 FOREIGN := force
 endif
 
-.PHONY: help demo up test check format lock bench clean force
+.PHONY: help demo up test check format lock bench bench-peers clean force
 .DELETE_ON_ERROR:
 
 help: ## Say what there is.
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 18
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 18
 
 demo: $(INSTALLED) ## Run the whole story on this machine: sizing, confirming, running, reading back.
 	@$(VENV)/bin/tidegate demo
@@ -39,6 +40,11 @@ format: $(INSTALLED) ## Format, and fix what can be fixed.
 
 bench: $(INSTALLED) ## Measure, beside the raw limit. ARGS are for the benchmark.
 	@$(PYTHON) -m benchmarks $(ARGS)
+
+bench-peers: $(INSTALLED) ## Measure other engines at the same work. ARGS are for the benchmark.
+	@test -x $(PEERS)/bin/python || $(PYTHON) -m venv $(PEERS)
+	@$(PEERS)/bin/python -m pip install --quiet --disable-pip-version-check -r benchmarks/peers/requirements.txt
+	@$(PYTHON) -m benchmarks.peers $(PEERS)/bin/python $(ARGS)
 
 lock: $(INSTALLED) ## Resolve the dependencies again, with hashes. UPGRADE=1 takes the newest.
 	@$(PYTHON) -m venv $(VENV)/lock
