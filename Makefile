@@ -4,7 +4,10 @@ VENV := .venv
 PYTHON := $(VENV)/bin/python
 INSTALLED := $(VENV)/.installed
 PEERS := $(VENV)/peers
+OTHERS := $(VENV)/interop/.installed
+CLIENTS := tests/interop
 CANDIDATES := python3 python3.14 python3.13 python3.12 python3.11
+SIDE_BY_SIDE := 2
 USABLE := import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))
 
 # An environment that was copied along with the tree belongs to the other tree, and one whose Python is gone to none:
@@ -13,7 +16,7 @@ ifneq ($(shell cat $(INSTALLED) 2>/dev/null) $(wildcard $(PYTHON)),$(CURDIR) $(P
 FOREIGN := force
 endif
 
-.PHONY: help demo up test check format lock bench bench-peers clean force
+.PHONY: help demo up test interop nightly check format lock bench bench-peers clean force
 .DELETE_ON_ERROR:
 
 help: ## Say what there is.
@@ -26,7 +29,13 @@ up: $(INSTALLED) ## Start everything and keep it running: PostgreSQL, Valkey, se
 	@$(VENV)/bin/tidegate up
 
 test: $(INSTALLED) ## Run the tests, on a real PostgreSQL and a real Valkey. ARGS are for pytest.
-	@$(PYTHON) -m pytest $(ARGS)
+	@$(PYTHON) -m pytest --numprocesses $(SIDE_BY_SIDE) --dist loadfile $(ARGS)
+
+interop: $(OTHERS) ## Hold the running server against the suites and clients of others. ARGS are for pytest.
+	@$(PYTHON) -m pytest -m interop $(CLIENTS) $(ARGS)
+
+nightly: $(OTHERS) ## The same, with many more generated cases over HTTP.
+	@$(PYTHON) -m pytest -m interop $(CLIENTS) --cases 20 --least 5000 --http-seed "$$(date +%j)" $(ARGS)
 
 check: $(INSTALLED) ## Format, lint, types, architecture.
 	@$(PYTHON) -m ruff format --check --quiet . || { echo 'Not formatted: run `make format`.'; exit 1; }
@@ -53,8 +62,17 @@ lock: $(INSTALLED) ## Resolve the dependencies again, with hashes. UPGRADE=1 tak
 		--no-annotate --no-header $(if $(UPGRADE),--upgrade) pyproject.toml --output-file requirements.lock
 	@rm -rf $(VENV)/lock
 
+# Node and npm come as a wheel, into an environment of their own; what the clients need is locked like everything else.
+$(OTHERS): $(INSTALLED) $(CLIENTS)/requirements.lock $(CLIENTS)/package-lock.json $(CLIENTS)/.npmrc
+	@echo 'Preparing the clients of others; this happens once and takes about a minute.'
+	@$(PYTHON) -m venv $(VENV)/interop
+	@PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_INPUT=1 \
+		$(VENV)/interop/bin/python -m pip install --quiet --require-hashes -r $(CLIENTS)/requirements.lock
+	@cd $(CLIENTS) && PATH="$(CURDIR)/$(VENV)/interop/bin:$$PATH" npm ci --loglevel=error
+	@touch $(OTHERS)
+
 clean: ## Remove what was made here, except the data directory.
-	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) $(CLIENTS)/node_modules build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(INSTALLED): requirements.lock pyproject.toml $(FOREIGN)

@@ -13,4 +13,5 @@ walk        people on their way through the steps
 workflow    what is to happen, versioned
 schedule    when it is to happen
 batch_job   one fan-out of one workflow version over one frozen audience
+refusal     a call that was refused
 """

@@ -105,6 +105,13 @@ CODES: dict[str, Code] = {
     "person.not_found": Code(Kind.NOT_FOUND, "No such person.", "List them: GET /api/v1/people."),
     "key.not_found": Code(Kind.NOT_FOUND, "No such key.", "List them: `tidegate keys list`."),
     "project.not_found": Code(Kind.NOT_FOUND, "No such project.", "Make it: `tidegate projects create`."),
+    "event.not_found": Code(Kind.NOT_FOUND, "No such event.", "List them: GET /api/v1/log."),
+    "stream.not_found": Code(
+        Kind.NOT_FOUND, "No such workflow, schedule, batch job or refusal.", "See stream_id: GET /api/v1/log."
+    ),
+    "stream.not_begun": Code(
+        Kind.NOT_FOUND, "It did not exist then yet.", "Ask for the position or the time of its first event, or later."
+    ),
     "stream.conflict": Code(
         Kind.CONFLICT, "It was changed by somebody else at the same time.", "Read it again, then repeat."
     ),
@@ -217,9 +224,10 @@ CODES: dict[str, Code] = {
     ),
     "cohort.invalid": Code(Kind.INVALID, "The cohort is not valid.", "Correct the fields that are named."),
     "key.not_for_agents": Code(
-        Kind.DENIED, "An agent cannot make or revoke keys.", "Ask a person of the project to do it."
+        Kind.DENIED, "An agent cannot make, change or revoke keys.", "Ask a person of the project to do it."
     ),
-    "key.invalid": Code(Kind.INVALID, "The key cannot be made like this.", "Correct the fields that are named."),
+    "key.invalid": Code(Kind.INVALID, "The key cannot be like this.", "Correct the fields that are named."),
+    "key.revoked": Code(Kind.CONFLICT, "The key was revoked, for good.", "Make a new one."),
 }
 
 

@@ -2,13 +2,13 @@
 
 Every command is one database transaction: its idempotency row, its events and its answer are there together
 or not at all. So a crash at any instant leaves either nothing or everything, and a retry with the same key
-gets the same answer.
+gets the same answer. What is refused leaves one record, written after everything else of it was rolled back.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import asdict, dataclass, is_dataclass
 from typing import Any, Protocol
 
@@ -18,6 +18,7 @@ from aggregates.values import digest
 from commands import approval, batch_job, due, keys, people, policy, runs, schedule, simulation, workflow
 from commands.context import Accepted, Context
 from commands.grants import authorize
+from commands.refusals import Record, subject_of
 
 Handler = Callable[[Any, Context], Accepted]
 
@@ -51,6 +52,7 @@ HANDLERS: dict[type, Handler] = {
     people.ImportPeople: people.import_people,
     people.CreateCohort: people.create_cohort,
     keys.CreateKey: keys.create,
+    keys.ChangeKey: keys.change,
     keys.RevokeKey: keys.revoke,
     policy.SetPolicy: policy.set_policy,
 }
@@ -98,33 +100,45 @@ class Unit(Protocol):
 
 
 class Bus:
-    """Takes a command and who asks; answers what was accepted, or raises DomainError."""
+    """Takes a command and who asks; answers what was accepted, or raises DomainError and has that recorded."""
 
-    def __init__(self, unit_of_work: Callable[[], AbstractContextManager[Unit, Any]]) -> None:
+    def __init__(self, unit_of_work: Callable[[], AbstractContextManager[Unit, Any]], record: Record) -> None:
         self._unit_of_work = unit_of_work
+        self._record = record
 
     def dispatch(self, command: Any, meta: Meta) -> Accepted:
         """Handle one command. Raises StreamMoved as `stream.conflict` after a few tries."""
-        authorize(meta.principal, type(command).__name__)
-        for _ in range(ATTEMPTS):
-            try:
-                with self._unit_of_work() as unit:
-                    return self._once(command, meta, unit)
-            except StreamMoved:
-                continue
-        raise DomainError("stream.conflict")
+        with self._recording(command, meta):
+            authorize(meta.principal, type(command).__name__)
+            for _ in range(ATTEMPTS):
+                try:
+                    with self._unit_of_work() as unit:
+                        return self._once(command, meta, unit)
+                except StreamMoved:
+                    continue
+            raise DomainError("stream.conflict")
 
     def rehearse(self, command: Any, meta: Meta) -> Rehearsal:
         """Pass every check of `dispatch` or be refused by it, at this moment, and change nothing."""
-        authorize(meta.principal, type(command).__name__)
+        with self._recording(command, meta):
+            authorize(meta.principal, type(command).__name__)
+            try:
+                with self._unit_of_work() as unit:
+                    rehearsal = Rehearsal(self._once(command, meta, unit), not unit.appended)
+                    raise _Rehearsed
+            except _Rehearsed:
+                return rehearsal
+            except StreamMoved:
+                raise DomainError("stream.conflict") from None
+
+    @contextmanager
+    def _recording(self, command: Any, meta: Meta) -> Iterator[None]:
+        """Have a refusal recorded, once everything else of the command was rolled back."""
         try:
-            with self._unit_of_work() as unit:
-                rehearsal = Rehearsal(self._once(command, meta, unit), not unit.appended)
-                raise _Rehearsed
-        except _Rehearsed:
-            return rehearsal
-        except StreamMoved:
-            raise DomainError("stream.conflict") from None
+            yield
+        except DomainError as refusal:
+            self._record(refusal, meta, type(command).__name__, subject_of(vars(command)))
+            raise
 
     def _once(self, command: Any, meta: Meta, unit: Unit) -> Accepted:
         name = type(command).__name__

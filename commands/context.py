@@ -168,6 +168,11 @@ class Keys(Protocol):
     def create(self, project_id: UUID, **fields: Any) -> tuple[str, str]:
         """The key's id and, for this one time, its plain text."""
 
+    def terms(self, project_id: UUID, id: str) -> Mapping[str, Any] | None:
+        """What a key of the project is, read for an update; None when there is none."""
+
+    def change(self, project_id: UUID, id: str, **fields: Any) -> None: ...
+
     def revoke(self, project_id: UUID, id: str, now: datetime) -> bool: ...
 
 

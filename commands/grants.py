@@ -61,6 +61,7 @@ COMMANDS: dict[str, tuple[str, ...]] = {
     "ImportPeople": ("person:write",),
     "CreateCohort": ("cohort:write",),
     "CreateKey": ("key:admin",),
+    "ChangeKey": ("key:admin",),
     "RevokeKey": ("key:admin",),
     "SetPolicy": ("key:admin",),
 }
@@ -86,6 +87,10 @@ READS: dict[str, tuple[str, ...]] = {
     "components.get": ("workflow:read",),
     "policy.get": ("workflow:read",),
     "views.list": ("audit:read",),
+    "log.read": ("audit:read",),
+    "log.get": ("audit:read",),
+    "state.at": ("audit:read",),
+    "state.diff": ("audit:read",),
 }
 
 

@@ -1,15 +1,15 @@
-"""API keys: made with scopes, shown once, revoked at once."""
+"""API keys: made with scopes, shown once, changed and revoked at once."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any
 
 from aggregates.errors import DomainError, Problem, invalid
-from aggregates.policy import LARGEST, Limits
-from aggregates.values import NAME_LIMIT
+from aggregates.policy import Limits
 from commands.context import Accepted, Context
-from commands.grants import SCOPES
+from commands.key_terms import LIFTED, KeyTerms, problems_of
 
 
 @dataclass(frozen=True)
@@ -25,6 +25,23 @@ class CreateKey:
 
 
 @dataclass(frozen=True)
+class ChangeKey:
+    """Change what a key may do, from its next request on. What is left out stays.
+
+    A limit, a rate or an end is given anew, or taken away by its name in `lifted`. The mark `agent` is only ever set.
+    """
+
+    key_id: str
+    name: str | None = None
+    scopes: tuple[str, ...] | None = None
+    agent: bool | None = None
+    limits: Limits = field(default_factory=Limits)
+    rate_per_minute: int | None = None
+    expires_at: datetime | None = None
+    lifted: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class RevokeKey:
     """Revoke a key; its next request is refused."""
 
@@ -33,20 +50,38 @@ class RevokeKey:
 
 def create(command: CreateKey, ctx: Context) -> Accepted:
     _no_agent(ctx)
-    problems = _problems(command, ctx)
+    terms = KeyTerms(
+        command.name,
+        command.scopes,
+        command.agent,
+        command.limits,
+        command.rate_per_minute,
+        command.expires_at,
+    )
+    problems = problems_of(terms, ctx.meta)
     if problems:
         raise invalid("key.invalid", problems)
-    key_id, plain = ctx.keys.create(
-        ctx.meta.principal.project_id,
-        name=command.name,
-        scopes=sorted(set(command.scopes)),
-        agent=command.agent,
-        limits=command.limits.as_data(),
-        rate_per_minute=command.rate_per_minute,
-        expires_at=command.expires_at and command.expires_at.astimezone(UTC),
-        now=ctx.meta.now,
-    )
+    key_id, plain = ctx.keys.create(ctx.meta.principal.project_id, now=ctx.meta.now, **terms.as_columns())
     return Accepted(key_id, {"key_id": key_id, "scopes": sorted(set(command.scopes))}, once={"key": plain})
+
+
+def change(command: ChangeKey, ctx: Context) -> Accepted:
+    _no_agent(ctx)
+    project_id = ctx.meta.principal.project_id
+    found = ctx.keys.terms(project_id, command.key_id)
+    if found is None:
+        raise DomainError("key.not_found")
+    if found["revoked_at"] is not None:
+        raise DomainError("key.revoked")
+    stands = KeyTerms.of(found)
+    wanted = _changed(stands, command)
+    problems = _lifted_problems(command) + problems_of(wanted, ctx.meta, stands)
+    if problems:
+        raise invalid("key.invalid", problems)
+    columns = wanted.as_columns()
+    if columns != stands.as_columns():
+        ctx.keys.change(project_id, command.key_id, **columns)
+    return Accepted(command.key_id, {"key_id": command.key_id, **wanted.as_data()})
 
 
 def revoke(command: RevokeKey, ctx: Context) -> Accepted:
@@ -62,42 +97,23 @@ def _no_agent(ctx: Context) -> None:
         raise DomainError("key.not_for_agents")
 
 
-def _problems(command: CreateKey, ctx: Context) -> list[Problem]:
-    problems = []
-    if not 0 < len(command.name) <= NAME_LIMIT or not command.name.isprintable():
-        problems.append(
-            Problem(
-                "/name", "field.invalid", f"A name is 1 to {NAME_LIMIT} printable characters.", None, "string", "ci"
-            )
-        )
-    unknown = [scope for scope in command.scopes if scope not in SCOPES]
-    if unknown or not command.scopes:
-        problems.append(
-            Problem("/scopes", "scope.unknown", "A key has one or more of the known scopes.", None, sorted(SCOPES))
-        )
-    # A key hands on what its maker may do, never more.
-    beyond = [scope for scope in command.scopes if scope in SCOPES and scope not in ctx.meta.principal.scopes]
-    if beyond:
-        problems.append(Problem("/scopes", "scope.beyond", "You cannot give scopes that you lack.", beyond))
-    problems += command.limits.problems() or command.limits.beyond(ctx.meta.principal.own_limits)
-    if command.agent and "batch:approve" in command.scopes:
-        problems.append(Problem("/scopes", "scope.agent", "A key marked agent can never approve.", "batch:approve"))
-    if command.rate_per_minute is not None and not 1 <= command.rate_per_minute <= LARGEST:
-        problems.append(Problem("/rate_per_minute", "field.invalid", "A positive number.", None, "integer", 1000))
-    own_rate = ctx.meta.principal.rate_per_minute
-    if own_rate is not None and (command.rate_per_minute is None or command.rate_per_minute > own_rate):
-        message = "You cannot give more than your own limit."
-        problems.append(Problem("/rate_per_minute", "limit.beyond", message, None, own_rate))
-    if command.expires_at is not None and not _in_future(command.expires_at, ctx.meta.now):
-        problems.append(
-            Problem("/expires_at", "field.invalid", "An instant in the future with its offset.", None, "date-time")
-        )
-    return problems
+def _changed(stands: KeyTerms, command: ChangeKey) -> KeyTerms:
+    """What the key would be: what is given replaces, what is lifted is gone, the rest stays."""
+    kept = {name: value for name, value in stands.limits.as_data().items() if name not in command.lifted}
+    given: dict[str, Any] = {
+        name: value
+        for name in ("name", "scopes", "agent", "rate_per_minute", "expires_at")
+        if (value := getattr(command, name)) is not None
+    }
+    gone: dict[str, Any] = {name: None for name in ("rate_per_minute", "expires_at") if name in command.lifted}
+    return replace(stands, **{**gone, **given, "limits": Limits.of({**kept, **command.limits.as_data()})})
 
 
-def _in_future(instant: datetime, now: datetime) -> bool:
-    """Whether it is one, with an offset, that a calendar in UTC has as well."""
-    try:
-        return instant.tzinfo is not None and instant.astimezone(UTC) > now
-    except OverflowError:
-        return False
+def _lifted_problems(command: ChangeKey) -> list[Problem]:
+    """What cannot be taken away, because it is no limit, or because it is given in the same breath."""
+    given = {**command.limits.as_data(), "rate_per_minute": command.rate_per_minute, "expires_at": command.expires_at}
+    return [
+        Problem("/lifted", "field.invalid", "A limit is taken away or given, not both.", None, list(LIFTED))
+        for name in command.lifted
+        if name not in LIFTED or given.get(name) is not None
+    ]

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Engine, create_engine, select
@@ -16,11 +18,14 @@ from aggregates.steps import catalogue
 from aggregates.steps.third_party import UnusableStepTypeError
 from commands.bus import Bus
 from commands.grants import ENGINE, SCOPES, authorize
+from commands.refusals import subject_of
 from engine.clock import Clock, SystemClock
 from engine.errors import StartupError
 from engine.ids import new_id
 from engine.keyring import Keyring
 from engine.rates import Rates
+from engine.refusals import Refusals
+from engine.replay import Replay
 from engine.secrets import Secrets
 from engine.sessions import Sessions
 from engine.settings import Settings
@@ -32,10 +37,12 @@ from projections.tables import installation, projects
 
 DEFAULT_PROJECT = "default"
 
+Authorize = Callable[[Principal, str], None]
+
 
 @dataclass(frozen=True)
 class System:
-    """Everything that a door or a worker needs. Doors use `bus`, `reads` and `principal_of` only."""
+    """Everything that a door or a worker needs. Doors use `bus`, `reads`, `replay`, `principal_of` and `admit` only."""
 
     settings: Settings
     engine: Engine
@@ -47,12 +54,45 @@ class System:
     policy: Policy
     bus: Bus
     reads: Reads
+    replay: Replay
     rates: Rates
+    refusals: Refusals
     sessions: Sessions
 
     def principal_of(self, credential: str, source: Source) -> Principal:
         """Who holds an API key; raises `auth.invalid`."""
-        return self.keyring.authenticate(_asking(self.engine), credential, source=source, now=self.clock.now())
+        try:
+            return self.keyring.authenticate(_asking(self.engine), credential, source=source, now=self.clock.now())
+        except DomainError:
+            self.refusals.stranger()
+            raise
+
+    def admit(
+        self, principal: Principal, name: str, about: Mapping[str, Any], *, via: str, **facts: str | None
+    ) -> None:
+        """Let in who may ask for a command or a read, and may ask again already; a refusal is recorded and raised.
+
+        Doors ask before they look at what was sent; `about` is where its ids are. The bus and the reads ask again.
+        """
+        try:
+            self.rates.take(principal)
+            authorize(principal, name)
+        except DomainError as refusal:
+            self.refused(refusal, principal, name, about, via=via, **facts)
+            raise
+
+    def refused(
+        self,
+        refusal: DomainError,
+        principal: Principal,
+        name: str,
+        about: Mapping[str, Any],
+        *,
+        via: str,
+        **facts: str | None,
+    ) -> None:
+        """Record what a door itself has refused; what it refuses as malformed it need not tell."""
+        self.refusals.record(refusal, self.meta(principal, via=via, **facts), name, subject_of(about))
 
     def meta(self, principal: Principal, *, via: str, **facts: str | None) -> Meta:
         """What a door adds to a command: the instant, who asks, and where it came in."""
@@ -71,6 +111,8 @@ def build(settings: Settings, *, clock: Clock | None = None) -> System:
     _take_in_step_types()
     secrets = Secrets.load_or_create(settings)
     parts = _parts(settings, secrets)
+    refusals = Refusals(parts.engine, parts.recorder, clock)
+    check = _recorded(authorize, refusals, clock)
     return System(
         settings=settings,
         engine=parts.engine,
@@ -80,11 +122,26 @@ def build(settings: Settings, *, clock: Clock | None = None) -> System:
         audiences=parts.audiences,
         keyring=parts.keyring,
         policy=parts.policy,
-        bus=Bus(lambda: unit_of_work(parts)),
-        reads=Reads(_asking(parts.engine), authorize, parts.policy),
-        rates=Rates(clock),
+        bus=Bus(lambda: unit_of_work(parts), refusals.record),
+        reads=Reads(_asking(parts.engine), check, parts.policy),
+        replay=Replay(_asking(parts.engine), check),
+        rates=Rates(_asking(parts.engine), clock),
+        refusals=refusals,
         sessions=Sessions(_asking(parts.engine), secrets.derive("mcp sessions"), clock, settings.mcp_session_hours),
     )
+
+
+def _recorded(check: Authorize, refusals: Refusals, clock: Clock) -> Authorize:
+    """The check of who may read, so that whom it refuses is recorded; a read does not know which door it came by."""
+
+    def checked(principal: Principal, name: str) -> None:
+        try:
+            check(principal, name)
+        except DomainError as refusal:
+            refusals.record(refusal, Meta(clock.now(), principal, new_id(), via="reads"), name)
+            raise
+
+    return checked
 
 
 def _take_in_step_types() -> None:

@@ -1,4 +1,4 @@
-"""API keys: made, looked up in constant time, revoked.
+"""API keys: made, looked up in constant time, changed, revoked.
 
 A key is `tg_live_<id>_<secret>`. The secret has 256 bits; what is stored is an HMAC of the whole key under a
 pepper that the database does not hold, so a stolen table opens nothing.
@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, Engine, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Engine, func, insert, or_, select, update
 
 from aggregates.base import Principal, Source
 from aggregates.errors import DomainError
@@ -26,6 +27,10 @@ LONGEST = 200
 """Longest credential that is looked at, in characters."""
 
 USE_IS_NOTED_EVERY = timedelta(minutes=1)
+
+TERMS = [
+    api_keys.c[name] for name in ("name", "scopes", "agent", "limits", "rate_per_minute", "expires_at", "revoked_at")
+]
 
 
 @dataclass(frozen=True)
@@ -43,11 +48,20 @@ class Keyring:
         )
         return key_id, plain
 
+    def terms(self, connection: Connection, project_id: UUID, key_id: str) -> Mapping[str, Any] | None:
+        """What a key is, but for what lets one in; nobody else changes it until the transaction is over."""
+        row = connection.execute(select(*TERMS).where(*_one(project_id, key_id)).with_for_update()).first()
+        return None if row is None else dict(row._mapping)
+
+    def change(self, connection: Connection, project_id: UUID, key_id: str, **fields: Any) -> None:
+        """Set some of its columns; requests that come later find them changed."""
+        connection.execute(update(api_keys).where(*_one(project_id, key_id)).values(**fields))
+
     def revoke(self, connection: Connection, project_id: UUID, key_id: str, now: datetime) -> bool:
         """Whether there is such a key; revoking twice is once."""
         done = connection.execute(
             update(api_keys)
-            .where(api_keys.c.id == key_id, api_keys.c.project_id == project_id)
+            .where(*_one(project_id, key_id))
             .values(revoked_at=func.coalesce(api_keys.c.revoked_at, now))
         )
         return done.rowcount == 1
@@ -77,6 +91,7 @@ class Keyring:
             agent=row.agent,
             limits=(Limits.of(row.project_limits), Limits.of(row.limits)),
             rate_per_minute=row.rate_per_minute,
+            expires_at=row.expires_at,
         )
 
     def _note_use(self, engine: Engine, key_id: str, last: datetime | None, now: datetime) -> None:
@@ -88,3 +103,7 @@ class Keyring:
 
     def _hash(self, plain: str) -> bytes:
         return hmac.new(self.pepper, plain.encode(), hashlib.sha256).digest()
+
+
+def _one(project_id: UUID, key_id: str) -> tuple[ColumnElement[bool], ...]:
+    return api_keys.c.id == key_id, api_keys.c.project_id == project_id

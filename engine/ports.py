@@ -216,5 +216,11 @@ class KeysPort:
     def create(self, project_id: UUID, **fields: Any) -> tuple[str, str]:
         return self._keyring.create(self._connection, project_id, **fields)
 
+    def terms(self, project_id: UUID, id: str) -> Mapping[str, Any] | None:
+        return self._keyring.terms(self._connection, project_id, id)
+
+    def change(self, project_id: UUID, id: str, **fields: Any) -> None:
+        self._keyring.change(self._connection, project_id, id, **fields)
+
     def revoke(self, project_id: UUID, id: str, now: datetime) -> bool:
         return self._keyring.revoke(self._connection, project_id, id, now)

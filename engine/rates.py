@@ -1,56 +1,75 @@
-"""How many requests a key may make: a token bucket for each key.
+"""How many requests a key may make: a bucket for each key that has a rate, shared by all server processes.
 
-The buckets live in this process: an installation of N servers lets a key make up to N times its rate. That is enough
-to keep one caller from crowding out the others, and costs no round trip.
+A bucket holds a minute's worth and fills steadily. What is kept of it is one instant, the one at which it will be full
+again; each request moves that by one request's share of a minute, in one statement that is a round trip of its own.
+Keys without a rate cost nothing.
 """
 
 from __future__ import annotations
 
 import math
-import threading
-from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Connection, Engine, func, literal, select, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.sql.dml import ReturningInsert
 
 from aggregates.base import Principal
 from aggregates.errors import DomainError
 from engine.clock import Clock
+from projections.tables import Instant, key_rates
 
-MOST_BUCKETS = 10_000
-"""From so many buckets on, those that are full again are dropped."""
+WINDOW = timedelta(minutes=1)
+"""What a bucket holds."""
+
+ROUNDING = timedelta(milliseconds=1)
+"""A share of a minute is a whole number of microseconds, so a whole bucket may come out a little over a minute."""
 
 
-@dataclass
-class _Bucket:
-    tokens: float
-    filled_at: float
+SKEW = timedelta(minutes=1)
+"""How far the clocks of servers may be apart. Less only makes the rate that of the fastest clock."""
 
 
 class Rates:
-    """The buckets of all keys that have a rate. A bucket holds a minute's worth and fills steadily."""
+    """The buckets of all keys that have a rate."""
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, engine: Engine, clock: Clock) -> None:
+        self._engine = engine
         self._clock = clock
-        self._lock = threading.Lock()
-        self._buckets: dict[str, _Bucket] = {}
 
     def take(self, principal: Principal) -> None:
         """Count one request. Raises `rate.limited` with the whole seconds to wait."""
         rate = principal.rate_per_minute
         if rate is None:
             return
-        with self._lock:
-            now = self._clock.monotonic()
-            bucket = self._buckets.get(principal.id)
-            if bucket is None:
-                self._make_room(now)
-                bucket = self._buckets[principal.id] = _Bucket(float(rate), now)
-            bucket.tokens = min(rate, bucket.tokens + (now - bucket.filled_at) * rate / 60)
-            bucket.filled_at = now
-            if bucket.tokens < 1:
-                wait = math.ceil((1 - bucket.tokens) * 60 / rate)
-                raise DomainError("rate.limited", details={"rate_per_minute": rate, "retry_after": wait})
-            bucket.tokens -= 1
+        now, share = self._clock.now(), WINDOW / rate
+        with self._engine.connect() as connection:
+            if connection.execute(_taking(principal.id, now, share)).first() is not None:
+                return
+            full_at = self._seen(connection, principal.id, now)
+        wait = max(1, math.ceil((full_at + share - now - WINDOW) / timedelta(seconds=1)))
+        raise DomainError("rate.limited", details={"rate_per_minute": rate, "retry_after": wait})
 
-    def _make_room(self, now: float) -> None:
-        """A bucket that was not used for a minute is full again, so forgetting it changes nothing."""
-        if len(self._buckets) >= MOST_BUCKETS:
-            self._buckets = {key: bucket for key, bucket in self._buckets.items() if now - bucket.filled_at < 60}
+    def _seen(self, connection: Connection, key_id: str, now: datetime) -> datetime:
+        """When a bucket that has run dry is full again: in a minute at most, as far as clocks agree."""
+        found = connection.execute(select(key_rates.c.full_at).where(key_rates.c.key_id == key_id)).scalar()
+        full_at: datetime = found or now
+        if full_at > now + WINDOW + SKEW:
+            # Some clock was far ahead, or ours was set back: without this the key would wait until we are there.
+            is_it = (key_rates.c.key_id == key_id, key_rates.c.full_at == full_at)
+            connection.execute(update(key_rates).where(*is_it).values(full_at=now + WINDOW))
+        return min(full_at, now + WINDOW)
+
+
+def _taking(key_id: str, now: datetime, share: timedelta) -> ReturningInsert[Any]:
+    """Move the instant by one share, if the bucket holds one; a row comes back only then."""
+    moved = func.greatest(key_rates.c.full_at, now, type_=Instant) + literal(share)
+    return (
+        insert(key_rates)
+        .values(key_id=key_id, full_at=now + share)
+        .on_conflict_do_update(
+            index_elements=[key_rates.c.key_id], set_={"full_at": moved}, where=moved <= now + WINDOW + ROUNDING
+        )
+        .returning(key_rates.c.key_id)
+    )

@@ -9,6 +9,7 @@ auth       API keys, hosts and origins
 asking     asks the human through the client, where the client can
 sessions   sessions of the older protocols, known to every process
 clients    what a client calls itself
+empty      resources and prompts, of which there are none
 endpoints  the paths, each behind its own checks
 serve      both doors, HTTP and MCP, in one process
 """

@@ -15,9 +15,9 @@ from mcp.server.lowlevel import Server
 
 from aggregates.base import Principal
 from aggregates.errors import DomainError
-from commands.grants import authorize
 from engine.bootstrap import System
 from engine.ids import new_id
+from mcp_adapter import empty
 from mcp_adapter.asking import ask, can_ask, sealed
 from mcp_adapter.auth import present_principal
 from mcp_adapter.clients import client_of
@@ -55,6 +55,11 @@ def build(system: System, table: Toolsets = TOOLSETS, *, version: str = "") -> S
         instructions=INSTRUCTIONS,
         on_list_tools=door.list_tools,
         on_call_tool=door.call_tool,
+        on_list_resources=empty.list_resources,
+        on_list_resource_templates=empty.list_resource_templates,
+        on_read_resource=empty.read_resource,
+        on_list_prompts=empty.list_prompts,
+        on_get_prompt=empty.get_prompt,
         # No argument of ours is mirrored in a header; without this the SDK lists all tools before each call.
         get_tool_input_schema=lambda _name: None,
     )
@@ -86,16 +91,19 @@ class _Door:
         if tool is None:
             raise MCPError(code=types.INVALID_PARAMS, message="There is no such tool here. See tools/list.")
         call = Call(self._system, principal, tool.name, _request_id(ctx), client_of(ctx))
+        raw = params.arguments or {}
         try:
-            self._system.rates.take(principal)
-            authorize(principal, tool.grant)
-            given = parse(tool.arguments, params.arguments or {})
+            # In a thread: a refusal is written down.
+            await to_thread.run_sync(call.admit, tool.grant, raw, limiter=self._threads)
+            given = parse(tool.arguments, raw)
             if tool.asks is not None and can_ask(ctx):
                 question = await ask(ctx, params, partial(tool.asks, call, given), self._threads)
                 if question is not None:
                     return question
             return _answered(await self._answer(call, tool, given))
         except DomainError as error:
+            if error.code == "confirm.declined":  # the one refusal that is this door's own
+                await to_thread.run_sync(call.refused, error, tool.grant, raw, limiter=self._threads)
             return refused(error)
         except Exception as error:  # noqa: BLE001  # whatever it was, an agent learns nothing of our insides
             return refused(_failure(error, call, tool))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
@@ -32,6 +32,18 @@ class Call:
     request_id: str
     client: str | None = None
 
+    @property
+    def _origin(self) -> dict[str, Any]:
+        return {"via": f"mcp:{self.tool}", "request_id": self.request_id, "client": self.client}
+
+    def admit(self, grant: str, given: Mapping[str, Any]) -> None:
+        """Refuse who may not ask for a command or a read, or not now; its ids tell what it is about."""
+        self.system.admit(self.principal, grant, given, **self._origin)
+
+    def refused(self, refusal: DomainError, grant: str, given: Mapping[str, Any]) -> None:
+        """Record a refusal of this door's own."""
+        self.system.refused(refusal, self.principal, grant, given, **self._origin)
+
     def dispatch(self, command: Any, *, idempotency_key: str | None = None, reason: str | None = None) -> Accepted:
         """Ask for something to be done; when this returns, reads show it (or the views are two seconds behind)."""
         accepted = self.system.bus.dispatch(command, self._meta(idempotency_key, reason))
@@ -45,14 +57,7 @@ class Call:
         return self.system.bus.rehearse(command, self._meta(idempotency_key))
 
     def _meta(self, idempotency_key: str | None, reason: str | None = None) -> Meta:
-        return self.system.meta(
-            self.principal,
-            via=f"mcp:{self.tool}",
-            client=self.client,
-            request_id=self.request_id,
-            idempotency_key=idempotency_key,
-            reason=reason,
-        )
+        return self.system.meta(self.principal, **self._origin, idempotency_key=idempotency_key, reason=reason)
 
 
 @dataclass(frozen=True)

@@ -13,5 +13,6 @@ cohorts     cohort_graph    named sets of people; what each leads to, and means 
 conditions                  one condition about a person, as SQL
 audience    audience_sql    sizing, fingerprint, enrolment; their statements
 keys                        API keys, without their secrets
+history                     the log: what was done, what was refused, by whom
 reads       Reads: all that a door receives
 """

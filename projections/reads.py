@@ -13,6 +13,7 @@ from aggregates.errors import DomainError
 from aggregates.policy import Policy
 from projections.batch_jobs import BatchJobReads, BatchJobsView
 from projections.cohorts import CohortReads
+from projections.history import LogReads
 from projections.keys import KeyReads
 from projections.people import PeopleReads
 from projections.runs import RunReads
@@ -43,6 +44,7 @@ class Reads:
         self.people = PeopleReads(engine, authorize)
         self.cohorts = CohortReads(engine, authorize)
         self.keys = KeyReads(engine, authorize)
+        self.log = LogReads(engine, authorize)
 
     def wait_for(self, position: int) -> None:
         """Return when every view has reached a position of the log; refuse after two seconds."""

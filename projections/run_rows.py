@@ -59,8 +59,8 @@ _EACH = f"CROSS JOIN LATERAL (({_OF_A_JOB}) UNION ALL ({_UNENROLLED})) AS x"
 _ONE_JOB = (
     _SHOWN,
     """
-FROM (SELECT h.id, v.workflow_id, v.workflow_version, v.requested_at, coalesce(v.manual, false) AS manual, h.status,
-             v.reason
+FROM (SELECT h.id, v.workflow_id, v.workflow_version, v.requested_at, h.status, v.reason,
+             EXISTS (SELECT 1 FROM manual_runs m WHERE m.job_id = h.id) AS manual
       FROM stream_heads h LEFT JOIN batch_jobs v ON v.id = h.id
       WHERE h.id = :job_id AND h.kind = 'batch_job' AND h.project_id = :project_id) AS j
 CROSS JOIN (SELECT CAST(:last AS bigint) AS last) AS s

@@ -68,6 +68,6 @@ def database_url(databases: Databases) -> Iterator[str]:
 
 
 @pytest.fixture
-def redis_url(services: Services) -> str:
+def redis_url(services: Services, worker_id: str) -> str:
     """The URL of an empty logical database."""
-    return emptied(services.redis_url)
+    return emptied(services.redis_url, worker_id)

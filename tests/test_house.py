@@ -12,6 +12,7 @@ import pytest
 from aggregates.base import Event
 from aggregates.batch_job import events as batch_job_events
 from aggregates.errors import CODES
+from aggregates.refusal import events as refusal_events
 from aggregates.schedule import events as schedule_events
 from aggregates.workflow import events as workflow_events
 from engine.settings import Settings
@@ -84,7 +85,7 @@ def test_every_setting_is_explained() -> None:
 
 
 def test_every_event_has_an_explicit_versioned_topic() -> None:
-    homes = {module.__name__ for module in (batch_job_events, schedule_events, workflow_events)}
+    homes = {module.__name__ for module in (batch_job_events, refusal_events, schedule_events, workflow_events)}
     ours = [event for event in _subclasses(Event) if event.__module__ in homes]
     assert {event.__module__ for event in ours} == homes
     assert all(re.fullmatch(r"[a-z_]+\.[a-z_]+\.v\d+", event.__dict__["TOPIC"]) for event in ours)

@@ -6,8 +6,6 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import httpx2
@@ -15,59 +13,23 @@ import pytest
 
 from engine.settings import child_environment
 from tests.support.agents import Agent
+from tests.support.installation import READING, Installation, installed
 from tests.support.processes import ROOT, living_in
-from tests.support.wait import until
 
 PEOPLE = 200
-READING = ["workflow:read", "workflow:write", "workflow:run", "run:read"]
-
-
-@dataclass(frozen=True)
-class Installation:
-    """A running installation and its owner's key."""
-
-    url: str
-    data_dir: Path
-    owner_key: str
-
-    def post(self, path: str, **request: Any) -> dict[str, Any]:
-        headers = {"Authorization": f"Bearer {self.owner_key}", **request.pop("headers", {})}
-        answer = httpx2.post(f"{self.url}/api/v1/{path}", headers=headers, timeout=30, **request)
-        assert answer.status_code < 300, answer.text
-        return dict(answer.json())
-
-    def agent(self, *, mode: str, scopes: list[str] | None = None) -> Agent:
-        """Somebody with a new key, marked as an agent's."""
-        chosen = [*READING, "person:read"] if scopes is None else scopes
-        made = self.post("keys", json={"name": "agent", "scopes": chosen, "agent": True})
-        return Agent(f"{self.url}/mcp", made["key"], mode)
 
 
 @pytest.fixture(scope="module")
 def installation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
     data_dir = tmp_path_factory.mktemp("up") / "data"
-    process = subprocess.Popen(
-        [sys.executable, "-m", "engine.cli", "up", "--port", "0"],
-        cwd=ROOT,
-        env=child_environment(TIDEGATE_DATA_DIR=str(data_dir)),
-    )
-    try:
-        url = data_dir / "url"
-        until(lambda: process.poll() is None and url.exists(), seconds=60, what="the address")
-        until((data_dir / "owner-key").exists, seconds=60, what="the owner key")
-        yield Installation(url.read_text().strip(), data_dir, (data_dir / "owner-key").read_text().strip())
-    finally:
-        process.send_signal(signal.SIGINT)
-        process.wait(timeout=60)
+    with installed(data_dir) as installation:
+        yield installation
     assert living_in(data_dir) == []
 
 
 @pytest.fixture(scope="module")
 def people(installation: Installation) -> None:
-    rows = "".join(f"p{n},p{n}@example.com,{'pro' if n % 2 else 'free'}\n" for n in range(PEOPLE))
-    installation.post(
-        "people:import?format=csv", content=f"distinct_id,email,plan\n{rows}", headers={"Content-Type": "text/csv"}
-    )
+    installation.people(PEOPLE)
 
 
 CONTENT: dict[str, Any] = {

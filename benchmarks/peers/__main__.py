@@ -108,8 +108,7 @@ def _working(python: str, peer: Peer, environment: Mapping[str, str]) -> Iterato
     with ExitStack() as cleanup:
         started: list[subprocess.Popen[bytes]] = []
         cleanup.callback(processes.end, started)
-        for words in peer.workers:
-            started.append(subprocess.Popen([python, "-m", *words], env=dict(environment)))
+        started += [subprocess.Popen([python, "-m", *words], env=dict(environment)) for words in peer.workers]
         yield
 
 

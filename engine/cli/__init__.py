@@ -11,8 +11,9 @@ admin       the way of some commands to the database: servers found or started, 
 tree        the supervised processes of one installation; signals: their orderly end
 
 One module for each group of commands: workflows, batch (with approval and watch), runs, schedules (with occurrences),
-people, cohorts, components, views, projects, policy, keys, config, processes, up, doctor, demo (and demo_books, its
-end), mcp_config. They are imported when they are called for, so that `--help` stays quick.
+people, cohorts, components, views, log, replay, projects, policy, keys, config, processes, mcp (with bridge),
+mcp_config, up, doctor, demo (and demo_books, its end). They are imported when they are called for, so that `--help`
+stays quick.
 """
 
 from engine.cli.app import main

@@ -36,6 +36,9 @@ COMMANDS = {
     "components": ("engine.cli.components:app", "The step types that workflows are made of.", PRODUCT),
     "cohorts": ("engine.cli.cohorts:app", "Named sets of people.", PRODUCT),
     "views": ("engine.cli.views:app", "How far the views have come; rebuild one.", PRODUCT),
+    "log": ("engine.cli.log:app", "What was done and what was refused, by whom.", PRODUCT),
+    "replay": ("engine.cli.replay:app", "How things were; and whether the log adds up to how they are.", PRODUCT),
+    "mcp": ("engine.cli.mcp:app", "Speak MCP on stdin and stdout, for agents.", PRODUCT),
     "up": ("engine.cli.up:up", "Start everything on this machine and keep it running.", RUNNING),
     "demo": (
         "engine.cli.demo:demo",
@@ -51,6 +54,7 @@ COMMANDS = {
     "projects": ("engine.cli.projects:app", "Projects, the tenants of an installation.", SETUP),
     "policy": ("engine.cli.policy:app", "Limits: what may be done, and what the project narrows of it.", SETUP),
     "keys": ("engine.cli.keys:app", "API keys.", SETUP),
+    "mcp-config": ("engine.cli.mcp_config:mcp_config", "Print what connects an agent's client to the server.", SETUP),
     "config": ("engine.cli.config:app", "Every setting, its value and where it came from.", SETUP),
 }
 

@@ -92,14 +92,12 @@ class Api:
 
 def connect(settings: Settings | None = None) -> Api:
     """The server that this user means; a Refusal that says what to do when none is known."""
-    settings = settings or load_settings()
-    url = settings.url or _read(settings, URL_FILE)
-    if not url:
-        raise Refusal.of(
-            "server.unknown",
-            f"No server is known: TIDEGATE_URL is not set and none runs in {settings.data_dir.absolute()}.",
-            then="Start one (`tidegate up`), or set TIDEGATE_URL and TIDEGATE_API_KEY.",
-        )
+    return Api(*located(settings or load_settings()))
+
+
+def located(settings: Settings) -> tuple[str, str]:
+    """Its address and the key; the same Refusal."""
+    url = address(settings)
     key = settings.api_key.get_secret_value() if settings.api_key else _read(settings, KEY_FILE)
     if not key:
         raise Refusal.of(
@@ -108,7 +106,19 @@ def connect(settings: Settings | None = None) -> Api:
             then="Set TIDEGATE_API_KEY. A key is made by `tidegate keys create`.",
             ends=Exit.NOT_ALLOWED,
         )
-    return Api(url, key)
+    return url, key
+
+
+def address(settings: Settings) -> str:
+    """Where the server is that this user means."""
+    url = settings.url or _read(settings, URL_FILE)
+    if not url:
+        raise Refusal.of(
+            "server.unknown",
+            f"No server is known: TIDEGATE_URL is not set and none runs in {settings.data_dir.absolute()}.",
+            then="Start one (`tidegate up`), or set TIDEGATE_URL and TIDEGATE_API_KEY.",
+        )
+    return url.rstrip("/")
 
 
 def new_idempotency_key() -> str:

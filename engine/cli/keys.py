@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Literal
 
 from cyclopts import App, Parameter
 
 from aggregates.policy import Limits
 from commands.grants import SCOPES, authorize
-from commands.keys import CreateKey, RevokeKey
+from commands.keys import ChangeKey, CreateKey, RevokeKey
 from engine.bootstrap import DEFAULT_PROJECT
 from engine.cli.admin import opened, owner_meta, project_id
+from engine.cli.exits import usage
 from engine.cli.limits import NO_LIMITS, LimitOptions
 from engine.cli.output import Column, Json, Output
 from projections.keys import KeyReads
@@ -19,6 +20,11 @@ from projections.keys import KeyReads
 app = App(name="keys", help="API keys.")
 
 Project = Annotated[str, Parameter(help="The project's name.")]
+Scopes = Annotated[tuple[str, ...], Parameter(negative="", help=f"One of {', '.join(sorted(SCOPES))}; or `all`.")]
+Liftable = Literal["max-audience", "approval-over", "max-growth", "minimum-interval", "send-mode", "rate", "expires"]
+LIFTED = {"minimum-interval": "minimum_interval_minutes", "rate": "rate_per_minute", "expires": "expires_at"}
+"""What is called otherwise than its option."""
+
 COLUMNS = (
     Column("key", "id"),
     Column("name", "name"),
@@ -35,7 +41,7 @@ COLUMNS = (
 def create(
     name: str,
     *,
-    scope: Annotated[tuple[str, ...], Parameter(negative="", help=f"One of {', '.join(sorted(SCOPES))}; or `all`.")],
+    scope: Scopes,
     agent: Annotated[bool, Parameter(negative="", help="For an agent: asks for tokens, can never approve.")] = False,
     limits: LimitOptions = NO_LIMITS,
     rate: Annotated[int | None, Parameter(help="Requests that it may make in a minute.")] = None,
@@ -45,10 +51,9 @@ def create(
 ) -> None:
     """Make a key. Its text is shown this one time."""
     out = Output(json)
-    every = SCOPES - {"batch:approve"} if agent else SCOPES
     command = CreateKey(
         name=name,
-        scopes=tuple(sorted(every)) if "all" in scope else scope,
+        scopes=_scopes(scope, agent=agent),
         agent=agent,
         limits=Limits(**limits.given()),
         rate_per_minute=rate,
@@ -58,6 +63,38 @@ def create(
         answer = system.bus.dispatch(command, owner_meta(system, project_id(system, project), "keys create"))
     out.record({**answer.data, **answer.once})
     out.say("Keep the key now; it is not shown again.")
+
+
+@app.command
+def change(
+    key: str,
+    *,
+    name: str | None = None,
+    scope: Scopes = (),
+    agent: Annotated[bool, Parameter(negative="", help="Mark it for an agent, for good.")] = False,
+    limits: LimitOptions = NO_LIMITS,
+    rate: Annotated[int | None, Parameter(help="Requests that it may make in a minute.")] = None,
+    expires: Annotated[datetime | None, Parameter(help="When it ends, with offset: 2027-01-31T00:00:00Z.")] = None,
+    lift: Annotated[tuple[Liftable, ...], Parameter(negative="", help="A limit that is taken away.")] = (),
+    project: Project = DEFAULT_PROJECT,
+    json: Json = False,
+) -> None:
+    """Change a key by its id; it counts from its next request on. What is left out stays."""
+    command = ChangeKey(
+        key,
+        name=name,
+        scopes=_scopes(scope, agent=agent) if scope else None,
+        agent=agent or None,
+        limits=Limits(**limits.given()),
+        rate_per_minute=rate,
+        expires_at=expires,
+        lifted=tuple(LIFTED.get(option, option.replace("-", "_")) for option in lift),
+    )
+    if command == ChangeKey(key):
+        raise usage("Name what changes.", then="tidegate keys change --help")
+    with opened() as system:
+        answer = system.bus.dispatch(command, owner_meta(system, project_id(system, project), "keys change"))
+    Output(json).record(answer.data)
 
 
 @app.command(name="list")
@@ -75,3 +112,8 @@ def revoke(key: str, *, project: Project = DEFAULT_PROJECT, json: Json = False) 
     with opened() as system:
         answer = system.bus.dispatch(RevokeKey(key), owner_meta(system, project_id(system, project), "keys revoke"))
     Output(json).record(answer.data)
+
+
+def _scopes(given: tuple[str, ...], *, agent: bool) -> tuple[str, ...]:
+    every = SCOPES - {"batch:approve"} if agent else SCOPES
+    return tuple(sorted(every)) if "all" in given else given

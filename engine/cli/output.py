@@ -76,6 +76,15 @@ class Output:
             table.add_row(Text(title, style="dim"), Text(_pretty(value)))
         self._show(table)
 
+    def line(self, row: Row, columns: Sequence[Column]) -> None:
+        """A row of what has no end, at once."""
+        if self.json:
+            self.document(row)
+            return
+        written = _pretty if self.terminal else _plain
+        self._lines([[written(column.of(row)) for column in self._shown(columns)]])
+        sys.stdout.flush()
+
     def rows(self, rows: Iterable[Row], columns: Sequence[Column]) -> None:
         """A list without pages."""
         self.page(({"data": [row]} for row in rows), columns)

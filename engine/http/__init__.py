@@ -11,5 +11,5 @@ openapi     the document; docs: the same as a page
 uploads     a stream of any size into a temporary file
 health      live and ready
 
-One router for each resource: workflows, schedules, batch_jobs, runs, people, cohorts, keys, project.
+One router for each resource: workflows, schedules, batch_jobs, runs, people, cohorts, keys, project; history has two.
 """

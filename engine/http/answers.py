@@ -229,6 +229,18 @@ class KeyAccepted(Accepted):
     scopes: list[str]
 
 
+class KeyChanged(Accepted):
+    """All that the key is from now on."""
+
+    key_id: str
+    name: str
+    scopes: list[str]
+    agent: bool
+    limits: Annotated[dict[str, Any], Field(description="What the key narrows of the policy.")]
+    rate_per_minute: int | None
+    expires_at: datetime | None
+
+
 class KeyRevoked(Accepted):
     key_id: str
     revoked: bool

@@ -15,7 +15,20 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from aggregates.errors import DomainError
 from engine.bootstrap import System
-from engine.http import batch_jobs, cohorts, docs, health, keys, people, problems, project, runs, schedules, workflows
+from engine.http import (
+    batch_jobs,
+    cohorts,
+    docs,
+    health,
+    history,
+    keys,
+    people,
+    problems,
+    project,
+    runs,
+    schedules,
+    workflows,
+)
 from engine.http.envelope import Envelope, is_ours
 from engine.http.openapi import DESCRIPTION, describe
 
@@ -29,6 +42,8 @@ ROUTERS = (
     cohorts.router,
     keys.router,
     project.router,
+    history.log,
+    history.streams,
     health.router,
 )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Annotated, Any, cast
 from uuid import UUID
@@ -36,6 +37,10 @@ class Caller:
     @property
     def reads(self) -> Reads:
         return self.system.reads
+
+    def admit(self, grant: str, path: Mapping[str, str]) -> None:
+        """Refuse who may not ask for a command or a read, or not now; the ids of the path tell what it is about."""
+        self.system.admit(self.principal, grant, path, via=self.via, request_id=self.request_id, client=self.client)
 
     def reads_at(self, position: int) -> Reads:
         """The reads, once the views have reached a position."""
@@ -123,6 +128,11 @@ _UUID = "^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$"
 WorkflowFilter = Annotated[str | None, Query(pattern=_UUID, description="Only of this workflow.")]
 
 ScheduleFilter = Annotated[str | None, Query(pattern=_UUID, description="Only of this schedule.")]
+
+StreamFilter = Annotated[
+    str | None,
+    Query(pattern=_UUID, description="Only of this workflow, schedule or batch job, and what was refused about it."),
+]
 
 JobFilter = Annotated[str | None, Query(pattern=_UUID, description="Only of this batch job.")]
 

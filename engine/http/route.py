@@ -16,7 +16,7 @@ from starlette.responses import Response
 from aggregates.base import Principal
 from aggregates.errors import DomainError, Problem, invalid
 from aggregates.shape import at
-from commands.grants import COMMANDS, READS, authorize
+from commands.grants import COMMANDS, READS
 from engine.bootstrap import System
 from engine.http.body import parsed
 from engine.http.caller import Caller, client_of
@@ -49,7 +49,8 @@ class StrictRoute(APIRoute):
         reads_body = facts[STREAMS] or self.methods == {"GET"}
 
         async def strict(request: Request) -> Response:
-            request.state.caller = await self._admit(request, facts[GRANT])
+            # In a thread: the key is looked up, and a refusal is written down.
+            request.state.caller = await run_in_threadpool(self._admit, request, facts[GRANT])
             _only_known(request, set(parameters), several)
             if not reads_body:
                 request = await parsed(request, taken=self.body_field is not None)
@@ -57,30 +58,30 @@ class StrictRoute(APIRoute):
 
         return strict
 
-    async def _admit(self, request: Request, grant: str) -> Caller:
+    def _admit(self, request: Request, grant: str) -> Caller:
         system: System = request.app.state.system
-        principal = await run_in_threadpool(_principal, system, request.headers.getlist("authorization"))
-        authorize(principal, grant)
-        return Caller(
+        caller = Caller(
             system=system,
-            principal=principal,
+            principal=_principal(system, request.headers.getlist("authorization")),
             request_id=request.state.request_id,
             via=f"{request.method} {self.path_format}",
             client=client_of(request),
         )
+        caller.admit(grant, request.path_params)
+        return caller
 
 
 def _principal(system: System, headers: list[str]) -> Principal:
-    """Who holds the one bearer key of a request, if they may ask again already."""
+    """Who holds the one bearer key of a request."""
     if not headers:
+        system.refusals.stranger()
         raise DomainError("auth.missing")
     scheme, _, credential = headers[0].partition(" ")
     credential = credential.strip()
     if len(headers) > 1 or scheme.lower() != "bearer" or not credential.isascii() or not credential.isprintable():
+        system.refusals.stranger()
         raise DomainError("auth.invalid")
-    principal = system.principal_of(credential, "api")
-    system.rates.take(principal)
-    return principal
+    return system.principal_of(credential, "api")
 
 
 def _only_known(request: Request, known: set[str], several: set[str]) -> None:

@@ -273,3 +273,13 @@ class CreateKeyBody(LimitsBody):
     agent: Annotated[bool, Field(description="For an agent: asks for confirm tokens, can never approve.")] = False
     rate_per_minute: Annotated[Cap | None, Field(description="Requests that it may make in a minute.")] = None
     expires_at: Annotated[datetime, BeforeValidator(instant)] | None = None
+
+
+class ChangeKeyBody(LimitsBody):
+    """What changes; what is left out stays. A limit, a rate or an end that is null is taken away."""
+
+    name: Name | None = None
+    scopes: Annotated[list[str], Field(min_length=1, max_length=100, examples=[["workflow:read"]])] | None = None
+    agent: Annotated[bool | None, Field(description="It can be set, and is never taken away.")] = None
+    rate_per_minute: Annotated[Cap | None, Field(description="Requests that it may make in a minute.")] = None
+    expires_at: Annotated[datetime, BeforeValidator(instant)] | None = None

@@ -9,6 +9,7 @@ schedules       attach, change, pause, resume, look ahead
 cohorts         list
 studio          the table of the second address, /mcp/studio
 components      list and read step types
+history         the log, and states of the past
 schedule_rows   what is shown of a schedule
 fields          arguments that several tools share
 
@@ -23,7 +24,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from mcp_adapter.tool import Tool
-from mcp_adapter.tools import batch, cohorts, components, jobs, runs, schedules, simulation, workflows
+from mcp_adapter.tools import batch, cohorts, components, history, jobs, runs, schedules, simulation, workflows
 
 TOOLSETS: Mapping[str, tuple[Tool[Any, Any], ...]] = {
     "workflows": workflows.TOOLS + simulation.TOOLS,
@@ -32,6 +33,7 @@ TOOLSETS: Mapping[str, tuple[Tool[Any, Any], ...]] = {
     "runs": runs.TOOLS,
     "cohorts": cohorts.TOOLS,
     "components": components.TOOLS,
+    "log": history.TOOLS,
 }
 
 TOOLS: Mapping[str, Tool[Any, Any]] = {tool.name: tool for tools in TOOLSETS.values() for tool in tools}

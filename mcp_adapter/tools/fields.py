@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Annotated, Any
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
+from aggregates.values import parse_instant
 from commands.confirm import COUNT_LIMIT, TOKEN_LIMIT
 
 Id = str
@@ -22,6 +24,14 @@ Waiting = Annotated[int, Field(ge=0, le=25, description="Wait so long for it to 
 ComponentId = Id
 
 Limit = Annotated[int, Field(ge=1, le=50)]
+
+
+def _instant(text: str) -> str:
+    parse_instant(text)
+    return text
+
+
+Instant = Annotated[str, AfterValidator(_instant)]
 
 After = Annotated[str, Field(max_length=1000, description="next_cursor of the page before.")]
 
@@ -39,6 +49,11 @@ Token = Annotated[
 ]
 
 Reason = Annotated[str, Field(min_length=1, max_length=1000)]
+
+
+def instant_of(text: str | None) -> datetime | None:
+    """An instant that was accepted as one."""
+    return None if text is None else parse_instant(text)
 
 
 def page_summary(count: int, noun: str, next_cursor: str | None) -> str:

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
-from pydantic import AfterValidator, Field
+from pydantic import Field
 
-from aggregates.values import parse_instant
 from commands.confirm import COUNT_LIMIT
 from commands.context import Accepted
 from commands.runs import CancelRun, RunWorkflow
@@ -18,11 +16,13 @@ from mcp_adapter.tools.fields import (
     After,
     BatchJobId,
     IdempotencyKey,
+    Instant,
     Limit,
     Reason,
     RunId,
     Waiting,
     WorkflowId,
+    instant_of,
     page_summary,
     within,
 )
@@ -33,14 +33,6 @@ Status = Literal["pending", "in_progress", "waiting", "delivered", "skipped", "f
 
 OUTPUT_BUDGET = 16_000
 """Characters of output or of trace that one answer carries."""
-
-
-def _instant(text: str) -> str:
-    parse_instant(text)
-    return text
-
-
-Instant = Annotated[str, AfterValidator(_instant)]
 
 
 class Run(Arguments):
@@ -139,7 +131,7 @@ def run(call: Call, given: Run) -> Begun:
 
 
 def list_runs(call: Call, given: ListRuns) -> RunList:
-    asked = given.model_dump() | {name: _parsed(getattr(given, name)) for name in ("since", "until")}
+    asked = given.model_dump() | {name: instant_of(getattr(given, name)) for name in ("since", "until")}
     page = call.system.reads.runs.list(call.principal, **asked)
     rows = [RunRow(**row) for row in page.data]
     return RunList(summary=page_summary(len(rows), "run", page.next_cursor), runs=rows, next_cursor=page.next_cursor)
@@ -196,10 +188,6 @@ def _told(row: Mapping[str, Any]) -> str:
     if row["status"] in ENDED:
         return f"The run has ended: {row['status']}. Its output: runs-get-result."
     return f"The run is {row['status']}; its batch job is {row['batch_job_status']}. Ask again with wait_seconds."
-
-
-def _parsed(text: str | None) -> datetime | None:
-    return None if text is None else parse_instant(text)
 
 
 TOOLS: tuple[Tool[Any, Any], ...] = (

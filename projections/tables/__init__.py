@@ -1,14 +1,22 @@
 """Every table of the product, as SQLAlchemy Core.
 
 base    metadata and the types that tables share
-access  projects, keys, idempotency, spent tokens, ended sessions
+access  projects, keys and their rates, idempotency, spent tokens, ended sessions
 log     the log, which belongs to the event store, and the store's own index of streams
 views   workflows, schedules, occurrences, batch jobs: disposable
 people  people and cohorts
 ledger  chunks, runs, effects: the truth about each person of a batch job
 """
 
-from projections.tables.access import api_keys, ended_sessions, idempotency_keys, installation, projects, spent_tokens
+from projections.tables.access import (
+    api_keys,
+    ended_sessions,
+    idempotency_keys,
+    installation,
+    key_rates,
+    projects,
+    spent_tokens,
+)
 from projections.tables.base import Id, Instant, metadata
 from projections.tables.ledger import cancelled_runs, chunks, effects, frozen_sizings, jobs_at_work, manual_runs, runs
 from projections.tables.log import log, stream_heads, view_positions
@@ -30,6 +38,7 @@ __all__ = [
     "idempotency_keys",
     "installation",
     "jobs_at_work",
+    "key_rates",
     "log",
     "manual_runs",
     "metadata",

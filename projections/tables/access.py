@@ -33,6 +33,16 @@ api_keys = Table(
     Column("created_at", Instant, nullable=False, server_default=NOW),
 )
 
+key_rates = Table(
+    "key_rates",
+    metadata,
+    Column("key_id", Text, primary_key=True),
+    Column("full_at", Instant, nullable=False),
+    prefixes=["UNLOGGED"],
+    postgresql_with={"fillfactor": 50},
+)
+"""When the bucket of a key that has a rate will be full again. Losing it fills every bucket, and harms nothing."""
+
 installation = Table(
     "installation",
     metadata,

@@ -3,10 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import pty
-import subprocess
-import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass
@@ -19,10 +15,10 @@ import pytest
 from aggregates.batch_job.aggregate import BatchJob
 from aggregates.batch_job.standing import COUNTS
 from engine.cli.app import run
-from engine.settings import child_environment
 from engine.store import Store
 from tests.support.product import Product
 from tests.support.serving import following, serving
+from tests.support.terminal import at_terminal
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -93,28 +89,4 @@ def end_job(product: Product, job_id: str, **counts: int) -> None:
 
 def on_terminal(*arguments: str, env: Mapping[str, str], typed: str = "") -> tuple[int, str]:
     """The exit code of a command line on a terminal of its own, and all that the terminal shows."""
-    ours, theirs = pty.openpty()
-    argv = [sys.executable, "-m", "engine.cli", *arguments]
-    environment = child_environment(**env, COLUMNS="100", TERM="xterm")
-    process = subprocess.Popen(argv, cwd=ROOT, env=environment, stdin=theirs, stdout=theirs, stderr=theirs)
-    os.close(theirs)
-    try:
-        os.write(ours, typed.encode())
-        shown = _until_closed(ours)
-        return process.wait(timeout=30), shown
-    finally:
-        process.kill()
-        process.wait()
-        os.close(ours)
-
-
-def _until_closed(terminal: int) -> str:
-    shown = b""
-    while True:
-        try:
-            block = os.read(terminal, 4096)
-        except OSError:  # what Linux says when nobody is at the other end any more
-            block = b""
-        if not block:
-            return shown.decode(errors="replace")
-        shown += block
+    return at_terminal("-m", "engine.cli", *arguments, env=env, typed=typed)

@@ -54,6 +54,28 @@ def test_a_key_narrows_what_the_policy_allows(tidegate: Tidegate, product: Produ
 
 
 @pytest.mark.usefixtures("at_home")
+def test_a_key_is_changed_and_its_limits_are_lifted(tidegate: Tidegate, product: Product) -> None:
+    made = tidegate("keys", "create", "ci", "--scope", "workflow:run", "--rate", "5", "--max-audience", "9", "--json")
+    narrowed = ("--scope", "run:read", "--minimum-interval", "90", "--expires", "2040-01-01T00:00:00Z", "--agent")
+    said = tidegate("keys", "change", made.json["key_id"], "--name", "helper", *narrowed, "--json")
+    assert said.code == 0, said
+    principal = product.system.principal_of(made.json["key"], "api")
+    assert (principal.name, set(principal.scopes), principal.agent) == ("helper", {"run:read"}, True)
+    assert (principal.own_limits, principal.rate_per_minute) == (Limits(9, minimum_interval_minutes=90), 5)
+
+    lifted = [option for name in ("max-audience", "minimum-interval", "rate", "expires") for option in ("--lift", name)]
+    assert tidegate("keys", "change", made.json["key_id"], *lifted).code == 0
+    principal = product.system.principal_of(made.json["key"], "api")
+    assert (principal.own_limits, principal.rate_per_minute, principal.expires_at) == (Limits(), None, None)
+    assert principal.scopes == {"run:read"}
+    assert tidegate("keys", "change", made.json["key_id"]).code == 2
+    assert tidegate("keys", "change", made.json["key_id"], "--scope", "all").code == 2
+    assert tidegate("keys", "change", "unknown", "--name", "x").code == 3
+    tidegate("keys", "revoke", made.json["key_id"])
+    assert tidegate("keys", "change", made.json["key_id"], "--name", "x").code == 5
+
+
+@pytest.mark.usefixtures("at_home")
 def test_a_project_is_made_once_and_has_keys_of_its_own(tidegate: Tidegate) -> None:
     made = tidegate("projects", "create", "acme", "--json").json
     assert made["key"].startswith("tg_live_")

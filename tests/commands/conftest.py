@@ -14,6 +14,7 @@ from aggregates.errors import DomainError
 from commands.approval import ApproveBatchJob
 from commands.batch_job import RunBatch, SizeAudience
 from commands.due import ExpireApproval, FireSchedule
+from commands.refusals import subject_of
 from commands.schedule import AttachSchedule
 from commands.workflow import DisableWorkflow, EditWorkflow, EnableWorkflow
 from engine.bootstrap import system_principal
@@ -24,6 +25,12 @@ from workers.enrolment import enrol
 PRO = batch(person("plan", "exact", "pro"))
 FREE = batch(person("plan", "exact", "free"))
 GREETING = [{"key": "greeting", "type": "string", "default": "hello"}]
+
+TRACES = (
+    "SELECT (SELECT count(*) FROM log WHERE topic <> 'call.refused.v1'), (SELECT count(*) FROM spent_tokens), "
+    "(SELECT count(*) FROM chunks)"
+)
+"""What a refusal leaves as it was."""
 
 MakeProduct = Callable[..., Product]
 
@@ -48,12 +55,12 @@ def product(product_with: MakeProduct) -> Product:
 
 
 def refused(product: Product, command: Any, principal: Principal | None = None) -> DomainError:
-    """The refusal of a command, after seeing that it recorded nothing and spent nothing."""
-    traces = "SELECT (SELECT count(*) FROM log), (SELECT count(*) FROM spent_tokens), (SELECT count(*) FROM chunks)"
-    before = product.execute(traces)
+    """The refusal of a command, after seeing that it left nothing but the record that it was refused."""
+    before, position = product.execute(TRACES), product.log_position()
     with pytest.raises(DomainError) as refusal:
         product.ask(command, principal)
-    assert product.execute(traces) == before
+    assert product.execute(TRACES) == before
+    assert product.refusals(position) == [(type(command).__name__, refusal.value.code, subject_of(vars(command)))]
     return refusal.value
 
 

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from threading import Barrier
+from typing import Any
 from uuid import UUID
 
 import pytest
 
+from aggregates.errors import DomainError
 from aggregates.policy import Limits
 from commands.approval import ApproveBatchJob, DecideStep, RejectBatchJob
 from commands.batch_job import CancelBatchJob, ResumeBatchJob, RunBatch
@@ -216,3 +221,60 @@ def test_the_same_call_again_shows_a_held_job_as_it_is(desk: Desk) -> None:
     assert desk.product.ask(command, desk.somebody) == first
     desk.approve(UUID(first["batch_job_id"]))
     assert desk.product.ask(command, desk.somebody)["status"] == "queued"
+
+
+def at_once(product: Product, commands: Sequence[Any]) -> list[str]:
+    """What each of several people is told who ask in the same instant: `ok`, or the code of the refusal."""
+    together = Barrier(len(commands))
+
+    def ask(number: int) -> str:
+        principal = product.principal(id=f"decider {number}")
+        together.wait()
+        try:
+            product.system.bus.dispatch(commands[number], product.system.meta(principal, via="test"))
+        except DomainError as refusal:
+            return refusal.code
+        return "ok"
+
+    with ThreadPoolExecutor(len(commands)) as threads:
+        return list(threads.map(ask, range(len(commands))))
+
+
+def decisions(product: Product, job_id: UUID) -> list[str]:
+    """The topics of what was decided about a job."""
+    rows = product.execute(
+        "SELECT topic FROM log WHERE originator_id = :id AND topic ~ '(approved|rejected|decided)'", id=job_id
+    )
+    return [row[0] for row in rows]
+
+
+def test_of_those_who_approve_and_reject_at_once_one_decides(desk: Desk, held: UUID) -> None:
+    approve, reject = ApproveBatchJob(held, 2), RejectBatchJob(held, "no")
+    told = at_once(desk.product, [approve, reject] * 4)
+    (topic,) = decisions(desk.product, held)
+    desk.product.catch_up()
+    approved = topic == "batch_job.approved.v1"
+    assert desk.status(held) == ("queued" if approved else "rejected")
+    # Whoever wanted the same is told that it is so, anybody else that it is not.
+    assert set(told[int(approved) :: 2]) <= {
+        "batch_job.illegal_move",
+        "batch_job.ended",
+        "stream.conflict",
+    }
+    assert "ok" in told[int(not approved) :: 2]
+
+
+def test_of_two_opposite_answers_to_a_step_at_once_one_counts(product: Product) -> None:
+    ask = {"instructions": "Right?", "expires_after": {"days": 3}, "on_expiry": "rejected"}
+    ends = [{"id": name, "name": name, "type": "exit", "config": {"reason": name}} for name in ("yes", "no")]
+    steps = [{"id": "ask", "name": "Ask", "type": "approval", "config": ask}, *ends]
+    branches = (("approved", "yes"), ("rejected", "no"))
+    edges = [{"from": "ask", "to": end, "branch": branch} for branch, end in branches]
+    desk = Desk(product, steps=steps, edges=edges)
+    job = desk.run()
+    desk.approve(job)
+    desk.enrol(job)
+    told = at_once(product, [DecideStep(job, "ask", branch) for branch, _ in branches] * 4)
+    assert decisions(product, job) == ["batch_job.approved.v1", "batch_job.step_decided.v1"]
+    assert set(told) == {"ok", "step.decided"} or set(told) == {"ok", "step.decided", "stream.conflict"}
+    assert len(set(told[::2]) & {"ok"}) + len(set(told[1::2]) & {"ok"}) == 1

@@ -11,13 +11,15 @@ import pytest
 from aggregates.base import Source
 from aggregates.errors import DomainError
 from aggregates.policy import Limits
-from commands.batch_job import RunBatch
+from commands.batch_job import RunBatch, SizeAudience
 from commands.bus import HANDLERS
 from commands.due import ExpireApproval, FireSchedule
 from commands.grants import COMMANDS, ENGINE, READS, SCOPES, authorize
 from commands.keys import CreateKey, RevokeKey
 from commands.workflow import CreateWorkflow, EditWorkflow, EnableWorkflow
 from projections.page import Reader
+from projections.tables import metadata
+from tests.commands.conftest import refused
 from tests.support.product import CAPTURE, EVERYONE, Product
 
 
@@ -200,6 +202,19 @@ def test_the_plain_key_is_stored_nowhere(product: Product) -> None:
     for table in ("api_keys", "idempotency_keys", "log"):
         assert secret not in str(product.execute(f"SELECT * FROM {table}"))
     assert "key" not in product.ask(CreateKey("ci", ("workflow:read",)), idempotency_key="k")
+
+
+def test_a_confirm_token_is_stored_nowhere_and_shown_to_nobody_else(product: Product) -> None:
+    """It is signed and not kept: there is no place from which anybody could read one that is not theirs."""
+    product.add_people(2)
+    workflow_id = product.workflow()
+    sizing = product.ask(SizeAudience(workflow_id, freeze=True))
+    token = sizing["confirm_token"]
+    product.ask(RunBatch(workflow_id, 2, token), idempotency_key="k")
+    refusal = refused(product, RunBatch(workflow_id, 2, token, {"no": "variable"}))
+    assert token not in str(refusal.details)
+    for name in metadata.tables:
+        assert token not in str(product.execute(f'SELECT * FROM "{name}"')), name
 
 
 def test_a_rehearsal_answers_and_refuses_like_the_command_and_leaves_nothing(product: Product) -> None:

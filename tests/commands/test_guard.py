@@ -38,11 +38,12 @@ class Case:
         return self.product.ask(command, principal or self.agent)
 
     def refused(self, principal: Principal | None = None) -> str:
-        """The code of the refusal, after seeing that it left nothing behind."""
+        """The code of the refusal, after seeing that it left nothing behind but its record."""
         before = self.product.log_position()
         with pytest.raises(DomainError) as refusal:
             self.run(principal)
-        assert self.product.log_position() == before
+        assert self.product.refusals(before) == [("RunBatch", refusal.value.code, self.workflow_id)]
+        assert self.product.log_position() == before + 1
         assert self.product.execute("SELECT count(*) FROM stream_heads WHERE kind = 'batch_job'") == [(self.jobs,)]
         return refusal.value.code
 

@@ -62,9 +62,9 @@ class Http:
         answer = self.send(key, *ask.http)
         return Verdict("ok" if answer.is_success else answer.json()["code"], answer.status_code)
 
-    def send(self, key: Key, method: str, path: str, body: Any = None) -> httpx2.Response:
+    def send(self, key: Key, method: str, path: str, body: Any = None, **headers: str) -> httpx2.Response:
         """One request; bytes are sent as a file of people, anything else as JSON."""
-        headers = {"Authorization": f"Bearer {key.plain}"}
+        headers["Authorization"] = f"Bearer {key.plain}"
         if isinstance(body, bytes):
             headers["Content-Type"] = "text/csv"
             return self.client.request(method, path, headers=headers, content=body)
@@ -140,8 +140,11 @@ class Cli:
 
 @dataclass(frozen=True)
 class Doors:
+    """`studio` is the agents' second address: a part of what the first one has, under other names."""
+
     http: Http
     mcp: Mcp
+    studio: Mcp
     cli: Cli
 
     def __iter__(self) -> Iterator[Door]:
@@ -157,6 +160,7 @@ def opened(url: str, directory: Path, **settings: str) -> Iterator[Doors]:
         portal = stack.enter_context(start_blocking_portal())
         http = Http(url)
         stack.callback(http.client.close)
-        yield Doors(
-            http, Mcp(f"{url}/mcp", portal, stack.enter_context(ExitStack())), Cli(directory, {"url": url, **settings})
+        mcp, studio = (
+            Mcp(f"{url}{path}", portal, stack.enter_context(ExitStack())) for path in ("/mcp", "/mcp/studio")
         )
+        yield Doors(http, mcp, studio, Cli(directory, {"url": url, **settings}))

@@ -68,6 +68,8 @@ TOOLS: Mapping[str, frozenset[str]] = {
     "runs-cancel": frozenset({"run:cancel"}),
     "schedules-preview": frozenset({"workflow:read"}),
     "cohorts-list": frozenset({"cohort:read"}),
+    "log-read": frozenset({"audit:read"}),
+    "state-at": frozenset({"audit:read"}),
     **dict.fromkeys(("components-list", "components-get"), frozenset({"workflow:read"})),
 }
 """The tools that there are, with the scopes without which they are not."""

@@ -28,6 +28,7 @@ from tests.doors.asks import BECAUSE, DAILY, VERSIONS, WEEKLY
 from tests.doors.doors import Key
 from tests.doors.model import NOUNS, NOWHERE
 from tests.support.product import CAPTURE, Json, Product, batch, person
+from tests.support.refusals import Refused, refusals
 
 A = TypeVar("A", bound=Aggregate)
 
@@ -36,8 +37,8 @@ GROUPS = {"few": 2, "many": 4, "crowd": 6, "empty": 0}
 """How many people are in each group."""
 
 TRACES = text(
-    "SELECT (SELECT max(notification_id) FROM log), (SELECT count(*) FROM spent_tokens), "
-    "(SELECT count(*) FROM chunks), (SELECT count(*) FROM runs)"
+    "SELECT (SELECT coalesce(max(notification_id), 0) FROM log WHERE topic <> 'call.refused.v1'), "
+    "(SELECT count(*) FROM spent_tokens), (SELECT count(*) FROM chunks), (SELECT count(*) FROM runs)"
 )
 
 TEXTS = {"garbage": "garbage", "blank": "", "long": "x" * 5_000}
@@ -112,9 +113,13 @@ class Stage:
             store.save(found)
 
     def traces(self) -> tuple[int, ...]:
-        """What a refusal leaves as it was: the log, spent tokens, and who is enrolled."""
+        """What a refusal leaves as it was: the log but for its record, spent tokens, and who is enrolled."""
         with self._looking.connect() as connection:
             return tuple(connection.execute(TRACES).one())
+
+    def refusals(self, after: int) -> list[Refused]:
+        """What was recorded of refused calls after a position: the command or read, the code, what it was about."""
+        return refusals(self._looking, after)
 
     def settle(self) -> None:
         """Wait until the views show everything."""

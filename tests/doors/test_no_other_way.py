@@ -58,6 +58,10 @@ SMUGGLED = (
 )
 """What a stored thing has and nobody may say."""
 
+
+SUBJECTS = {"workflow_id", "schedule_id", "batch_job_id", "run_id", "stream_id"}
+"""Parts of a path that name what a refused call was about."""
+
 ROUTES = [route for router in ROUTERS for route in router.routes if isinstance(route, APIRoute)]
 STRICT = [route for route in ROUTES if isinstance(route, StrictRoute)]
 
@@ -71,6 +75,13 @@ def everybody(stage: Stage) -> Key:
 def grants_of(route: APIRoute) -> str:
     assert route.openapi_extra
     return str(route.openapi_extra[GRANT])
+
+
+def narrowing(grant: str) -> set[str]:
+    """What a list may be narrowed to although it is stored: the log to one actor or source, others to one status."""
+    if grant == "log.read":
+        return {"actor", "source"}
+    return {"status"} if grant in READS else set()
 
 
 def address(route: APIRoute) -> str:
@@ -125,7 +136,7 @@ def cases() -> Iterator[tuple[str, str]]:
 
 def id_for(command: str, status: str, stage: Stage, scene: Callable[[str], UUID], key: Key) -> str:
     """Something new in this status."""
-    if command == "RevokeKey":
+    if command in {"ChangeKey", "RevokeKey"}:
         return stage.new_key(EVERY_SCOPE, agent=False).id
     if command.endswith("Job") or command == "DecideStep":
         return stage.target("PauseBatchJob", status, key, fresh=True).id
@@ -199,8 +210,10 @@ def test_a_command_line_asks_for_what_it_stands_for_and_nothing_before(
     path: tuple[str, ...], doors: Doors, stage: Stage
 ) -> None:
     grant, given = OF_THE_PRODUCT[path]
+    position = stage.product.log_position()
     code, told = doors.cli.call(stage.key(frozenset(), False), *path, *given)
     assert (code, told["code"], told["details"]["missing"]) == (4, "scope.missing", list({**COMMANDS, **READS}[grant]))
+    assert [(name, code) for name, code, _ in stage.refusals(position)] == [(grant, "scope.missing")]
 
 
 @pytest.mark.parametrize("route", STRICT, ids=lambda route: route.name)
@@ -208,9 +221,12 @@ def test_a_route_asks_for_what_it_stands_for_before_anything_else(
     route: StrictRoute, doors: Doors, stage: Stage
 ) -> None:
     nobody = stage.key(frozenset(), False)
+    position = stage.product.log_position()
     answer = doors.http.send(nobody, verb(route), f"{address(route)}?unknown=1", {"unknown": 1})
     assert (answer.status_code, answer.json()["code"]) == (403, "scope.missing")
     assert answer.json()["details"]["missing"] == list({**COMMANDS, **READS}[grants_of(route)])
+    about = UUID(ID) if set(route.param_convertors) & SUBJECTS else None
+    assert stage.refusals(position) == [(grants_of(route), "scope.missing", about)]
 
 
 # -- nobody but the engine
@@ -233,11 +249,14 @@ def test_a_key_with_every_scope_is_not_the_engine(source: Source, agent: bool, s
         FireSchedule(UUID(stage.target("PauseSchedule", "active", key, fresh=False).id), system.clock.now()),
         ExpireApproval(UUID(stage.target("RejectBatchJob", "held", key, fresh=False).id)),
     ):
-        settled = stage.traces()
+        settled, position = stage.traces(), stage.product.log_position()
         with pytest.raises(DomainError) as refusal:
             system.bus.dispatch(command, system.meta(system.principal_of(key.plain, source), via="test"))
         assert (refusal.value.code, refusal.value.details["missing"]) == ("scope.missing", [ENGINE])
         assert stage.traces() == settled
+        assert [(name, code) for name, code, _ in stage.refusals(position)] == [
+            (type(command).__name__, "scope.missing")
+        ]
     assert before <= stage.traces()
 
 
@@ -270,8 +289,8 @@ def test_an_address_says_nothing_but_what_it_may(
     route: StrictRoute, doors: Doors, stage: Stage, everybody: Key
 ) -> None:
     own = {parameter.alias for parameter in route.dependant.query_params}
-    # A list may be asked for one status; nothing else is called like what is stored.
-    assert own & set(SMUGGLED) <= ({"status"} if verb(route) == "GET" else set())
+    # Nothing but that is called like what is stored.
+    assert own & set(SMUGGLED) <= narrowing(grants_of(route))
     added = [name for name in SMUGGLED if name not in own]
     before = stage.traces()
     query = "&".join(f"{name}=active" for name in added)
@@ -285,7 +304,7 @@ def test_an_address_says_nothing_but_what_it_may(
 @pytest.mark.parametrize("name", TOOLS)
 def test_an_argument_says_nothing_but_what_it_may(name: str, doors: Doors, stage: Stage, everybody: Key) -> None:
     own = set(TOOLS[name].arguments.model_fields)
-    assert own & set(SMUGGLED) <= ({"status"} if TOOLS[name].grant.endswith(".list") else set())
+    assert own & set(SMUGGLED) <= narrowing(TOOLS[name].grant)
     added = [field for field in SMUGGLED if field not in own]
     before = stage.traces()
     told, is_error = doors.mcp.call(everybody, name, dict.fromkeys(added, "active"))
@@ -303,7 +322,7 @@ def test_an_option_says_nothing_but_what_it_may(
     grant, given = OF_THE_PRODUCT[path]
     before = stage.traces()
     for field in SMUGGLED:
-        if field == "status" and grant in READS:
+        if field in narrowing(grant):
             continue
         code, told = doors.cli.call(everybody, *path, *given, f"--{field.replace('_', '-')}=active")
         assert (code, told["code"]) == (2, "usage"), field

@@ -9,9 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import product
+from uuid import UUID
 
 import pytest
 
+from mcp_adapter.tools import TOOLS as TABLE
 from tests.doors.asks import ASKS
 from tests.doors.doors import NO_SUCH_TOOL, Cli, Door, Doors, Key, Mcp, Verdict
 from tests.doors.model import (
@@ -31,7 +33,8 @@ from tests.doors.model import (
     expected,
     kind_of,
 )
-from tests.doors.stage import Stage
+from tests.doors.stage import Stage, Target
+from tests.support.refusals import Refused
 
 CALLERS = ("person", "agent")
 AGENTS_TELL = ("right", "count", "drift_alone", "nothing")
@@ -108,19 +111,37 @@ def _unsaid(case: Case) -> Verdict:
     return Verdict("usage", EXIT["invalid"])
 
 
+def recorded(case: Case, door: Door, target: Target) -> list[Refused]:
+    """What the model says is recorded of a call: it was refused for a scope, or it became a command and was refused.
+
+    What is no command at all, for a field that is missing or that cannot be, is told and not recorded.
+    """
+    code = case.code(door)
+    about = None if case.status == "malformed" else UUID(target.id)
+    if code in {OK, ALREADY, "request.invalid"}:
+        return []
+    if isinstance(door, Mcp) and (case.command in NO_TOOL or (about is None and code != "scope.missing")):
+        return []
+    if isinstance(door, Cli) and case.confirmation == "nothing" and case.command != "ReviseSchedule":
+        looked_at = {"ResumeSchedule": "schedules.get", "ApproveBatchJob": "batch_jobs.get"}.get(case.command)
+        return [(looked_at, code, about)] if looked_at and _unsaid(case).code == "scope.missing" else []
+    return [(case.command, code, about)]
+
+
 def ask(case: Case, door: Door, stage: Stage, key: Key) -> Verdict:
-    """The verdict of a door, after seeing that only what was done left a trace."""
+    """The verdict of a door, after seeing that only what was done left a trace, and a refusal its record."""
     changes = said(case, door).code == "ok" and case.code(door) == OK
     target = stage.target(case.command, case.status, key, fresh=changes)
     proof = stage.proof(case.command, target, case.confirmation, key, fresh=changes)
     if case.confirmation == "nothing":
         stage.settle()
-    before = stage.traces()
+    before, position = stage.traces(), stage.product.log_position()
     verdict = door.ask(ASKS[case.command](target.id, proof), key)
     after = stage.traces()
     if (after != before) != changes:
         stage.forget()
         pytest.fail(f"{door.name}: {before} -> {after}, {verdict}")
+    assert stage.refusals(position) == recorded(case, door, target), door.name
     return verdict
 
 
@@ -142,8 +163,10 @@ def test_a_tool_whose_scopes_a_key_lacks_is_not_listed_and_not_callable(
     key = stage.key(scopes, True)
     open_tools = {tool for tool, needed in TOOLS.items() if needed <= scopes}
     assert doors.mcp.listed(key) == open_tools
-    before = stage.traces()
+    before, position = stage.traces(), stage.product.log_position()
     for tool in TOOLS:
         told, is_error = doors.mcp.call(key, tool, {"no": "argument"})
         assert (told["code"], is_error) == ("request.invalid" if tool in open_tools else "scope.missing", True), tool
     assert stage.traces() == before
+    closed = [TABLE[tool].grant for tool in TOOLS if tool not in open_tools]
+    assert stage.refusals(position) == [(grant, "scope.missing", None) for grant in closed]

@@ -85,6 +85,14 @@ def make_key(_id: str) -> Ask:
     return Ask(("POST", "/keys", made), ("keys-create", made), ("keys", "create", "made", "--scope", "workflow:run"))
 
 
+def change_key(id: str) -> Ask:
+    wide: Json = {"scopes": ["workflow:run", "person:read"], "max_audience": WIDE}
+    options = ("--scope", "workflow:run", "--scope", "person:read", "--max-audience", str(WIDE))
+    return Ask(
+        ("PATCH", f"/keys/{id}", wide), ("keys-change", {"key_id": id, **wide}), ("keys", "change", id, *options)
+    )
+
+
 def revoke_key(id: str) -> Ask:
     return Ask(("DELETE", f"/keys/{id}", None), ("keys-revoke", {"key_id": id}), ("keys", "revoke", id))
 
@@ -138,6 +146,7 @@ WAYS: Mapping[str, Callable[[str], Ask]] = {
     "ImportPeople": bring,
     "CreateCohort": gather,
     "CreateKey": make_key,
+    "ChangeKey": change_key,
     "RevokeKey": revoke_key,
     "SetPolicy": widen,
     **{command: known(command) for command in ("EditWorkflow", "EnableWorkflow", "DisableWorkflow", "ArchiveWorkflow")},
@@ -190,20 +199,29 @@ OF_THE_PRODUCT: Mapping[tuple[str, ...], tuple[str, tuple[str, ...]]] = {
     ("people", "show"): ("people.get", ("1",)),
     ("cohorts", "list"): ("cohorts.list", ()),
     ("cohorts", "create"): ("CreateCohort", ("Made",)),
+    ("components", "list"): ("components.list", ()),
+    ("components", "show"): ("components.get", ("capture",)),
     ("policy", "show"): ("policy.get", ()),
     ("policy", "set"): ("SetPolicy", ("--max-audience=1",)),
     ("views", "list"): ("views.list", ()),
+    ("log", "show"): ("log.read", ()),
+    ("log", "tail"): ("log.read", ()),
+    ("replay", "state-at"): ("state.at", (ID,)),
+    ("replay", "diff"): ("state.diff", (ID, "--from=1")),
 }
 """Commands that ask a running server: the one command or read that each stands for, and what it is given."""
 
 AT_THE_CONSOLE: Mapping[tuple[str, ...], str | None] = {
     ("keys", "create"): "CreateKey",
+    ("keys", "change"): "ChangeKey",
     ("keys", "revoke"): "RevokeKey",
     ("keys", "list"): "keys.list",
     ("projects", "create"): None,
     ("projects", "list"): None,
     ("views", "rebuild"): None,
+    ("replay", "check"): None,
     ("config", "show"): None,
+    ("mcp", "stdio"): None,
     **{(name,): None for name in ("up", "demo", "serve", "worker", "projector", "scheduler", "migrate", "doctor")},
 }
 """Commands of whoever sits at the machine. They start, set up and repair; of the product they ask for keys."""

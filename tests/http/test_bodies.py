@@ -20,6 +20,9 @@ GOOD: dict[str, dict[str, Any]] = {
     "archive_workflow": {"reason": "why"},
     "restore_workflow": {},
     "size_audience": {"variables": {}},
+    "run_workflow": {"inputs": {}},
+    "simulate_workflow": {"sample": 3},
+    "cancel_run": {"reason": "why"},
     "run_batch": {"acknowledged_affected_count": 3, "variables": {}},
     "attach_schedule": {"rrule": "FREQ=DAILY", "starts_at": "2030-01-01T09:00:00", "acknowledged_affected_count": 3},
     "preview_recurrence": {"rrule": "FREQ=DAILY", "starts_at": "2030-01-01T09:00:00"},
@@ -36,6 +39,7 @@ GOOD: dict[str, dict[str, Any]] = {
     "set_policy": {"max_audience": 100},
     "create_cohort": {"name": "All", "kind": "dynamic", "conditions": []},
     "create_key": {"name": "ci", "scopes": ["workflow:read"]},
+    "change_key": {"name": "ci", "max_audience": None},
 }
 """A body for each route that no reader of bodies has anything against."""
 

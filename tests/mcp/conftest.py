@@ -18,6 +18,7 @@ from engine.ids import new_id
 from engine.settings import load_settings
 from projections import tables
 from tests.support.agents import Agent
+from tests.support.refusals import FACTS
 from tests.support.serving import following, serving
 
 T = TypeVar("T")
@@ -88,11 +89,11 @@ class World:
             connection.execute(insert(tables.cohorts).values(row))
 
     def traces(self) -> tuple[int, int, int]:
-        """Events, batch jobs and frozen chunks: what a refused call must leave as it was."""
+        """Events but records of refusals, batch jobs and frozen chunks: what a refused call must leave as it was."""
         jobs = select(func.count()).select_from(tables.stream_heads).where(tables.stream_heads.c.kind == "batch_job")
         with self.system.engine.connect() as connection:
             return (
-                connection.execute(select(func.count()).select_from(tables.log)).scalar_one(),
+                connection.execute(FACTS).scalar_one(),
                 connection.execute(jobs).scalar_one(),
                 connection.execute(select(func.count()).select_from(tables.chunks)).scalar_one(),
             )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import Any, Literal
+from uuid import UUID
 
 import pytest
 from mcp import Client, MCPError
@@ -14,6 +15,7 @@ from mcp_adapter.asking import Form
 from tests.mcp.conftest import CONTENT, PEOPLE, World
 from tests.support.agents import Agent, facts, problem
 from tests.support.humans import Human
+from tests.support.refusals import refusals
 
 RUN = "workflows-run-batch"
 YES: dict[str, Any] = {"people": PEOPLE, "go_on": True}
@@ -113,6 +115,8 @@ def test_without_a_yes_to_the_number_nothing_is_started(
     refused = replace(agent, human=Human(action, **content)).refusal(RUN, **arguments)
     assert (refused["code"], refused["details"]["answer"]) == ("confirm.declined", said)
     assert world.traces() == before
+    about = UUID(arguments["workflow_id"])
+    assert refusals(world.system.engine) == [("RunBatch", "confirm.declined", about)]
     assert agent.call(RUN, **arguments)["status"] == "queued"  # the token was not spent by a no
 
 

@@ -12,13 +12,14 @@ import pytest
 from mcp import Client, MCPError
 from mcp.types import TextContent
 
-from commands.keys import RevokeKey
+from aggregates.policy import Limits
+from commands.keys import ChangeKey, RevokeKey
 from engine.bootstrap import build, system_principal
 from engine.settings import load_settings
 from mcp_adapter.endpoints import TABLES
 from mcp_adapter.tools import TOOLS
 from projections.runner import read_log
-from tests.mcp.conftest import CONTENT, ERAS, World
+from tests.mcp.conftest import CONTENT, ERAS, PEOPLE, World
 from tests.support.agents import Agent, facts, problem
 from tests.support.serving import serving
 
@@ -177,6 +178,33 @@ def test_a_failure_of_ours_tells_nothing_of_our_insides(
     assert "hunter2" not in json.dumps(refused)
     assert "hunter2" in caplog.text
     assert "not known" in agent.refusal("workflows-create", name="W", **CONTENT)["message"]
+
+
+def test_what_is_changed_about_a_key_counts_in_a_session_that_is_open(
+    agent: Agent, world: World, workflow_id: str
+) -> None:
+    key_id, plain = world.key()
+
+    def change(**fields: Any) -> None:
+        owner = system_principal(world.project)
+        world.system.bus.dispatch(ChangeKey(key_id, **fields), world.system.meta(owner, via="test"))
+
+    async def body(client: Client) -> None:
+        assert len((await client.list_tools()).tools) > 1
+        sized = facts(await client.call_tool("workflows-blast-radius", {"workflow_id": workflow_id}))
+        assert sized["limit"] > PEOPLE
+        change(limits=Limits(max_audience=PEOPLE - 1))
+        sized = facts(await client.call_tool("workflows-blast-radius", {"workflow_id": workflow_id}))
+        assert sized["limit"] == PEOPLE - 1
+        change(scopes=("cohort:read",))
+        told = problem(await client.call_tool("workflows-blast-radius", {"workflow_id": workflow_id}))
+        assert (told["code"], told["details"]["missing"]) == ("scope.missing", ["workflow:read", "person:read"])
+        assert [tool.name for tool in (await client.list_tools(cache_mode="bypass")).tools] == ["cohorts-list"]
+        change(rate_per_minute=1)
+        facts(await client.call_tool("cohorts-list", {}))
+        assert problem(await client.call_tool("cohorts-list", {}))["code"] == "rate.limited"
+
+    Agent(agent.url, plain, agent.mode).within(body)
 
 
 def test_a_keys_rate_counts_over_mcp_too(agent: Agent, world: World) -> None:

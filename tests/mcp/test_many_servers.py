@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
+import httpx2
 import pytest
 from mcp import Client
 from mcp.types import ElicitResult, InputRequiredResult
@@ -38,10 +39,12 @@ class Yesterday(SystemClock):
 
 
 @pytest.fixture(scope="module")
-def many(databases: Databases, services: Services, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
+def many(
+    databases: Databases, services: Services, tmp_path_factory: pytest.TempPathFactory, worker_id: str
+) -> Iterator[Fleet]:
     url = databases.create()
     home = tmp_path_factory.mktemp("fleet")
-    with fleet(url, emptied(services.redis_url), home, servers=SERVERS) as made:
+    with fleet(url, emptied(services.redis_url, worker_id), home, servers=SERVERS) as made:
         yield made
     databases.drop(url)
 
@@ -172,6 +175,24 @@ def test_scopes_and_the_end_of_a_key_count_on_every_process_from_the_next_call_o
             assert created.get("isError", False) is refused
     changed(revoked_at=many.system.clock.now())
     assert everywhere(visitor, session, many) == {(method, 401) for method in METHODS}
+
+
+def test_a_keys_rate_is_one_for_all_processes_and_both_doors(many: Fleet) -> None:
+    key = many.key(AGENT_SCOPES, rate_per_minute=1)
+    visitor, agent = Visitor(many.mcp, key), Agent(many.mcp, key)
+    session = visitor.open()
+    many.proxy.taken.clear()
+    headers = {"Authorization": f"Bearer {key}"}
+    answers = [
+        httpx2.get(f"{many.proxy.url}/api/v1/workflows", headers=headers, trust_env=False) for _ in range(2 * SERVERS)
+    ]
+    assert [answer.status_code for answer in answers] == [200] + [429] * (2 * SERVERS - 1)
+    assert set(many.proxy.taken) == set(range(SERVERS))
+    assert 1 <= int(answers[-1].headers["Retry-After"]) <= 60
+    refusal = agent.refusal("workflows-list")
+    assert (refusal["code"], refusal["details"]["rate_per_minute"]) == ("rate.limited", 1)
+    assert 1 <= refusal["details"]["retry_after"] <= 60
+    assert all(visitor.call(session, "workflows-list")["isError"] for _ in many.servers)
 
 
 def test_a_process_that_is_killed_ends_no_session(visitor: Visitor, many: Fleet) -> None:

@@ -80,6 +80,13 @@ def test_every_answer_of_a_session_names_it(visitor: Visitor) -> None:
     assert [answer.headers["Mcp-Session-Id"] for answer in answers] == [session] * 3
 
 
+def test_there_are_tools_and_nothing_that_others_could_list(visitor: Visitor) -> None:
+    capabilities = told(visitor.initialize())["result"]["capabilities"]
+    assert set(capabilities) - {"experimental"} == {"tools"}
+    for method in ("tasks/list", "resources/list", "prompts/list"):
+        assert "error" in told(visitor.send("POST", visitor.open(), message(method)))
+
+
 def test_there_is_no_stream_to_get(visitor: Visitor) -> None:
     answer = visitor.send("GET", visitor.open(), Accept="text/event-stream")
     assert (answer.status_code, answer.headers["Allow"]) == (405, "POST, DELETE")

@@ -46,6 +46,8 @@ NAMES = [
     "cohorts-list",
     "components-list",
     "components-get",
+    "log-read",
+    "state-at",
 ]
 
 # read only, destructive, idempotent, open world
@@ -77,6 +79,8 @@ HINTS = {
     "cohorts-list": (True, False, True, False),
     "components-list": (True, False, True, False),
     "components-get": (True, False, True, False),
+    "log-read": (True, False, True, False),
+    "state-at": (True, False, True, False),
 }
 
 
@@ -115,7 +119,7 @@ def test_every_schema_is_closed_flat_and_of_an_object(name: str) -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_ids_have_the_same_name_everywhere(name: str) -> None:
     ids = {field for field in wire(name)["inputSchema"]["properties"] if field.endswith("id")}
-    assert ids <= {"workflow_id", "batch_job_id", "schedule_id", "run_id", "person_id", "component_id"}
+    assert ids <= {"stream_id", "workflow_id", "batch_job_id", "schedule_id", "run_id", "person_id", "component_id"}
 
 
 def test_scopes_come_from_the_table_of_grants() -> None:
@@ -172,7 +176,6 @@ def test_every_effectful_tool_takes_an_idempotency_key() -> None:
 def test_next_steps_name_tools_that_exist_and_no_routes() -> None:
     assert set(NEXT) <= set(CODES)
     texts = " ".join([*NEXT.values(), INSTRUCTIONS, *(tool.description for tool in TOOLS.values())])
-    named = set(re.findall(r"\b(?:workflows|batch-jobs|schedules|cohorts|runs)-[a-z-]+", texts))
-    named = set(re.findall(r"\b(?:workflows|batch-jobs|schedules|cohorts|components)-[a-z-]+", texts))
+    named = set(re.findall(r"\b(?:workflows|batch-jobs|schedules|cohorts|runs|components|log|state)-[a-z-]+", texts))
     assert named <= set(TOOLS)
     assert not [text for text in NEXT.values() if "/api/" in text or "`tidegate" in text]

@@ -6,13 +6,19 @@ import itertools
 
 import redis
 
+NUMBERS = range(1, 16)
+SIDE_BY_SIDE = 3
+"""So many processes of tests may share one server of the user's own, each with numbers of its own."""
+
 _numbers = itertools.count()
 
 
-def emptied(server_url: str) -> str:
-    """The URL of an empty logical database; the numbers go round from 1 to 15."""
+def emptied(server_url: str, process: str) -> str:
+    """The URL of an empty logical database; the numbers of a process of tests go round."""
     base, _, _ = server_url.partition("?")
-    url = f"{base}?db={1 + next(_numbers) % 15}"
+    which = int(process.removeprefix("gw")) if process.startswith("gw") else 0
+    mine = NUMBERS[which % SIDE_BY_SIDE :: SIDE_BY_SIDE]
+    url = f"{base}?db={mine[next(_numbers) % len(mine)]}"
     with redis.Redis.from_url(url) as client:
         client.flushdb()
     return url

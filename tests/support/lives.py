@@ -11,7 +11,9 @@ from uuid import UUID
 from aggregates.base import Aggregate
 from aggregates.batch_job.aggregate import BatchJob
 from aggregates.batch_job.standing import COUNTS
+from aggregates.errors import DomainError
 from aggregates.recurrence import Recurrence
+from aggregates.refusal.aggregate import Refusal
 from aggregates.schedule.aggregate import Schedule
 from aggregates.schedule.firing import Firing
 from aggregates.schedule.terms import Terms
@@ -34,6 +36,12 @@ def lives() -> Iterator[Aggregate]:
     yield schedule()
     yield completed_schedule()
     yield from jobs()
+    yield refusal()
+
+
+def refusal() -> Refusal:
+    why = DomainError("audience.drift")
+    return Refusal.record(UUID(int=5), why, name="RunBatch", subject_id=UUID(int=2), meta=meta())
 
 
 def workflow() -> Workflow:

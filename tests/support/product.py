@@ -21,6 +21,7 @@ from engine.settings import load_settings
 from projections.reads import VIEWS
 from projections.runner import Runner
 from projections.tables import people, projects
+from tests.support.refusals import Refused, refusals
 
 Json = dict[str, Any]
 
@@ -144,6 +145,10 @@ class Product:
 
     def log_position(self) -> int:
         return int(self.execute("SELECT coalesce(max(notification_id), 0) FROM log")[0][0])
+
+    def refusals(self, after: int = 0) -> list[Refused]:
+        """What was recorded of refused calls after a position."""
+        return refusals(self.system.engine, after)
 
     def close(self) -> None:
         self.system.close()
