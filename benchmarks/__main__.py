@@ -1,4 +1,4 @@
-"""`python -m benchmarks [LINE ...] [--people N] [--name NAME] [--chart FILE]`: every line of the table, in one run.
+"""`python -m benchmarks [LINE ...] [--people N] [--name NAME] [--publish]`: every line of the table, in one run.
 
 Without a LINE all are measured: fanout, crash, webhook, views, api, startup, million. `million` is everything that
 needs very many people (`--people`, a million unless told otherwise): fan-out, enrolling, memory, cancel, sizing.
@@ -22,6 +22,9 @@ from benchmarks.result import Line, table, write
 from benchmarks.stack import ROLES, stack
 
 MILLION = 1_000_000
+
+PAGE = Path(__file__).resolve().parents[1] / "docs" / "performance.md"
+BEGIN, END = "<!-- measured -->", "<!-- end of measured -->"
 
 
 def million(people: int) -> Iterator[Line]:
@@ -54,7 +57,7 @@ def main() -> None:
     parser.add_argument("lines", nargs="*", metavar="LINE")
     parser.add_argument("--people", type=lambda word: int(word.replace(",", "")), default=MILLION)
     parser.add_argument("--name", default="latest", help="of the JSON file in benchmarks/results")
-    parser.add_argument("--chart", type=Path, help="draw what was measured into this SVG file")
+    parser.add_argument("--publish", action="store_true", help="put table and chart into docs/performance.md")
     chosen = parser.parse_args()
     concerns: dict[str, Callable[[], Iterator[Line]]] = {
         "fanout": few,
@@ -77,10 +80,19 @@ def main() -> None:
         print(f"{name}: {time.perf_counter() - started:.0f} s", file=sys.stderr)
     print(table(measured))
     path = write(chosen.name, {**before, "load_after": os.getloadavg()[0]}, measured)
-    if chosen.chart:
-        chart.save(chosen.chart, measured)
+    if chosen.publish:
+        publish(measured, before)
     missed = sum(not line.met for line in measured)
     print(f"\n{len(measured)} lines, {missed} missed; {before}; kept in {path.relative_to(Path.cwd())}")
+
+
+def publish(measured: list[Line], where: dict[str, Any]) -> None:
+    """The table between its marks, and the chart beside the page."""
+    chart.save(PAGE.with_suffix(".svg"), measured)
+    head, _, rest = PAGE.read_text(encoding="utf-8").partition(BEGIN)
+    _, _, tail = rest.partition(END)
+    facts = ", ".join(f"{name} {value}" for name, value in where.items())
+    PAGE.write_text(f"{head}{BEGIN}\n{table(measured)}\n\nMachine: {facts}.\n{END}{tail}", encoding="utf-8")
 
 
 def machine() -> dict[str, Any]:
