@@ -16,7 +16,17 @@ ifneq ($(shell cat $(INSTALLED) 2>/dev/null) $(wildcard $(PYTHON)),$(CURDIR) $(P
 FOREIGN := force
 endif
 
-.PHONY: help demo up test interop nightly check format lock bench bench-peers clean force
+define WITHOUT_ADDRESSES
+import json, pathlib, sys
+path = pathlib.Path(sys.argv[1])
+lock = json.loads(path.read_text())
+for package in lock["packages"].values():
+    package.pop("funding", None)
+path.write_text(json.dumps(lock, indent=2, ensure_ascii=False) + "\n")
+endef
+export WITHOUT_ADDRESSES
+
+.PHONY: help demo up test interop nightly check format lock relock bench bench-peers clean force
 .DELETE_ON_ERROR:
 
 help: ## Say what there is.
@@ -61,6 +71,16 @@ lock: $(INSTALLED) ## Resolve the dependencies again, with hashes. UPGRADE=1 tak
 	@$(VENV)/lock/bin/uv pip compile --quiet --universal --python-version 3.11 --all-extras --generate-hashes \
 		--no-annotate --no-header $(if $(UPGRADE),--upgrade) pyproject.toml --output-file requirements.lock
 	@rm -rf $(VENV)/lock
+
+# npm notes where to send money; we keep no addresses of others.
+relock: $(OTHERS) ## The same for the clients of others: the newest that requirements.in and package.json allow.
+	@$(PYTHON) -m venv $(VENV)/lock
+	@$(VENV)/lock/bin/python -m pip install --quiet --disable-pip-version-check uv
+	@$(VENV)/lock/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate \
+		--no-header --upgrade $(CLIENTS)/requirements.in --output-file $(CLIENTS)/requirements.lock
+	@rm -rf $(VENV)/lock
+	@cd $(CLIENTS) && PATH="$(CURDIR)/$(VENV)/interop/bin:$$PATH" npm update --package-lock-only --loglevel=error
+	@$(PYTHON) -c "$$WITHOUT_ADDRESSES" $(CLIENTS)/package-lock.json
 
 # Node and npm come as a wheel, into an environment of their own; what the clients need is locked like everything else.
 $(OTHERS): $(INSTALLED) $(CLIENTS)/requirements.lock $(CLIENTS)/package-lock.json $(CLIENTS)/.npmrc

@@ -73,6 +73,9 @@ CODES: dict[str, Code] = {
         Kind.UNAVAILABLE, "Something failed on our side.", "Look at how things are now, then repeat the request."
     ),
     "service.unavailable": Code(Kind.UNAVAILABLE, "A part that this needs is not reachable.", "Try again shortly."),
+    "position.unknown": Code(
+        Kind.INVALID, "The log has not come to that position.", "Send the position of a command's answer."
+    ),
     "position.not_reached": Code(
         Kind.UNAVAILABLE, "The views have not reached that position yet.", "Repeat the read after Retry-After."
     ),

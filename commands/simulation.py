@@ -145,9 +145,9 @@ def _checked(command: SimulateWorkflow, definition: Definition) -> None:
                 Problem(at("/decisions", step_id), "field.invalid", message, echo(answer), list(DECISIONS), "approved")
             )
     if definition.audience is None and command.people:
-        problems.append(Problem("/people", "field.invalid", "A manual run has no person; give its inputs."))
+        problems.append(Problem("/people", "simulation.no_person", "A manual run has no person; give its inputs."))
     if definition.audience is not None and command.inputs:
-        problems.append(Problem("/inputs", "field.invalid", "A batch has no inputs; give variables."))
+        problems.append(Problem("/inputs", "simulation.no_inputs", "A batch has no inputs; give variables."))
     if problems:
         raise invalid("request.invalid", problems)
 

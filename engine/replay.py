@@ -47,7 +47,7 @@ class Replay:
         """
         self._authorize(principal, "state.at")
         if position is not None and time is not None:
-            problem = Problem("/time", "field.invalid", "Give a position or a time, not both.")
+            problem = Problem("/time", "state.two_instants", "Give a position or a time, not both.")
             raise invalid("request.invalid", [problem])
         rows = self._until(principal, as_id(id, "stream.not_found"), position, time)
         aggregate = _folded(rows)

@@ -18,7 +18,7 @@ from projections.keys import KeyReads
 from projections.people import PeopleReads
 from projections.runs import RunReads
 from projections.schedules import OccurrencesView, ScheduleReads, SchedulesView
-from projections.tables import view_positions
+from projections.tables import log, view_positions
 from projections.view import View
 from projections.workflows import WorkflowReads, WorkflowsView
 
@@ -47,14 +47,20 @@ class Reads:
         self.log = LogReads(engine, authorize)
 
     def wait_for(self, position: int) -> None:
-        """Return when every view has reached a position of the log; refuse after two seconds."""
+        """Return when every view has reached a position of the log; refuse after two seconds.
+
+        A position that the log has not come to is none that any command can have answered: refused at once.
+        """
         never = threading.Event()
         reached = 0
         names = [view.source.name for view in VIEWS]
         lowest = select(func.min(view_positions.c.position)).where(view_positions.c.name.in_(names))
+        end = select(func.max(log.c.notification_id))
         for _ in range(int(WAIT_SECONDS / WAIT_STEP_SECONDS)):
             with self._engine.connect() as connection:
                 reached = connection.execute(lowest).scalar() or 0
+                if reached < position and position > (connection.execute(end).scalar() or 0):
+                    raise DomainError("position.unknown", details={"asked": position})
             if reached >= position:
                 return
             never.wait(WAIT_STEP_SECONDS)

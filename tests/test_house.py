@@ -19,6 +19,7 @@ from engine.settings import Settings
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGES = ("aggregates", "commands", "projections", "engine", "mcp_adapter", "workers")
+LOCKS = ("requirements.lock", "tests/interop/requirements.lock", "tests/interop/package-lock.json")
 LONGEST_FILE = 300
 LONGEST_FUNCTION = 40
 
@@ -82,6 +83,13 @@ def test_every_code_says_what_happened_and_what_to_do_next() -> None:
 
 def test_every_setting_is_explained() -> None:
     assert [name for name, field in Settings.model_fields.items() if not field.description] == []
+
+
+@pytest.mark.parametrize("name", LOCKS)
+def test_what_is_locked_is_named_by_its_digest_and_by_no_address(name: str) -> None:
+    text = (ROOT / name).read_text()
+    assert "sha256:" in text or '"integrity": "sha512-' in text
+    assert "://" not in text
 
 
 def test_every_event_has_an_explicit_versioned_topic() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, Any
 
 from cyclopts import App, Parameter
 
@@ -12,6 +12,7 @@ from engine.cli.client import Api, connect
 from engine.cli.exits import Exit
 from engine.cli.lists import After, Every, Limit
 from engine.cli.output import Column, Json, Output
+from engine.clock import SystemClock
 
 app = App(name="log", help="What was done and what was refused, by whom.")
 
@@ -89,24 +90,28 @@ def tail(
     actor: Actor = None,
     source: Source = None,
     refused: Refused = False,
+    timeout: Annotated[float | None, Parameter(help="Stop after so many seconds.")] = None,
     json: Json = False,
 ) -> Exit:
     """Events as they come, until Ctrl-C: a line each, or an object a line."""
     filters = {"stream_id": stream, "topic": topic, "actor": actor, "source": source}
     api, out = connect(), Output(json)
     try:
-        _follow(api, out, {**filters, "refused": "true" if refused else None})
+        _follow(api, out, {**filters, "refused": "true" if refused else None}, timeout)
     except KeyboardInterrupt:
         return Exit.INTERRUPTED
+    return Exit.DONE
 
 
-def _follow(api: Api, out: Output, filters: Mapping[str, Any]) -> NoReturn:
+def _follow(api: Api, out: Output, filters: Mapping[str, Any], timeout: float | None) -> None:
     """From the end of the log on. Positions are in the order of commits, so what has been passed never grows."""
+    clock = SystemClock()
+    began = clock.monotonic()
     newest = api.get("/log", limit=1)["data"]
     reached = newest[0]["position"] if newest else 0
     out.say("Events as they come; Ctrl-C ends it.")
     pause = threading.Event()
-    while True:
+    while timeout is None or clock.monotonic() - began < timeout:
         for page in api.pages("/log", limit=1, every=True, from_position=reached + 1, **filters):
             for row in page["data"]:
                 reached = row["position"]

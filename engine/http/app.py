@@ -96,12 +96,13 @@ class _Rest:
     def _methods(self, path: str) -> list[str]:
         """All methods of a path; the framework would name those of one route only."""
         paths = {**self._app.openapi()["paths"], "/docs": {"get": {}}, "/openapi.json": {"get": {}}}
-        found = {
-            method.upper()
-            for template, operations in paths.items()
-            if compile_path(template)[0].match(path)
-            for method in operations
-        }
+        # A path that is written out is itself, although a template would match it too.
+        matching = (
+            [paths[path]]
+            if path in paths
+            else [operations for template, operations in paths.items() if compile_path(template)[0].match(path)]
+        )
+        found = {method.upper() for operations in matching for method in operations}
         return sorted(found | {"HEAD"} if "GET" in found else found)
 
 

@@ -64,8 +64,11 @@ def _complete(path: str, method: str, operation: dict[str, Any]) -> None:
         operation["security"] = []
         return
     del operation[GRANT], operation[STREAMS]
+    for parameter in operation.get("parameters", ()):
+        parameter["schema"] = _never_null(parameter["schema"])
     statuses = set(_READ)
-    statuses |= {404} if "{" in path else set()
+    # A list of runs may name a job, and it may be one that there is not.
+    statuses |= {404} if "{" in path or path.endswith("/runs") else set()
     statuses |= {409, 413} if method != "get" else set()
     responses = operation["responses"]
     problem = {"schema": {"$ref": "#/components/schemas/ProblemAnswer"}}
@@ -80,6 +83,14 @@ def _complete(path: str, method: str, operation: dict[str, Any]) -> None:
         if status == "401":
             headers["WWW-Authenticate"] = _text("How to send a key.")
         response["headers"] = headers
+
+
+def _never_null(schema: dict[str, Any]) -> dict[str, Any]:
+    """A parameter that may be left out is not one that may be null, which no address and no header can say."""
+    kinds = [kind for kind in schema.get("anyOf", ()) if kind != {"type": "null"}]
+    if len(kinds) != 1:
+        return schema
+    return {**kinds[0], **{name: value for name, value in schema.items() if name not in {"anyOf", "default"}}}
 
 
 def _success_headers(path: str, method: str, status: str) -> dict[str, Any]:

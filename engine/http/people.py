@@ -79,11 +79,11 @@ def _format(asked: Literal["csv", "jsonl"] | None, content_type: str) -> str:
     if asked is None and told is None:
         raise invalid(
             "request.invalid",
-            [Problem("/format", "parameter.missing", "Say what the file is.", None, ["csv", "jsonl"], "csv")],
+            [Problem("/format", "import.no_format", "Say what the file is.", None, ["csv", "jsonl"], "csv")],
         )
     if asked and told and asked != told:
         raise invalid(
             "request.invalid",
-            [Problem("/format", "parameter.invalid", "The content type says something else.", asked, told)],
+            [Problem("/format", "import.two_formats", "The content type says something else.", asked, told)],
         )
     return str(asked or told)

@@ -205,7 +205,7 @@ OF_THE_PRODUCT: Mapping[tuple[str, ...], tuple[str, tuple[str, ...]]] = {
     ("policy", "set"): ("SetPolicy", ("--max-audience=1",)),
     ("views", "list"): ("views.list", ()),
     ("log", "show"): ("log.read", ()),
-    ("log", "tail"): ("log.read", ()),
+    ("log", "tail"): ("log.read", ("--timeout=0",)),
     ("replay", "state-at"): ("state.at", (ID,)),
     ("replay", "diff"): ("state.diff", (ID, "--from=1")),
 }

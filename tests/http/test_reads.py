@@ -57,9 +57,15 @@ def test_a_page_says_how_far_its_view_had_come(door: Door) -> None:
 
 
 def test_a_read_that_the_views_cannot_follow_is_refused_for_now(door: Door) -> None:
-    answer = door.client.get("/api/v1/workflows", params={"min_position": 10**9})
+    position = door.client.post("/api/v1/workflows", json={"name": "x", **CONTENT}).json()["position"]
+    answer = door.client.get("/api/v1/workflows", params={"min_position": position})
     assert problem(answer, 503)["code"] == "position.not_reached"
     assert answer.headers["retry-after"] == "1"
+
+
+def test_a_position_that_the_log_has_not_come_to_is_waited_for_by_nobody(door: Door) -> None:
+    answer = door.client.get("/api/v1/workflows", params={"min_position": 10**9})
+    assert problem(answer, 422)["code"] == "position.unknown"
 
 
 def test_filters_by_an_unknown_workflow(door: Door) -> None:

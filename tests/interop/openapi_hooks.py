@@ -9,8 +9,10 @@ import schemathesis  # type: ignore[import-not-found]
 FORM = ("field.", "parameter.", "header.", "body.", "json.")
 """How the codes of errors begin that say that a request does not have the form that the document asks for."""
 
-SAID_ELSEWHERE = {"cursor.invalid"}
-"""Codes of the form that no document can say beforehand: only the server knows which cursors it has given."""
+SAID_ELSEWHERE = {"cursor.invalid", "json.integer_too_large", "header.invalid"}
+"""Codes of the form that no document can say beforehand: only the server knows which cursors it has given, free JSON
+has no bounds, a format is asked for only where the content type does not tell it, and headers are made without their
+pattern."""
 
 
 @schemathesis.check  # type: ignore[untyped-decorator]
@@ -22,6 +24,11 @@ def what_has_the_right_form_is_not_refused_for_its_form(ctx: Any, response: Any,
     refusal = response.json()
     if refusal["code"] not in {"request.invalid", "request.malformed", "request.unsupported"}:
         return
-    codes = {error["code"] for error in refusal["errors"]}
+    codes = {error["code"] for error in refusal["errors"] if not _is_whole_float(error)}
     wrong = {code for code in codes if code.startswith(FORM) and code not in SAID_ELSEWHERE}
     assert not wrong, f"This has the documented form and was refused for it: {refusal['errors']}"
+
+
+def _is_whole_float(error: dict[str, Any]) -> bool:
+    """To JSON Schema 5.0 is an integer. We take numbers as they are written, and say so."""
+    return error.get("got") == "number" and "valid integer" in error["message"]

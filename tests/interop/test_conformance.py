@@ -15,6 +15,7 @@ from tests.interop import exclusions
 from tests.interop.conftest import Bench, script
 from tests.support.bearer_proxy import bearing
 from tests.support.installation import Installation
+from tests.support.processes import ROOT
 
 pytestmark = pytest.mark.interop
 
@@ -140,3 +141,13 @@ def test_nothing_is_left_out_that_no_tool_offers(bench: Bench) -> None:
         bench.run("node", script(f"{tool}/dist/index.js"), "list", "--server").stdout for tool in (OLD_TOOL, NEW_TOOL)
     )
     assert [name for name in exclusions.SCENARIOS if f"  - {name} " not in listed] == []
+
+
+def test_the_documentation_says_what_is_left_out_and_why() -> None:
+    rows = [line for line in (ROOT / "docs" / "interop.md").read_text().splitlines() if line.startswith("|")]
+    left_out: list[tuple[tuple[str, ...], str]] = [
+        ((scenario,), reason) for scenario, reason in exclusions.SCENARIOS.items()
+    ]
+    left_out += [(pair, reason) for pair, reason in exclusions.CHECKS.items()]
+    for names, reason in left_out:
+        assert [row for row in rows if reason in row and all(f"`{name}`" in row for name in names)], names

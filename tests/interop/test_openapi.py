@@ -75,8 +75,9 @@ def furnish(installation: Installation, key: str) -> None:
     sized = post(f"workflows/{batch}/blast-radius")
     yes = {"acknowledged_affected_count": sized["affected"]}
     post(f"workflows/{batch}/schedules", **RULE, **yes)
-    job = post(f"workflows/{batch}/run-batch", **yes)["batch_job_id"]
-    until(lambda: installation.get(f"batch-jobs/{job}", key=key)["status"] == "completed", seconds=60)
+    job = post(f"workflows/{batch}/run-batch", **yes)
+    path = f"batch-jobs/{job['batch_job_id']}?min_position={job['position']}"
+    until(lambda: installation.get(path, key=key)["status"] == "completed", seconds=60)
 
 
 def test_the_server_is_what_its_document_says(

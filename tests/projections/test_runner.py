@@ -141,7 +141,7 @@ def test_many_events_of_a_row_in_one_batch_leave_it_as_one_after_the_other_did(p
     for view in (WorkflowsView(), BatchJobsView()):
         rebuild(product.system.engine, view)
     assert (rows(product), rows(product, "batch_jobs")) == before
-    assert sorted(row.status for row in before[1]) == ["cancelling", "paused", "queued"]
+    assert sorted(row.status for row in before[1]) == ["cancelled", "paused", "queued"]
 
 
 def test_an_event_of_another_kind_moves_a_view_on_without_being_read(product: Product) -> None:
