@@ -30,7 +30,7 @@ export WITHOUT_ADDRESSES
 .DELETE_ON_ERROR:
 
 help: ## Say what there is.
-	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 18
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 20
 
 demo: $(INSTALLED) ## Run the whole story on this machine: sizing, confirming, running, reading back.
 	@$(VENV)/bin/tidegate demo

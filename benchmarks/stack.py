@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -43,6 +44,7 @@ class Stack:
         self.system = system
         self.project_id = project_id
         self.key = key
+        self._killed: list[subprocess.Popen[bytes]] = []
         self._environment = environment_of(system.settings)
         self.processes = [(role, processes.start(role, self._environment)) for role in roles]
 
@@ -126,17 +128,21 @@ class Stack:
             result = connection.execute(text(statement), parameters)
             return result.scalar() if result.returns_rows else None
 
-    def kill(self, role: str) -> None:
-        """`kill -9` the last process of a role. Nobody starts it again."""
+    def kill(self, role: str) -> float:
+        """`kill -9` the last process of a role, and the instant of it. Nobody starts it again."""
         place = max(place for place, (name, _) in enumerate(self.processes) if name == role)
         _, process = self.processes.pop(place)
+        instant = time.perf_counter()
         process.send_signal(signal.SIGKILL)
-        process.wait()
+        self._killed.append(process)
+        return instant
 
     def start(self, role: str) -> None:
         self.processes.append((role, processes.start(role, self._environment)))
 
     def end(self) -> None:
+        for process in self._killed:
+            process.wait()
         processes.end([process for _, process in self.processes])
 
 

@@ -20,12 +20,12 @@ LAG_MILLISECONDS, EVENTS_A_SECOND = 200, 20_000
 PEOPLE = 20_000
 COMMANDS, EVERY_SECONDS = 600, 0.02
 
-# Every event of the log again, in streams of their own, in the order in which the first ones came.
+# Every event of a job again, in streams of their own, in the order in which the first ones came.
 _AGAIN = """
 INSERT INTO log (originator_id, originator_version, topic, state, project_id, command_id, actor, source, recorded_at)
 SELECT md5(l.originator_id::text || n)::uuid, originator_version, topic, state, project_id, command_id, actor, source,
        recorded_at
-FROM generate_series(1, :times) AS n, log l ORDER BY n, notification_id
+FROM generate_series(1, :times) AS n, log l WHERE l.topic LIKE 'batch_job.%' ORDER BY n, notification_id
 """
 _LOWEST = "SELECT min(position) FROM view_positions WHERE name <> 'reactions'"
 
@@ -95,7 +95,7 @@ def _lags(recorded: list[tuple[int, float]], shown: list[tuple[int, float]]) -> 
 
 def _rebuild(running: Stack, events: int) -> Line:
     """The log of a few real jobs, many times over."""
-    there = int(running.scalar("SELECT count(*) FROM log"))
+    there = int(running.scalar("SELECT count(*) FROM log WHERE topic LIKE 'batch_job.%'"))
     running.scalar(_AGAIN, times=max(events // there, 1))
     running.tend("log")
     folded, seconds = 0, []

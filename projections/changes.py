@@ -6,13 +6,15 @@ reckoned from the row itself (an SQL expression) is written at once, after every
 
 from __future__ import annotations
 
+import json
 from collections import defaultdict
 from collections.abc import Hashable
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Connection, Table, bindparam, update
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import ColumnElement, Connection, Table, text, update
+
+Row = dict[str, Any]
 
 
 class Changes:
@@ -20,15 +22,15 @@ class Changes:
 
     def __init__(self, table: Table) -> None:
         self._table = table
-        self._fresh: list[dict[str, Any]] = []
-        self._changed: dict[UUID, dict[str, Any]] = {}
-        self._kept: dict[tuple[Hashable, ...], dict[str, Any]] = {}
+        self._fresh: dict[UUID, Row] = {}
+        self._changed: dict[UUID, Row] = {}
+        self._kept: dict[tuple[Hashable, ...], Row] = {}
 
-    def add(self, row: dict[str, Any]) -> None:
+    def add(self, row: Row) -> None:
         """A new row by its id; one that is there already stays as it is."""
-        self._fresh.append(row)
+        self._fresh.setdefault(row["id"], row)
 
-    def change(self, connection: Connection, id: UUID, values: dict[str, Any]) -> None:
+    def change(self, connection: Connection, id: UUID, values: Row) -> None:
         """Some columns of a row, if there is such a row."""
         if any(isinstance(value, ColumnElement) for value in values.values()):
             self.write(connection)
@@ -36,28 +38,49 @@ class Changes:
         else:
             self._changed.setdefault(id, {}).update(values)
 
-    def keep(self, keys: tuple[str, ...], row: dict[str, Any]) -> None:
+    def keep(self, keys: tuple[str, ...], row: Row) -> None:
         """A whole row, instead of one with the same keys; every row of the table is kept by the same keys."""
         self._kept[tuple(row[key] for key in keys)] = row
 
     def write(self, connection: Connection, keys: tuple[str, ...] = ()) -> None:
         """Write what was gathered. `keys` are those that rows are kept by."""
-        if self._fresh:
-            connection.execute(insert(self._table).on_conflict_do_nothing(), self._fresh)
-        for names, rows in self._alike().items():
-            statement = update(self._table).where(self._table.c.id == bindparam("row_id"))
-            connection.execute(statement.values({name: bindparam(f"to_{name}") for name in names}), rows)
-        if self._kept:
-            fresh = insert(self._table)
-            latest = {c.name: fresh.excluded[c.name] for c in self._table.c if c.name not in keys}
-            kept = fresh.on_conflict_do_update(index_elements=keys, set_=latest)
-            connection.execute(kept, list(self._kept.values()))
-        self._fresh, self._changed, self._kept = [], {}, {}
+        fresh: Groups = defaultdict(list)
+        for id, row in self._fresh.items():
+            # Was the row there already, the event that made it changes nothing, and those after it change it again.
+            changes = self._changed.pop(id, {})
+            fresh[tuple(sorted(changes))].append({**row, **changes})
+        changed: Groups = defaultdict(list)
+        for id, changes in self._changed.items():
+            changed[tuple(sorted(changes))].append({"id": id, **changes})
+        for names, rows in fresh.items():
+            self._send(connection, _INSERT, rows, ("id",), names)
+        for names, rows in changed.items():
+            self._send(connection, _UPDATE, rows, ("id",), names)
+        latest = tuple(c.name for c in self._table.c if c.name not in keys)
+        self._send(connection, _INSERT, list(self._kept.values()), keys, latest)
+        self._fresh, self._changed, self._kept = {}, {}, {}
 
-    def _alike(self) -> dict[tuple[str, ...], list[dict[str, Any]]]:
-        """The changed rows by the columns that change: one statement each."""
-        alike: dict[tuple[str, ...], list[dict[str, Any]]] = defaultdict(list)
-        for id, values in self._changed.items():
-            named = {f"to_{name}": value for name, value in values.items()}
-            alike[tuple(sorted(values))].append({"row_id": id, **named})
-        return alike
+    def _send(
+        self, connection: Connection, statement: str, rows: list[Row], keys: tuple[str, ...], latest: tuple[str, ...]
+    ) -> None:
+        """All rows as one document, which PostgreSQL takes apart by the types of the table."""
+        if not rows:
+            return
+        source = "excluded" if statement is _INSERT else "told"
+        filled = statement.format(
+            table=self._table.name,
+            columns=", ".join(rows[0]),
+            keys=", ".join(keys),
+            action="UPDATE SET" if latest else "NOTHING",
+            latest=", ".join(f"{name} = {source}.{name}" for name in latest),
+        )
+        connection.execute(text(filled), {"rows": json.dumps(rows, default=str)})
+
+
+Groups = defaultdict[tuple[str, ...], list[Row]]
+
+_TOLD = "jsonb_populate_recordset(CAST(NULL AS {table}), CAST(:rows AS jsonb)) AS told"
+_INSERT = (
+    "INSERT INTO {table} ({columns}) SELECT {columns} FROM " + _TOLD + " ON CONFLICT ({keys}) DO {action} {latest}"
+)  # noqa: S608  # our own names
+_UPDATE = "UPDATE {table} AS t SET {latest} FROM " + _TOLD + " WHERE t.id = told.id"  # noqa: S608
