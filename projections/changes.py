@@ -79,8 +79,13 @@ class Changes:
 
 Groups = defaultdict[tuple[str, ...], list[Row]]
 
-_TOLD = "jsonb_populate_recordset(CAST(NULL AS {table}), CAST(:rows AS jsonb)) AS told"
+# The names are those of our own tables; `told` is what the events say.
 _INSERT = (
-    "INSERT INTO {table} ({columns}) SELECT {columns} FROM " + _TOLD + " ON CONFLICT ({keys}) DO {action} {latest}"
-)  # noqa: S608  # our own names
-_UPDATE = "UPDATE {table} AS t SET {latest} FROM " + _TOLD + " WHERE t.id = told.id"  # noqa: S608
+    "INSERT INTO {table} ({columns}) SELECT {columns} "
+    "FROM jsonb_populate_recordset(CAST(NULL AS {table}), CAST(:rows AS jsonb)) AS told "
+    "ON CONFLICT ({keys}) DO {action} {latest}"
+)
+_UPDATE = (
+    "UPDATE {table} AS t SET {latest} "
+    "FROM jsonb_populate_recordset(CAST(NULL AS {table}), CAST(:rows AS jsonb)) AS told WHERE t.id = told.id"
+)
