@@ -3,6 +3,7 @@
 VENV := .venv
 PYTHON := $(VENV)/bin/python
 INSTALLED := $(VENV)/.installed
+PEERS := $(VENV)/peers
 OTHERS := $(VENV)/interop/.installed
 CLIENTS := tests/interop
 CANDIDATES := python3 python3.14 python3.13 python3.12 python3.11
@@ -25,11 +26,11 @@ path.write_text(json.dumps(lock, indent=2, ensure_ascii=False) + "\n")
 endef
 export WITHOUT_ADDRESSES
 
-.PHONY: help demo up test interop nightly check format lock relock bench chaos clean force
+.PHONY: help demo up test interop nightly check format lock relock bench bench-peers chaos clean force
 .DELETE_ON_ERROR:
 
 help: ## Say what there is.
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 18
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 20
 
 demo: $(INSTALLED) ## Run the whole story on this machine: sizing, confirming, running, reading back.
 	@$(VENV)/bin/tidegate demo
@@ -61,6 +62,11 @@ bench: $(INSTALLED) ## Measure, beside the raw limit. ARGS are for the benchmark
 
 chaos: $(INSTALLED) ## Break everything, and check that nothing was lost. ARGS="--seconds 180 --seed 1 --people 1000".
 	@$(PYTHON) -m benchmarks.chaos $(ARGS)
+
+bench-peers: $(INSTALLED) ## Measure other engines at the same work. ARGS are for the benchmark.
+	@test -x $(PEERS)/bin/python || $(PYTHON) -m venv $(PEERS)
+	@$(PEERS)/bin/python -m pip install --quiet --disable-pip-version-check -r benchmarks/peers/requirements.txt
+	@$(PYTHON) -m benchmarks.peers $(PEERS)/bin/python $(ARGS)
 
 lock: $(INSTALLED) ## Resolve the dependencies again, with hashes. UPGRADE=1 takes the newest.
 	@$(PYTHON) -m venv $(VENV)/lock

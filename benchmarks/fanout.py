@@ -1,46 +1,62 @@
-"""Persons per second of a capture job, from the run-batch call to `completed`, beside the raw limit.
-
-`python -m benchmarks.fanout [N ...]`; without arguments 5,000 and 100,000 people.
-"""
+"""Persons per second of a capture job, from the run-batch call to `completed`; how long enrolling takes; memory."""
 
 from __future__ import annotations
 
 import statistics
-import sys
+import time
+from collections.abc import Iterator
 
 from benchmarks.limits import rows_per_second
-from benchmarks.stack import Stack, stack
+from benchmarks.processes import memory_of
+from benchmarks.result import Line, number, spread
+from benchmarks.stack import Stack
 
-ROUNDS = {5_000: 7, 100_000: 3}
-TARGETS = {5_000: "10,000 persons/s", 100_000: "0.4 of the raw limit"}
-
-
-def main(sizes: list[int]) -> None:
-    print(f"{'N':>9}  {'persons/s':>10} {'(min-max)':>19}  {'raw rows/s':>10}  {'ratio':>6}  target")
-    for size in sizes:
-        # Each size has a product of its own, so that no job sizes its audience among another's people.
-        with stack(max_audience=size) as running:
-            running.add_people(size)
-            print(_measured(running, size))
+SMALL, ROUNDS, SPEED = 5_000, 7, 20_000
+RATIO, ENROLLING_SECONDS, MEMORY_MIB = 0.4, 5.0, 300
 
 
-def _measured(running: Stack, size: int) -> str:
-    _warm(running)
-    workflow = running.workflow([])
-    rounds = [running.run(workflow) for _ in range(ROUNDS.get(size, 1))]
-    assert all(people == size for people, _ in rounds), rounds
-    speeds = [people / seconds for people, seconds in rounds]
-    raw = rows_per_second(running.system.settings.database_url or "", size)
-    median = statistics.median(speeds)
-    spread = f"({min(speeds):,.0f}-{max(speeds):,.0f})"
-    figures = f"{size:>9,}  {median:>10,.0f} {spread:>19}  {raw:>10,.0f}  {median / raw:>6.2f}"
-    return f"{figures}  {TARGETS.get(size, '')}"
+def small(running: Stack, people: int = SMALL) -> Iterator[Line]:
+    """Many jobs over the same few people."""
+    workflow = running.workflow()
+    rounds = [running.run(workflow) for _ in range(ROUNDS)]
+    assert all(reached == people for reached, _ in rounds), rounds
+    speeds = [reached / seconds for reached, seconds in rounds]
+    raw = rows_per_second(running.database, people)
+    yield Line(
+        f"fan-out, capture, N = {people:,}",
+        statistics.median(speeds),
+        "persons/s",
+        SPEED,
+        at_least=True,
+        beside=f"raw {number(raw)} rows/s",
+        note=spread(speeds),
+    )
 
 
-def _warm(running: Stack) -> None:
-    """One small job, so that no process meets its first."""
-    running.run(running.workflow([{"type": "person", "key": "n", "operator": "lte", "value": 500}]))
+def large(running: Stack, people: int) -> Iterator[Line]:
+    """One job over everybody, watched; then the raw limit over as many rows."""
+    with memory_of(running.names) as memory:
+        started = time.perf_counter()
+        job_id = running.begin(running.workflow())
+        asked = time.perf_counter() - started
+        enrolling = running.until(lambda: running.scalar(_HEAD, id=job_id) != "queued", "enrolled", 120)
+        running.wait_for(job_id, "completed")
+        seconds = time.perf_counter() - started - asked
+    assert running.delivered(job_id) == people
+    raw = rows_per_second(running.database, people)
+    yield Line(
+        f"fan-out, capture, N = {people:,}",
+        people / seconds / raw,
+        "of raw",
+        RATIO,
+        at_least=True,
+        beside=f"raw {number(raw)} rows/s",
+        note=f"{number(people / seconds)} persons/s, {seconds:.1f} s",
+    )
+    yield Line(f"enrolling {people:,} people", enrolling, "s", ENROLLING_SECONDS)
+    yield Line(
+        f"memory of every process, N = {people:,}", memory.largest, "MiB", MEMORY_MIB, note=f"MiB: {memory.told()}"
+    )
 
 
-if __name__ == "__main__":
-    main([int(word.replace(",", "")) for word in sys.argv[1:]] or list(TARGETS))
+_HEAD = "SELECT status FROM stream_heads WHERE id = :id"

@@ -1,13 +1,12 @@
-"""A whole product in a temporary directory: real servers, real worker processes, made-up people."""
+"""A whole product in a temporary directory: real servers, real processes, made-up people."""
 
 from __future__ import annotations
 
-import os
+import signal
 import subprocess
-import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
@@ -15,21 +14,25 @@ from uuid import UUID
 
 from sqlalchemy import text
 
+from benchmarks import processes
 from commands.batch_job import RunBatch, SizeAudience
 from commands.workflow import CreateWorkflow, EnableWorkflow
 from engine.bootstrap import System, build, ensure_project, system_principal
+from engine.cli.tree import environment_of
 from engine.embedded import Embedded
 from engine.migrate import migrate
 from engine.settings import load_settings
 
 ROLES = ("projector", "scheduler", "worker", "worker")
 
+POLL_SECONDS = 0.002
+
 CAPTURE: list[dict[str, Any]] = [{"id": "note", "name": "Note", "type": "capture", "config": {"message": "Hello"}}]
 
 _PEOPLE = """
 INSERT INTO people (project_id, distinct_id, email, properties)
 SELECT :project_id, 'p' || n, 'p' || n || '@example.com',
-       jsonb_build_object('plan', (ARRAY['free', 'pro', 'team'])[1 + n % 3], 'n', n, 'part', n / 5000)
+       jsonb_build_object('plan', (ARRAY['free', 'pro', 'team'])[1 + n % 3], 'n', n, 'part', (n - 1) / 5000)
 FROM generate_series(1, :people) AS n
 """
 
@@ -37,29 +40,60 @@ FROM generate_series(1, :people) AS n
 class Stack:
     """The product as it runs, and the system through which a benchmark drives it."""
 
-    def __init__(self, system: System, project_id: UUID, processes: Sequence[subprocess.Popen[bytes]]) -> None:
+    def __init__(self, system: System, project_id: UUID, key: str, roles: Sequence[str]) -> None:
         self.system = system
         self.project_id = project_id
-        self.processes = processes
+        self.key = key
+        self._killed: list[subprocess.Popen[bytes]] = []
+        self._environment = environment_of(system.settings)
+        self.processes = [(role, processes.start(role, self._environment)) for role in roles]
+
+    @property
+    def url(self) -> str:
+        """Where the server answers, once it does."""
+        announced = self.system.settings.data_dir / "url"
+        self.until(announced.exists, "the server listens")
+        return announced.read_text(encoding="ascii").strip()
+
+    @property
+    def database(self) -> str:
+        return self.system.settings.database_url or ""
+
+    @property
+    def names(self) -> dict[int, str]:
+        """Our processes by pid."""
+        return {process.pid: f"{role} {place}" for place, (role, process) in enumerate(self.processes)}
 
     def add_people(self, people: int) -> None:
         with self.system.engine.begin() as connection:
             connection.execute(text(_PEOPLE), {"project_id": self.project_id, "people": people})
+        self.tend("people")
+
+    def tend(self, *tables: str) -> None:
+        """What autovacuum would do within a minute, now: so that it falls into no measurement."""
         with self.system.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-            connection.execute(text("VACUUM ANALYZE people"))
+            for table in tables:
+                connection.execute(text(f"VACUUM ANALYZE {table}"))
+            connection.execute(text("CHECKPOINT"))
 
     def ask(self, command: Any) -> dict[str, Any]:
         """Dispatch a command as the project's own service."""
         principal = system_principal(self.project_id, source="api", name="benchmark")
-        return dict(self.system.bus.dispatch(command, self.system.meta(principal, via="benchmark")).data)
+        answer = self.system.bus.dispatch(command, self.system.meta(principal, via="benchmark"))
+        return {**answer.data, "position": answer.position}
 
-    def workflow(self, properties: list[Any], steps: list[dict[str, Any]] | None = None) -> UUID:
+    def workflow(self, properties: list[Any] | None = None, steps: list[dict[str, Any]] | None = None) -> UUID:
         """An active batch workflow over the people with these properties."""
-        trigger = {"type": "batch", "filters": {"properties": properties}}
+        trigger = {"type": "batch", "filters": {"properties": properties or []}}
         answer = self.ask(CreateWorkflow(name="Benchmark", trigger=trigger, steps=steps or CAPTURE))
         workflow_id = UUID(answer["workflow_id"])
         self.ask(EnableWorkflow(workflow_id))
         return workflow_id
+
+    def begin(self, workflow_id: UUID) -> UUID:
+        """Ask for one job; its id."""
+        sizing = self.ask(SizeAudience(workflow_id))
+        return UUID(self.ask(RunBatch(workflow_id, sizing["affected"], sizing["confirm_token"]))["batch_job_id"])
 
     def run(self, workflow_id: UUID) -> tuple[int, float]:
         """One job from the run-batch call to `completed`: people and seconds."""
@@ -69,56 +103,66 @@ class Stack:
         self.wait_for(UUID(job["batch_job_id"]), "completed")
         return sizing["affected"], time.perf_counter() - started
 
-    def wait_for(self, job_id: UUID, status: str, seconds: float = 600) -> None:
+    def warm(self) -> None:
+        """One small job, so that no process meets its first."""
+        self.run(self.workflow([{"type": "person", "key": "n", "operator": "lte", "value": 500}]))
+
+    def wait_for(self, job_id: UUID, status: str, seconds: float = 900) -> None:
         """Until the view of batch jobs shows a status."""
-        deadline = time.perf_counter() + seconds
-        statement = text("SELECT status FROM batch_jobs WHERE id = :id")
+        self.until(lambda: self.scalar(_STATUS, id=job_id) == status, f"job {job_id} is {status}", seconds)
+
+    def delivered(self, job_id: UUID) -> int:
+        return int(self.scalar("SELECT coalesce(sum(delivered), 0) FROM chunks WHERE job_id = :id", id=job_id))
+
+    def until(self, true: Callable[[], object], what: str, seconds: float = 60) -> float:
+        """Wait until something is so; the seconds that it took."""
+        started = time.perf_counter()
+        while not true():
+            if time.perf_counter() - started > seconds:
+                raise TimeoutError(f"not within {seconds} s: {what}")
+            time.sleep(POLL_SECONDS)
+        return time.perf_counter() - started
+
+    def scalar(self, statement: str, **parameters: Any) -> Any:
         with self.system.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-            while (found := connection.execute(statement, {"id": job_id}).scalar()) != status:
-                if time.perf_counter() > deadline:
-                    raise TimeoutError(f"job {job_id} is {found}, not {status}")
-                time.sleep(0.002)
+            result = connection.execute(text(statement), parameters)
+            return result.scalar() if result.returns_rows else None
+
+    def kill(self, role: str) -> float:
+        """`kill -9` the last process of a role, and the instant of it. Nobody starts it again."""
+        place = max(place for place, (name, _) in enumerate(self.processes) if name == role)
+        _, process = self.processes.pop(place)
+        instant = time.perf_counter()
+        process.send_signal(signal.SIGKILL)
+        self._killed.append(process)
+        return instant
+
+    def start(self, role: str) -> None:
+        self.processes.append((role, processes.start(role, self._environment)))
+
+    def end(self) -> None:
+        for process in self._killed:
+            process.wait()
+        processes.end([process for _, process in self.processes])
+
+
+_STATUS = "SELECT status FROM batch_jobs WHERE id = :id"
 
 
 @contextmanager
-def stack(**settings: Any) -> Iterator[Stack]:
+def stack(roles: Sequence[str] = ROLES, **settings: Any) -> Iterator[Stack]:
     """Start everything; at the end nothing is left."""
     with ExitStack() as cleanup:
-        folder = cleanup.enter_context(tempfile.TemporaryDirectory(prefix="tg"))
-        services = cleanup.enter_context(Embedded(Path(folder)))
+        folder = Path(cleanup.enter_context(tempfile.TemporaryDirectory(prefix="tg")))
+        services = cleanup.enter_context(Embedded(folder))
+        given = {"log_level": "warning", "http_port": 0, **settings}
         chosen = load_settings(
-            database_url=services.database_url, redis_url=services.redis_url, data_dir=Path(folder), **settings
+            database_url=services.database_url, redis_url=services.redis_url, data_dir=folder, **given
         )
         system = build(chosen)
         cleanup.callback(system.close)
         migrate(system.engine)
-        project_id, _ = ensure_project(system)
-        processes = [_start(role, system) for role in ROLES]
-        cleanup.callback(_stop, processes)
-        yield Stack(system, project_id, processes)
-
-
-def _start(role: str, system: System) -> subprocess.Popen[bytes]:
-    chosen = system.settings
-    environment = {
-        **os.environ,
-        "TIDEGATE_DATABASE_URL": chosen.database_url or "",
-        "TIDEGATE_REDIS_URL": chosen.redis_url or "",
-        "TIDEGATE_DATA_DIR": str(chosen.data_dir),
-        "TIDEGATE_MAX_AUDIENCE": str(chosen.max_audience),
-        "TIDEGATE_WORKER_THREADS": str(chosen.worker_threads),
-        "TIDEGATE_CHUNK_SIZE": str(chosen.chunk_size),
-        "TIDEGATE_LOG_LEVEL": "warning",
-    }
-    return subprocess.Popen([sys.executable, "-m", "workers", role], env=environment)
-
-
-def _stop(processes: Sequence[subprocess.Popen[bytes]]) -> None:
-    for process in processes:
-        process.terminate()
-    for process in processes:
-        try:
-            process.wait(timeout=15)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+        project_id, key = ensure_project(system)
+        running = Stack(system, project_id, key or "", roles)
+        cleanup.callback(running.end)
+        yield running

@@ -179,12 +179,16 @@ def _parts(settings: Settings, secrets: Secrets) -> Parts:
 
 
 def _pool(settings: Settings) -> Engine:
-    """The process's connections: as many again for a peak, then callers wait five seconds and are told 503."""
+    """The process's connections: as many again for a peak, then callers wait five seconds and are told 503.
+
+    Those of a peak are kept: to open one for each request of a busy time costs more than the request.
+    """
     assert settings.database_url is not None, "services were not resolved"
     return create_engine(
         settings.database_url,
-        pool_size=settings.pool_size,
-        max_overflow=settings.pool_size,
+        pool_size=2 * settings.pool_size,
+        max_overflow=0,
+        pool_use_lifo=True,  # the most recent one first: what a peak has opened is left alone when it is over
         pool_timeout=5,
         # What a statement was sent with is about people: it stays out of errors, and so out of the log.
         hide_parameters=True,

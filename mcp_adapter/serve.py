@@ -28,6 +28,10 @@ URL_FILE = "url"
 
 BACKLOG = 2048
 
+SWITCH_SECONDS = 0.0005
+"""How long one thread may keep the others from running. Each request waits for the database several times, and after
+each wait for its turn; at the interpreter's own 5 ms those waits are most of what a caller sees."""
+
 DRAIN_SECONDS = 5
 """How long requests in progress may take after we were told to stop; streams would never end by themselves."""
 
@@ -40,6 +44,7 @@ def create(system: System, *, port: int | None = None) -> FastAPI:
 
 
 def main() -> None:
+    sys.setswitchinterval(SWITCH_SECONDS)
     """Serve until SIGTERM or SIGINT."""
     # Uvicorn raises the signal again when it has drained; then, as during the start, it only unwinds us.
     for number in (signal.SIGTERM, signal.SIGINT):

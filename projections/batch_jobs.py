@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Connection, case, update
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import Connection, case
 
 from aggregates.base import Principal
 from aggregates.batch_job.events import (
@@ -22,25 +21,24 @@ from aggregates.batch_job.events import (
     BatchJobResumed,
 )
 from projections import tables, unknown_outcomes
+from projections.changes import Changes
 from projections.page import Page, Reader, as_id
 from projections.view import Recorded, View
 
 
 class BatchJobsView(View):
     source = tables.batch_jobs
+    topics = ("batch_job.",)
 
-    def apply(self, connection: Connection, recorded: Recorded) -> None:
+    def apply(self, connection: Connection, changes: Changes, recorded: Recorded) -> None:
         event = recorded.event
         if isinstance(event, BatchJobRequested):
-            connection.execute(insert(self.table).values(_row(recorded, event)).on_conflict_do_nothing())
+            changes.add(_row(recorded, event))
             return
         change = self._change(event)
         if change is not None:
-            connection.execute(
-                update(self.table)
-                .where(self.table.c.id == event.originator_id)
-                .values(**change, revision=event.originator_version, updated_at=event.timestamp)
-            )
+            stamp = {"revision": event.originator_version, "updated_at": event.timestamp}
+            changes.change(connection, event.originator_id, {**change, **stamp})
 
     def _change(self, event: object) -> dict[str, Any] | None:
         """What an event of a job changes in its row; None for events of others."""

@@ -10,6 +10,8 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 from sqlalchemy import Connection, Engine, select, text, update
 from sqlalchemy.dialects.postgresql import insert
@@ -24,6 +26,9 @@ logger = logging.getLogger(__name__)
 
 BATCH = 500
 """Events in one transaction of a follower."""
+
+REBUILD_BATCH = 5_000
+"""Events in one transaction of a rebuild: nobody waits for its rows, and a row that changes often is written once."""
 
 POLL_SECONDS = 0.5
 """How long a lost NOTIFY can delay a follower."""
@@ -116,22 +121,49 @@ def step(engine: Engine, follower: Follower, limit: int = BATCH) -> int:
         ).first()
         if mine is None:
             return 0
-        batch = read_log(connection, after=mine.position, limit=limit)
-        if not batch:
+        found = _read(connection, follower, after=mine.position, limit=limit)
+        if not found.read:
             return 0
-        follower.handle(connection, batch)
+        if found.events:
+            follower.handle(connection, found.events)
         failpoints.reach("rows_written")
         connection.execute(
             update(view_positions)
             .where(view_positions.c.name == follower.name)
-            .values(position=batch[-1].position, updated_at=text("now()"), stopped=None)
+            .values(position=found.position, updated_at=text("now()"), stopped=None)
         )
-        return len(batch)
+        return found.read
+
+
+@dataclass(frozen=True)
+class Read:
+    """A piece of the log: those of its events that concern a follower, how many were read, and up to where."""
+
+    events: list[Recorded]
+    read: int
+    position: int
 
 
 def read_log(connection: Connection, *, after: int, limit: int) -> list[Recorded]:
     """Events after a position, in order."""
-    rows = connection.execute(
+    return [_recorded(row) for row in _stored(connection, after, limit)]
+
+
+def _read(connection: Connection, follower: Follower, *, after: int, limit: int) -> Read:
+    """Events after a position, of which only those are decoded that concern the follower."""
+    rows = _stored(connection, after, limit)
+    topics = getattr(follower, "topics", ("",))
+    events = [_recorded(row) for row in rows if row.topic.startswith(topics)]
+    return Read(events, len(rows), rows[-1].notification_id if rows else after)
+
+
+def _recorded(row: Any) -> Recorded:
+    event = decode(row.originator_id, row.originator_version, row.topic, row.state)
+    return Recorded(row.notification_id, row.project_id, event)
+
+
+def _stored(connection: Connection, after: int, limit: int) -> Sequence[Any]:
+    statement = (
         select(
             log.c.notification_id,
             log.c.project_id,
@@ -144,7 +176,7 @@ def read_log(connection: Connection, *, after: int, limit: int) -> list[Recorded
         .order_by(log.c.notification_id)
         .limit(limit)
     )
-    return [Recorded(position, project_id, decode(*stored)) for position, project_id, *stored in rows]
+    return connection.execute(statement).all()
 
 
 def rebuild(engine: Engine, view: View) -> int:
@@ -157,13 +189,12 @@ def rebuild(engine: Engine, view: View) -> int:
     position = folded = 0
     while True:
         with engine.begin() as connection:
-            batch = read_log(connection, after=position, limit=BATCH)
-            shadow.handle(connection, batch)
-        folded += len(batch)
-        if len(batch) < BATCH:
+            found = _read(connection, shadow, after=position, limit=REBUILD_BATCH)
+            shadow.handle(connection, found.events)
+        folded += found.read
+        position = found.position
+        if found.read < REBUILD_BATCH:
             break
-        position = batch[-1].position
-    position = batch[-1].position if batch else position
     return folded + _swap(engine, view, shadow, position)
 
 
@@ -173,10 +204,10 @@ def _swap(engine: Engine, view: View, shadow: View, position: int) -> int:
     with engine.begin() as connection:
         held = select(view_positions.c.position).where(view_positions.c.name == view.name).with_for_update()
         connection.execute(held)
-        while batch := read_log(connection, after=position, limit=BATCH):
-            shadow.handle(connection, batch)
-            position = batch[-1].position
-            folded += len(batch)
+        while (found := _read(connection, shadow, after=position, limit=BATCH)).read:
+            shadow.handle(connection, found.events)
+            position = found.position
+            folded += found.read
         failpoints.reach("rebuild_ready")
         connection.execute(text(f"DROP TABLE {view.name}"))
         connection.execute(text(f"ALTER TABLE {shadow.table.name} RENAME TO {view.name}"))

@@ -5,8 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, case, update
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import Connection, case
 
 from aggregates.base import Event, Principal
 from aggregates.schedule.events import (
@@ -22,14 +21,16 @@ from aggregates.schedule.events import (
     ScheduleRevised,
 )
 from projections import tables
+from projections.changes import Changes
 from projections.page import Page, Reader, as_id, decode_cursor, mine
 from projections.view import Recorded, View
 
 
 class SchedulesView(View):
     source = tables.schedules
+    topics = ("schedule.",)
 
-    def apply(self, connection: Connection, recorded: Recorded) -> None:
+    def apply(self, connection: Connection, changes: Changes, recorded: Recorded) -> None:
         event = recorded.event
         match event:
             case ScheduleAttached():
@@ -46,7 +47,7 @@ class SchedulesView(View):
                     "created_by": event.meta["actor"],
                     "updated_at": event.timestamp,
                 }
-                connection.execute(insert(self.table).values(row).on_conflict_do_nothing())
+                changes.add(row)
                 return
             case ScheduleRevised():
                 revived = case(
@@ -70,11 +71,8 @@ class SchedulesView(View):
                 return
         if hasattr(event, "next_occurrence"):
             change["next_occurrence"] = event.next_occurrence
-        connection.execute(
-            update(self.table)
-            .where(self.table.c.id == event.originator_id)
-            .values(**change, revision=event.originator_version, updated_at=event.timestamp)
-        )
+        stamp = {"revision": event.originator_version, "updated_at": event.timestamp}
+        changes.change(connection, event.originator_id, {**change, **stamp})
 
 
 def _terms(event: ScheduleAttached | ScheduleRevised) -> dict[str, Any]:
@@ -101,8 +99,10 @@ def _approval(event: ScheduleAttached | ScheduleRevised | ScheduleResumed) -> di
 
 class OccurrencesView(View):
     source = tables.occurrences
+    topics = ("schedule.",)
+    keys = ("schedule_id", "scheduled_for")
 
-    def apply(self, connection: Connection, recorded: Recorded) -> None:
+    def apply(self, connection: Connection, changes: Changes, recorded: Recorded) -> None:
         event = recorded.event
         match event:
             case ScheduleFired():
@@ -118,10 +118,8 @@ class OccurrencesView(View):
             case _:
                 return
         blank = {"project_id": recorded.project_id, "reason": None, "batch_job_id": None}
-        fresh = insert(self.table).values([{**blank, **row} for row in rows])
-        keys = ("schedule_id", "scheduled_for")
-        latest = {c.name: fresh.excluded[c.name] for c in self.table.c if c.name not in keys}
-        connection.execute(fresh.on_conflict_do_update(index_elements=keys, set_=latest))
+        for row in rows:
+            changes.keep(self.keys, {**blank, **row})
 
 
 def _decided(event: Event, occurrence: datetime) -> dict[str, Any]:

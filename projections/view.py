@@ -14,6 +14,7 @@ from uuid import UUID
 from sqlalchemy import Connection, MetaData, Table
 
 from aggregates.base import Event
+from projections.changes import Changes
 
 
 @dataclass(frozen=True)
@@ -39,19 +40,28 @@ class Follower(Protocol):
 
 
 class View:
-    """A follower that writes one table. Subclasses set `source` and write `apply`."""
+    """A follower that writes one table. Subclasses set `source` and write `apply`.
+
+    `topics` are the beginnings of those that concern it; events of others are not even read for it. `keys` are what
+    its rows are kept by, where that is not an id.
+    """
 
     source: ClassVar[Table]
+    topics: ClassVar[tuple[str, ...]]
+    keys: ClassVar[tuple[str, ...]] = ()
 
     def __init__(self, table: Table | None = None) -> None:
         self.table = self.source if table is None else table
         self.name = self.source.name
 
     def handle(self, connection: Connection, batch: Sequence[Recorded]) -> None:
+        changes = Changes(self.table)
         for recorded in batch:
-            self.apply(connection, recorded)
+            self.apply(connection, changes, recorded)
+        changes.write(connection, self.keys)
 
-    def apply(self, connection: Connection, recorded: Recorded) -> None:
+    def apply(self, connection: Connection, changes: Changes, recorded: Recorded) -> None:
+        """What one event does to the rows."""
         raise NotImplementedError
 
     def beside(self, name: str) -> View:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Connection, case, update
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import Connection, case
 
 from aggregates.base import Principal
 from aggregates.workflow.events import (
@@ -17,6 +16,7 @@ from aggregates.workflow.events import (
     WorkflowRestored,
 )
 from projections import tables
+from projections.changes import Changes
 from projections.page import Page, Reader, mine
 from projections.view import Recorded, View
 
@@ -34,20 +34,17 @@ SHOWN_SCHEDULES = 100
 
 class WorkflowsView(View):
     source = tables.workflows
+    topics = ("workflow.",)
 
-    def apply(self, connection: Connection, recorded: Recorded) -> None:
+    def apply(self, connection: Connection, changes: Changes, recorded: Recorded) -> None:
         event = recorded.event
         if isinstance(event, WorkflowCreated):
-            connection.execute(insert(self.table).values(_row(recorded, event)).on_conflict_do_nothing())
+            changes.add(_row(recorded, event))
             return
         change = _change(event)
         if change is not None:
-            change |= {"revision": event.originator_version, "updated_at": event.timestamp}
-            connection.execute(
-                update(self.table)
-                .where(self.table.c.id == event.originator_id)
-                .values(**change, updated_by=event.meta["actor"])
-            )
+            stamp = {"revision": event.originator_version, "updated_at": event.timestamp}
+            changes.change(connection, event.originator_id, {**change, **stamp, "updated_by": event.meta["actor"]})
 
 
 class WorkflowReads(Reader):

@@ -5,17 +5,46 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Sequence
 from datetime import datetime
+from functools import cache
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, Row, text, update
+from sqlalchemy import Connection, Row, TextClause, text
 
 from aggregates.values import NOBODY
 from aggregates.walk.entry import Entry, RunVariables, as_json
-from projections.tables import chunks
 
 COUNTERS = ("delivered", "skipped", "failed", "exited", "waiting", "in_progress")
 
+# Built once: taking a statement apart again for each chunk costs more than sending it.
+_COUNT = text(
+    "UPDATE chunks SET state = :state, delivered = delivered + :delivered, skipped = skipped + :skipped, "
+    "failed = failed + :failed, exited = exited + :exited, waiting = waiting + :waiting, "
+    "in_progress = in_progress + :in_progress WHERE job_id = :job_id AND number = :number"
+)
+
+# Whoever is counted here may be reached. Of people who lie close together it is one walk along the index, where the
+# statement that names the others looks each of them up.
+_ALL_REACHABLE = text(
+    "SELECT NOT EXISTS (SELECT 1 FROM cancelled_runs WHERE job_id = :job_id) AND :many = "
+    "(SELECT count(*) FROM people WHERE id = ANY (CAST(:ids AS bigint[])) AND opted_out_at IS NULL)"
+)
+_UNREACHABLE = text(
+    "SELECT e.id, CASE WHEN x.person_id IS NOT NULL THEN 'run_cancelled' "
+    "WHEN p.id IS NULL THEN 'erased' ELSE 'opted_out' END AS reason "
+    "FROM unnest(CAST(:ids AS bigint[])) AS e (id) LEFT JOIN people p ON p.id = e.id "
+    "LEFT JOIN cancelled_runs x ON x.job_id = :job_id AND x.person_id = e.id "
+    "WHERE e.id <> :nobody AND (p.id IS NULL OR p.opted_out_at IS NOT NULL OR x.person_id IS NOT NULL)"
+)
+_IN_PROGRESS = text(
+    "SELECT person_id, at_step, variables FROM runs WHERE job_id = :job_id AND status = 'in_progress' "
+    "AND person_id = ANY (CAST(:ids AS bigint[])) ORDER BY person_id LIMIT :limit"
+)
+_ASKED = text(
+    "SELECT person_id, CAST(steps -> -1 ->> 'until' AS timestamptz) AS until FROM runs "
+    "WHERE job_id = :job_id AND person_id = ANY (CAST(:ids AS bigint[])) "
+    "AND steps -> -1 ->> 'step' = :step_id AND steps -> -1 ->> 'outcome' = 'asked'"
+)
 
 _CONSTANT = """
 INSERT INTO runs (job_id, person_id, status, reason, at_step, wake_at, steps, updated_at{column})
@@ -39,18 +68,21 @@ WHERE r.job_id = :job_id AND r.person_id = e.id AND r.status = 'in_progress'
 
 # The column `variables` is written only where somebody has set one: as a constant, or by person.
 _UNTOUCHED = dict.fromkeys(("column", "value", "more", "alias", "change"), "")
-_SHARED = {
-    **_UNTOUCHED,
-    "column": ", variables",
-    "value": ", CAST(:variables AS jsonb)",
-    "change": ", variables = CAST(:variables AS jsonb)",
-}
-_OWN = {
-    "column": ", variables",
-    "value": ", CAST(e.variables AS jsonb)",
-    "more": ", CAST(:variables AS text[])",
-    "alias": ", variables",
-    "change": ", variables = CAST(e.variables AS jsonb)",
+_WRITTEN = {
+    "untouched": _UNTOUCHED,
+    "shared": {
+        **_UNTOUCHED,
+        "column": ", variables",
+        "value": ", CAST(:variables AS jsonb)",
+        "change": ", variables = CAST(:variables AS jsonb)",
+    },
+    "own": {
+        "column": ", variables",
+        "value": ", CAST(e.variables AS jsonb)",
+        "more": ", CAST(:variables AS text[])",
+        "alias": ", variables",
+        "change": ", variables = CAST(e.variables AS jsonb)",
+    },
 }
 
 
@@ -60,30 +92,35 @@ def write_first(connection: Connection, job_id: UUID, entries: Iterable[Entry], 
         by_person = bool(entry.own or entry.variables.own)
         statement, variables = _with_variables(_EACH if by_person else _CONSTANT, entry)
         steps = entry.steps() if by_person else json.dumps(entry.trace)
-        connection.execute(text(statement), {**_parameters(job_id, entry, now), **variables, "steps": steps})
+        connection.execute(statement, {**_parameters(job_id, entry, now), **variables, "steps": steps})
 
 
 def write_again(connection: Connection, job_id: UUID, entries: Iterable[Entry], now: datetime) -> None:
     """Move on people who have a row and are in progress."""
     for entry in entries:
         statement, variables = _with_variables(_RESUMED, entry)
-        connection.execute(text(statement), {**_parameters(job_id, entry, now), **variables, "steps": entry.steps()})
+        connection.execute(statement, {**_parameters(job_id, entry, now), **variables, "steps": entry.steps()})
 
 
-def _with_variables(statement: str, entry: Entry) -> tuple[str, dict[str, Any]]:
+def _with_variables(statement: str, entry: Entry) -> tuple[TextClause, dict[str, Any]]:
     """A statement that writes what these people have set, if the ledger does not know it, and its parameter."""
     variables = entry.variables
     if not variables.unsaved:
-        return statement.format(**_UNTOUCHED), {}
+        return _filled(statement, "untouched"), {}
     if not variables.own:
-        return statement.format(**_SHARED), {"variables": as_json(variables.common)}
-    return statement.format(**_OWN), {"variables": [as_json(variables.of(id)) for id in entry.ids]}
+        return _filled(statement, "shared"), {"variables": as_json(variables.common)}
+    return _filled(statement, "own"), {"variables": [as_json(variables.of(id)) for id in entry.ids]}
+
+
+@cache
+def _filled(statement: str, variables: str) -> TextClause:
+    return text(statement.format(**_WRITTEN[variables]))
 
 
 def _parameters(job_id: UUID, entry: Entry, now: datetime) -> dict[str, Any]:
     return {
         "job_id": job_id,
-        "ids": entry.ids,
+        "ids": as_array(entry.ids),
         "status": entry.status,
         "reason": entry.reason,
         "at_step": entry.at_step,
@@ -100,40 +137,27 @@ def tally(entries: Iterable[Entry]) -> dict[str, int]:
     return counts
 
 
+def as_array(ids: Iterable[int]) -> str:
+    """Ids as PostgreSQL reads an array; the driver would look at each of them on its own, at many times the cost."""
+    return "{" + ",".join(map(str, ids)) + "}"
+
+
 def count(connection: Connection, job_id: UUID, number: int, change: dict[str, int], state: str) -> None:
     """Add to a chunk's counters and set its state."""
-    columns = {name: chunks.c[name] + more for name, more in change.items() if more}
-    connection.execute(
-        update(chunks).where(chunks.c.job_id == job_id, chunks.c.number == number).values(**columns, state=state)
-    )
+    connection.execute(_COUNT, {"job_id": job_id, "number": number, "state": state, **change})
 
 
 def unreachable(connection: Connection, job_id: UUID, ids: Sequence[int]) -> dict[int, str]:
     """Whom of these nothing may be done for any more, and why: opted out, erased, or their run was cancelled."""
-    rows = connection.execute(
-        text(
-            "SELECT e.id, CASE WHEN x.person_id IS NOT NULL THEN 'run_cancelled' "
-            "WHEN p.id IS NULL THEN 'erased' ELSE 'opted_out' END AS reason "
-            "FROM unnest(CAST(:ids AS bigint[])) AS e (id) LEFT JOIN people p ON p.id = e.id "
-            "LEFT JOIN cancelled_runs x ON x.job_id = :job_id AND x.person_id = e.id "
-            "WHERE e.id <> :nobody AND (p.id IS NULL OR p.opted_out_at IS NOT NULL OR x.person_id IS NOT NULL)"
-        ),
-        {"ids": list(ids), "job_id": job_id, "nobody": NOBODY},
-    )
-    return {row.id: row.reason for row in rows}
+    asked = {"ids": as_array(ids), "job_id": job_id}
+    if connection.execute(_ALL_REACHABLE, {**asked, "many": len(ids)}).scalar():
+        return {}
+    return {row.id: row.reason for row in connection.execute(_UNREACHABLE, {**asked, "nobody": NOBODY})}
 
 
 def in_progress(connection: Connection, job_id: UUID, ids: Sequence[int], limit: int | None = None) -> list[Row[Any]]:
     """Those of a chunk's people who are in progress, with the step at which they go on and what they have set."""
-    return list(
-        connection.execute(
-            text(
-                "SELECT person_id, at_step, variables FROM runs WHERE job_id = :job_id AND status = 'in_progress' "
-                "AND person_id = ANY (CAST(:ids AS bigint[])) ORDER BY person_id LIMIT :limit"
-            ),
-            {"job_id": job_id, "ids": list(ids), "limit": limit},
-        )
-    )
+    return list(connection.execute(_IN_PROGRESS, {"job_id": job_id, "ids": as_array(ids), "limit": limit}))
 
 
 def saved_variables(rows: Iterable[Row[Any]]) -> RunVariables:
@@ -143,12 +167,5 @@ def saved_variables(rows: Iterable[Row[Any]]) -> RunVariables:
 
 def asked(connection: Connection, job_id: UUID, step_id: str, ids: Sequence[int]) -> dict[int, datetime]:
     """Until when those of these people who have waited at an approval step last wait for an answer."""
-    rows = connection.execute(
-        text(
-            "SELECT person_id, CAST(steps -> -1 ->> 'until' AS timestamptz) AS until FROM runs "
-            "WHERE job_id = :job_id AND person_id = ANY (CAST(:ids AS bigint[])) "
-            "AND steps -> -1 ->> 'step' = :step_id AND steps -> -1 ->> 'outcome' = 'asked'"
-        ),
-        {"job_id": job_id, "ids": list(ids), "step_id": step_id},
-    )
+    rows = connection.execute(_ASKED, {"job_id": job_id, "ids": as_array(ids), "step_id": step_id})
     return {row.person_id: row.until for row in rows}

@@ -7,9 +7,10 @@ written depends on how long the job has run, never on how many people it has.
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, TextClause, text
 
 from aggregates.base import Meta
 from aggregates.batch_job.aggregate import BatchJob
@@ -27,10 +28,14 @@ PROGRESS_SHARE = 0.01
 """A job that runs for long reports each time another hundredth of its age has passed."""
 
 # Moves the instant on if it is time, so that all workers together keep the pace.
-_DUE = text(
-    "UPDATE jobs_at_work SET progress_at = now() WHERE id = :id "
-    "AND now() - progress_at > greatest(CAST(:least AS interval), CAST(:share AS float8) * (now() - enrolled_at)) "
-    "RETURNING 1"
+_PASSED = "now() - progress_at > greatest(CAST(:least AS interval), CAST(:share AS float8) * (now() - enrolled_at))"
+_DUE = text(f"UPDATE jobs_at_work SET progress_at = now() WHERE id = :id AND {_PASSED} RETURNING 1")  # noqa: S608
+_IS_DUE = text(f"SELECT 1 FROM jobs_at_work WHERE id = :id AND {_PASSED}")  # noqa: S608  # our own words
+_PACE = {"least": f"{PROGRESS_SECONDS} seconds", "share": PROGRESS_SHARE}
+# Who finds a chunk that is not done need not complete the job: whoever does that chunk settles after it.
+_MAY_BE_SETTLED = text(
+    "SELECT 1 FROM stream_heads WHERE id = :id AND status = 'running' "
+    "AND NOT EXISTS (SELECT 1 FROM chunks WHERE job_id = :id AND state IN ('ready', 'sending'))"
 )
 _LOCK = text("SELECT pg_advisory_xact_lock(hashtextextended(:id, -2))")
 _TRY_LOCK = text("SELECT pg_try_advisory_xact_lock(hashtextextended(:id, -2))")
@@ -66,7 +71,8 @@ class Milestones:
         if now - self._tried.get(job_id, 0.0) < PROGRESS_SECONDS:
             return
         self._tried[job_id] = now
-        self._write(job_id, self._report, wait=False)
+        if self._asked(_IS_DUE, _PACE | {"id": job_id}):
+            self._write(job_id, self._report, wait=False)
 
     def settle(self, job_id: UUID) -> None:
         """Complete the job if everybody has an outcome.
@@ -74,7 +80,8 @@ class Milestones:
         Waits for its turn instead of passing: whoever is last sees all chunks done, and nobody comes after.
         """
         self._tried.pop(job_id, None)
-        self._write(job_id, self._complete, wait=True)
+        if self._asked(_MAY_BE_SETTLED, {"id": job_id}):
+            self._write(job_id, self._complete, wait=True)
 
     def trip(self, job_id: UUID) -> None:
         """Pause a job whose breaker has seen enough; once it is resumed the breaker counts anew."""
@@ -83,6 +90,11 @@ class Milestones:
     def wind_up(self, job_id: UUID) -> None:
         """End a cancel: nothing begins any more, those not reached are skipped, and only then is it cancelled."""
         self._write(job_id, self._cancel, wait=True)
+
+    def _asked(self, statement: TextClause, parameters: dict[str, Any]) -> bool:
+        """Ask before the job is locked and read: of all workers at a job, only one has something to write."""
+        with self._system.engine.connect() as connection:
+            return connection.execute(statement, parameters).first() is not None
 
     def _write(
         self, job_id: UUID, milestone: Callable[[Connection, Store, BatchJob, Meta], None], *, wait: bool
@@ -100,8 +112,7 @@ class Milestones:
             return  # somebody paused or cancelled at this instant; the next milestone sees it
 
     def _report(self, connection: Connection, store: Store, job: BatchJob, meta: Meta) -> None:
-        due = {"id": job.id, "least": f"{PROGRESS_SECONDS} seconds", "share": PROGRESS_SHARE}
-        if connection.execute(_DUE, due).first() is None:
+        if connection.execute(_DUE, _PACE | {"id": job.id}).first() is None:
             return
         job.progress(counts(connection, job.id), meta=meta)
         store.save(job)

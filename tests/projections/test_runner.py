@@ -10,7 +10,9 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection
 
-from commands.workflow import ArchiveWorkflow, CreateWorkflow
+from commands.batch_job import CancelBatchJob, PauseBatchJob, ResumeBatchJob
+from commands.workflow import ArchiveWorkflow, CreateWorkflow, DisableWorkflow, EnableWorkflow
+from projections.batch_jobs import BatchJobsView
 from projections.reads import VIEWS
 from projections.runner import Runner, rebuild, step
 from projections.view import Recorded
@@ -122,6 +124,38 @@ def test_every_view_can_be_rebuilt_again_and_again(product: Product, view: Any) 
     some_workflows(product, 2)
     for _ in range(2):
         rebuild(product.system.engine, view())
+
+
+def test_many_events_of_a_row_in_one_batch_leave_it_as_one_after_the_other_did(product: Product) -> None:
+    """Each command is followed before the next; the rebuild then takes all events at once."""
+    product.add_people(3)
+    workflow_id = product.workflow()
+    jobs = [product.run(workflow_id) for _ in range(3)]
+    for job_id in jobs:
+        product.ask(PauseBatchJob(job_id, reason="a look at it"))
+    product.ask(ResumeBatchJob(jobs[0]))
+    product.ask(CancelBatchJob(jobs[1], reason="enough"))
+    product.ask(DisableWorkflow(workflow_id))
+    product.ask(EnableWorkflow(workflow_id))
+    before = rows(product), rows(product, "batch_jobs")
+    for view in (WorkflowsView(), BatchJobsView()):
+        rebuild(product.system.engine, view)
+    assert (rows(product), rows(product, "batch_jobs")) == before
+    assert sorted(row.status for row in before[1]) == ["cancelled", "paused", "queued"]
+
+
+def test_an_event_of_another_kind_moves_a_view_on_without_being_read(product: Product) -> None:
+    some_workflows(product, 2)
+    with product.system.engine.begin() as connection:
+        connection.exec_driver_sql("ALTER TABLE log DISABLE TRIGGER USER")
+        connection.exec_driver_sql(
+            "UPDATE log SET state = '{' WHERE notification_id = (SELECT max(notification_id) FROM log)"
+        )
+    product.execute("UPDATE view_positions SET position = 0")
+    product.catch_up()
+    reached = dict(product.execute("SELECT name, position FROM view_positions"))
+    assert reached["batch_jobs"] == product.log_position()
+    assert reached["workflows"] < product.log_position()
 
 
 def test_a_rebuild_misses_nothing_that_is_recorded_meanwhile(product: Product) -> None:
