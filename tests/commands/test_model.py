@@ -239,9 +239,6 @@ COMMANDS: Mapping[type, Callable[[Life], Any]] = {
     CreateCohort: lambda life: CreateCohort("all", "dynamic", conditions=[]),
     CreateKey: lambda life: CreateKey("ci", ("workflow:read",)),
     ChangeKey: lambda life: ChangeKey(life.keys[0], name="renamed"),
-    RunWorkflow: lambda life: RunWorkflow(life.workflow_id),
-    CancelRun: lambda life: CancelRun(f"{life.job()}.{1 + life.dice.below(8)}", "enough"),
-    SimulateWorkflow: lambda life: SimulateWorkflow(life.workflow_id, sample=3),
     RevokeKey: lambda life: RevokeKey(life.keys[0]),
     SetPolicy: lambda life: SetPolicy(Limits(max_audience=life.dice.choice((None, 1, 5)))),
 }
