@@ -15,11 +15,11 @@ from engine.cli.client import Api
 from engine.cli.demo_books import Receivers, Story, explain, show_books
 from engine.cli.exits import Exit
 from engine.cli.inputs import json_file
+from engine.cli.mcp_config import MAKE_KEY, PRINT_CONFIG
 from engine.cli.output import Output
 from engine.cli.people import upload
 from engine.cli.signals import orderly
 from engine.cli.tree import Running, running
-from engine.cli.up import agent_line
 from engine.cli.watch import watch
 from engine.cli.workflows import show_sizing, sized
 from engine.clock import SystemClock
@@ -139,5 +139,5 @@ def _title(out: Output, number: int, text: str) -> None:
 
 
 def _farewell(out: Output) -> None:
-    line = agent_line("http://127.0.0.1:8787", Path(".tidegate/owner-key"))
-    out.say(f"\nNext, one that stays:\n  tidegate up\nand an agent beside it:\n  {line}")
+    out.say("\nNext, one that stays:\n  tidegate up")
+    out.say(f"and an agent beside it, with a key of its own:\n  {MAKE_KEY}\n  {PRINT_CONFIG}")

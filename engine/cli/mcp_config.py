@@ -29,6 +29,10 @@ INPUT = "tidegate-key"
 KEY = re.compile(r"[\x21-\x7e]{1,500}")
 TOOLSETS = re.compile(r"[a-z-]+(,[a-z-]+)*")
 
+# The two lines that connect an agent, for whoever greets a newcomer.
+MAKE_KEY = "tidegate keys create NAME --agent --scope all --max-audience 500"
+PRINT_CONFIG = "tidegate mcp-config claude --key KEY"
+
 FILES: dict[Client, str] = {
     "claude": ".mcp.json in the project",
     "cursor": "~/.cursor/mcp.json, or .cursor/mcp.json in the project",
@@ -130,12 +134,11 @@ def _document(client: Client, way: Way, *, prompts: bool) -> dict[str, Any]:
 
 
 def _about_the_key(client: Client, key: str | None, settings: Settings) -> str:
-    make = "tidegate keys create NAME --agent --scope all --max-audience 500"
     if key is None:
         how = "VS Code asks for it" if client == "vscode" else f"Set {VARIABLE} where the client starts"
-        return f"{how}. A key for an agent: {make}"
+        return f"{how}. A key for an agent: {MAKE_KEY}"
     if key == _owners(settings):
-        return f"This is the owner's key, which may do everything. An agent should have one of its own: {make}"
+        return f"This is the owner's key, which may do everything. An agent should have one of its own: {MAKE_KEY}"
     return "The snippet holds the key: keep it out of version control."
 
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from pathlib import Path
 from typing import Annotated
 
 from cyclopts import Parameter
 
 from engine.cli.client import KEY_FILE
 from engine.cli.exits import Exit, usage
+from engine.cli.mcp_config import MAKE_KEY, PRINT_CONFIG
 from engine.cli.output import Json, Output
 from engine.cli.signals import orderly, wait_for_end
 from engine.cli.tree import Running, running
@@ -39,11 +39,6 @@ def up(
     return Exit.DONE
 
 
-def agent_line(url: str, key_file: Path) -> str:
-    """What connects Claude Code; other clients take the same address and header."""
-    return f'claude mcp add --transport http tidegate {url}/mcp --header "Authorization: Bearer $(cat {key_file})"'
-
-
 def _greet(out: Output, tree: Running) -> None:
     data_dir = tree.settings.data_dir
     if out.json:
@@ -55,5 +50,5 @@ def _greet(out: Output, tree: Running) -> None:
     out.say(f"  sends           {tree.settings.send_mode}")
     if tree.made_key:
         out.say(f"  owner key       {tree.owner_key}   (shown this once; kept in {data_dir / KEY_FILE})")
-    out.say(f"\nConnect an agent:\n  {agent_line(tree.url, data_dir / KEY_FILE)}")
+    out.say(f"\nConnect an agent, with a key of its own:\n  {MAKE_KEY}\n  {PRINT_CONFIG}")
     out.say("\nCtrl-C stops everything.")

@@ -31,6 +31,6 @@ def test_the_demo_tells_the_whole_story_balances_the_books_and_leaves_nothing(
     assert f"arrived {expected(file).emails}" in said.out
     for reason in ("opted out", "no address", "duplicate address"):
         assert f": {reason}" in said.err
-    assert "claude mcp add" in said.err
+    assert "tidegate mcp-config claude --key KEY" in said.err
     assert list(tmp_path.glob("tidegate-demo-*")) == []
     assert set(psutil.Process().children(recursive=True)) == before

@@ -59,7 +59,7 @@ def test_up_answers_serves_the_command_line_beside_it_and_leaves_nothing(tidegat
         told = greeting(process)
         key = (tmp_path / ".tidegate" / "owner-key").read_text().strip()
         assert told.count(key) == 1
-        assert "claude mcp add" in told
+        assert "tidegate mcp-config claude --key KEY" in told
         children = family(process)
         assert len(children) >= 6
         assert tidegate("workflows", "list").code == 0

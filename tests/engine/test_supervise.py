@@ -6,7 +6,6 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-import psutil
 import pytest
 
 from engine.errors import StartupError
@@ -16,15 +15,22 @@ from tests.support.wait import until
 
 SLEEPER = (sys.executable, "-c", "import signal; signal.pause()")
 STUBBORN = "import signal, sys; signal.signal(15, signal.SIG_IGN); open(sys.argv[1], 'w').close(); signal.pause()"
+# It waits for the signal with the signal blocked: one that comes right after the touch is not lost.
 DIARIST = """
 import pathlib, signal, sys
 diary, name, told = sys.argv[1:]
-def write(*_):
-    with open(diary, "a") as file:
-        file.write(name + " ")
-    sys.exit()
-signal.signal(signal.SIGTERM, write)
+signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
 pathlib.Path(told).touch()
+signal.sigwait({signal.SIGTERM})
+with open(diary, "a") as file:
+    file.write(name + " ")
+"""
+TELLER = """
+import os, pathlib, signal, sys
+told = pathlib.Path(sys.argv[1])
+draft = told.with_suffix(".draft")
+draft.write_text(os.environ.get("COLOUR", "none"))
+draft.rename(told)
 signal.pause()
 """
 PARENT_OF_ONE = """
@@ -152,16 +158,12 @@ def test_a_program_that_keeps_failing_is_an_error_with_the_end_of_its_log(tmp_pa
 
 
 def test_a_child_has_the_environment_that_it_was_given(tmp_path: Path) -> None:
+    told = tmp_path / "told"
     with Supervisor() as supervisor:
-        supervisor.start(Program("sleeper", SLEEPER, env={"COLOUR": "blue"}))
-        pid = running(supervisor, "sleeper")
-        until(
-            lambda: (
-                psutil.Process(pid).name().startswith("python")
-                and "launch.py" not in str(psutil.Process(pid).cmdline())
-            )
-        )
-        assert psutil.Process(pid).environ().get("COLOUR") == "blue"
+        argv = (sys.executable, "-c", TELLER, str(told))
+        supervisor.start(Program("teller", argv, env={"COLOUR": "blue"}, ready=exists(told)))
+        running(supervisor, "teller")
+    assert told.read_text() == "blue"
 
 
 def test_the_launcher_needs_nothing_but_the_standard_library() -> None:
