@@ -32,10 +32,12 @@ _PASSED = "now() - progress_at > greatest(CAST(:least AS interval), CAST(:share 
 _DUE = text(f"UPDATE jobs_at_work SET progress_at = now() WHERE id = :id AND {_PASSED} RETURNING 1")  # noqa: S608
 _IS_DUE = text(f"SELECT 1 FROM jobs_at_work WHERE id = :id AND {_PASSED}")  # noqa: S608  # our own words
 _PACE = {"least": f"{PROGRESS_SECONDS} seconds", "share": PROGRESS_SHARE}
-# Who finds a chunk that is not done need not complete the job: whoever does that chunk settles after it.
+# Who finds a chunk that is not done need not complete the job: whoever does that chunk settles after it. But where
+# nobody may send for a while, nobody else tells how far it has come.
 _MAY_BE_SETTLED = text(
     "SELECT 1 FROM stream_heads WHERE id = :id AND status = 'running' "
-    "AND NOT EXISTS (SELECT 1 FROM chunks WHERE job_id = :id AND state IN ('ready', 'sending'))"
+    "AND (NOT EXISTS (SELECT 1 FROM chunks WHERE job_id = :id AND state IN ('ready', 'sending')) "
+    "OR EXISTS (SELECT 1 FROM sending_pace WHERE job_id = :id AND free_at > now() + CAST(:least AS interval)))"
 )
 _LOCK = text("SELECT pg_advisory_xact_lock(hashtextextended(:id, -2))")
 _TRY_LOCK = text("SELECT pg_try_advisory_xact_lock(hashtextextended(:id, -2))")
@@ -80,7 +82,7 @@ class Milestones:
         Waits for its turn instead of passing: whoever is last sees all chunks done, and nobody comes after.
         """
         self._tried.pop(job_id, None)
-        if self._asked(_MAY_BE_SETTLED, {"id": job_id}):
+        if self._asked(_MAY_BE_SETTLED, {"id": job_id, "least": _PACE["least"]}):
             self._write(job_id, self._complete, wait=True)
 
     def trip(self, job_id: UUID) -> None:
@@ -122,7 +124,7 @@ class Milestones:
             return
         found = counts(connection, job.id)
         if found["waiting"] or found["pending"] or found["in_progress"]:
-            # Where nothing is sent for a while, nobody else would tell what was; its rate bounds how often.
+            # Its rate bounds how often this is told.
             if job.pace.gap > PROGRESS_SECONDS or not (found["pending"] or found["in_progress"]):
                 job.progress(found, meta=meta)
         else:

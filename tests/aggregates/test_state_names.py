@@ -42,6 +42,9 @@ NAMES = {
         "manual",
         "enrolled",
         "counts",
+        "pace",
+        "retry_of",
+        "unknown_decided",
     },
     "refusal": {"name", "code", "kind", "subject_id"},
 }

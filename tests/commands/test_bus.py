@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -47,9 +48,10 @@ def test_no_key_can_be_given_what_only_the_engine_may_do(product: Product) -> No
 
 def test_every_read_has_a_grant_and_asks_for_it(product: Product) -> None:
     nobody = product.principal(without=sorted(SCOPES))
-    arguments = {name: [str(UUID(int=1))] for name in ("get", "result", "trace")} | {
-        "schedules.occurrences": [UUID(int=1)]
-    }
+    id = UUID(int=1)
+    arguments: dict[str, Any] = {name: [str(id)] for name in ("get", "result", "trace")}
+    arguments |= {"schedules.occurrences": [id]}
+    named = {"runs.unknown": {"batch_job_id": id}}
     for group, reader in vars(product.system.reads).items():
         if not isinstance(reader, Reader):
             continue
@@ -59,7 +61,7 @@ def test_every_read_has_a_grant_and_asks_for_it(product: Product) -> None:
             assert read in READS
             given = arguments.get(read, arguments.get(name, []))
             with pytest.raises(DomainError) as refusal:
-                getattr(reader, name)(nobody, *given)
+                getattr(reader, name)(nobody, *given, **named.get(read, {}))
             assert refusal.value.code == "scope.missing"
 
 

@@ -20,8 +20,10 @@ ANSWERED = {
     "acknowledged",
     "frozen",
     "send_mode",
+    "held_until",
+    "counts",
+    "retry_of",
 }
-ANSWERED |= {"held_until", "counts"}
 
 
 @pytest.fixture
