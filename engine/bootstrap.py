@@ -223,7 +223,7 @@ def system_principal(
 
 def ensure_project(system: System, name: str = DEFAULT_PROJECT) -> tuple[UUID, str | None]:
     """The id of a project, made if missing; then also its owner key, in plain text for this one time."""
-    _check_secret(system)
+    check_secret(system)
     with system.engine.begin() as connection:
         made = connection.execute(
             insert(projects).values(id=new_id(), name=name).on_conflict_do_nothing().returning(projects.c.id)
@@ -237,8 +237,8 @@ def ensure_project(system: System, name: str = DEFAULT_PROJECT) -> tuple[UUID, s
         return made.id, plain
 
 
-def _check_secret(system: System) -> None:
-    """Refuse to work on a database whose keys and tokens were made with another secret."""
+def check_secret(system: System) -> None:
+    """Refuse to work on a database whose keys and tokens were made with another secret: `secret.mismatch`."""
     check = hashlib.sha256(system.secrets.derive("installation check")).hexdigest()
     with system.engine.begin() as connection:
         connection.execute(insert(installation).values(one=True, secret_check=check).on_conflict_do_nothing())

@@ -1,4 +1,4 @@
-"""Whether the servers that this process needs answer."""
+"""Whether the servers that this process needs answer, and whether it belongs to them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ import redis
 from sqlalchemy import select
 from sqlalchemy.exc import SQLAlchemyError
 
-from engine.bootstrap import System
+from aggregates.errors import DomainError
+from engine.bootstrap import System, check_secret
+from engine.errors import StartupError
 from projections.tables import view_positions
 
 logger = logging.getLogger(__name__)
@@ -24,6 +26,20 @@ def database_answers(system: System) -> bool:
     except SQLAlchemyError as error:
         logger.warning("the database does not answer: %s", type(error).__name__)
         return False
+    return True
+
+
+def joined(system: System) -> bool:
+    """Whether the database answers. Raises StartupError when it was made with another secret than this process has.
+
+    Such a process would count and sign otherwise than all the others.
+    """
+    if not database_answers(system):
+        return False
+    try:
+        check_secret(system)
+    except DomainError as error:
+        raise StartupError(f"{error.message} {error.next}") from error
     return True
 
 

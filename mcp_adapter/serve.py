@@ -17,6 +17,7 @@ from fastapi import FastAPI
 from engine.bootstrap import System
 from engine.bootstrap import build as build_system
 from engine.errors import StartupError
+from engine.health import joined
 from engine.http.app import create_app
 from engine.logs import configure
 from engine.settings import load_settings
@@ -44,8 +45,8 @@ def create(system: System, *, port: int | None = None) -> FastAPI:
 
 
 def main() -> None:
-    sys.setswitchinterval(SWITCH_SECONDS)
     """Serve until SIGTERM or SIGINT."""
+    sys.setswitchinterval(SWITCH_SECONDS)
     # Uvicorn raises the signal again when it has drained; then, as during the start, it only unwinds us.
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, _stop)
@@ -55,6 +56,8 @@ def main() -> None:
         port = listener.getsockname()[1]
         system = build_system(settings)
         try:
+            # While the database is away it says so to whoever asks; and a stranger's secret lets nobody in.
+            joined(system)
             with announced(settings.data_dir / URL_FILE, _local_url(settings.http_host, port)):
                 uvicorn.Server(_config(create(system, port=port))).run(sockets=[listener])
         finally:

@@ -10,6 +10,7 @@ from dramatiq import Worker
 
 from engine.bootstrap import System, build
 from engine.errors import StartupError
+from engine.health import joined
 from engine.logs import configure
 from engine.settings import load_settings
 from engine.supervise import StopSignals
@@ -24,6 +25,9 @@ from workers.sending import Sender
 
 IDLE_POLL_MILLISECONDS = 50
 """How long an idle worker sleeps before it looks for a bell."""
+
+JOIN_SECONDS = 1.0
+"""How long a process that starts while the database is away waits before it looks again."""
 
 STOP_MILLISECONDS = 15_000
 """How long what is under way may take to end. What does not end is taken up by another worker."""
@@ -80,7 +84,10 @@ def main(role: str) -> None:
     with StopSignals() as stopped:
         system = build(settings)
         try:
-            ROLES[role](system, stopped)
+            while not (joined(system) or stopped.wait(JOIN_SECONDS)):
+                pass
+            if not stopped.is_set():
+                ROLES[role](system, stopped)
         finally:
             system.close()
 
