@@ -9,6 +9,8 @@ from mcp import Client
 from tests.mcp.conftest import CONTENT, World
 from tests.support.agents import Agent, facts, problem
 
+LINE: dict[str, Any] = {"edges": [{"from": "note", "to": "next"}]}
+
 
 def test_a_workflow_is_read_as_it_was_written(agent: Agent) -> None:
     made = agent.call("workflows-create", name="Spring launch", description="For pros.", **CONTENT)
@@ -42,6 +44,15 @@ def test_a_draft_is_changed_against_the_version_that_was_read(agent: Agent, worl
     refused = agent.refusal("workflows-update", **change)
     assert (refused["code"], refused["details"]["version"]) == ("workflow.stale", 2)
     assert world.traces() == before
+
+
+def test_what_is_saved_although_it_is_doubtful_is_told_as_a_finding(agent: Agent) -> None:
+    (note,) = CONTENT["steps"]
+    island = {**note, "id": "island"}
+    made = agent.call("workflows-create", name="W", **{**CONTENT, "steps": [note, {**note, "id": "next"}, island]} | LINE)
+    (finding,) = made["findings"]
+    assert (finding["code"], finding["severity"], finding["pointer"]) == ("step.unreachable", "warning", "/steps/2")
+    assert finding["got"] == "island"
 
 
 def test_an_active_workflow_cannot_be_changed(agent: Agent, world: World) -> None:
