@@ -73,6 +73,9 @@ CODES: dict[str, Code] = {
         Kind.UNAVAILABLE, "Something failed on our side.", "Look at how things are now, then repeat the request."
     ),
     "service.unavailable": Code(Kind.UNAVAILABLE, "A part that this needs is not reachable.", "Try again shortly."),
+    "service.busy": Code(
+        Kind.UNAVAILABLE, "The server has as many requests in hand as it takes.", "Repeat it after Retry-After."
+    ),
     "position.unknown": Code(
         Kind.INVALID, "The log has not come to that position.", "Send the position of a command's answer."
     ),

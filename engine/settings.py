@@ -53,6 +53,9 @@ class Settings(BaseSettings):
 
     http_host: str = Field("127.0.0.1", description="Address that the HTTP API listens on.")
     http_port: Port = Field(8787, description="Port that the HTTP API listens on; 0 takes a free one.")
+    http_requests: Count = Field(
+        100, description="Requests that one server process has in hand at a time; those beyond are told to come back."
+    )
     public_url: str | None = Field(
         None,
         pattern=r"^https?://[^/?#@\s*]+/?$",

@@ -31,6 +31,7 @@ from engine.http import (
 )
 from engine.http.envelope import Envelope, is_ours
 from engine.http.openapi import DESCRIPTION, describe
+from engine.http.pressure import Pressure
 
 ROUTERS = (
     workflows.router,
@@ -74,6 +75,7 @@ def create_app(system: System, *, mount: ASGIApp | None = None, lifespan: Lifesp
     app.add_exception_handler(DomainError, problems.on_domain_error)
     app.add_exception_handler(RequestValidationError, problems.on_validation_error)
     app.add_exception_handler(HTTPException, problems.on_http_exception)
+    app.add_middleware(Pressure, most=system.settings.http_requests)
     app.add_middleware(Envelope)
     app.mount("/", _Rest(app, mount))
     return app

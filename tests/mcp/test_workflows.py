@@ -49,7 +49,9 @@ def test_a_draft_is_changed_against_the_version_that_was_read(agent: Agent, worl
 def test_what_is_saved_although_it_is_doubtful_is_told_as_a_finding(agent: Agent) -> None:
     (note,) = CONTENT["steps"]
     island = {**note, "id": "island"}
-    made = agent.call("workflows-create", name="W", **{**CONTENT, "steps": [note, {**note, "id": "next"}, island]} | LINE)
+    made = agent.call(
+        "workflows-create", name="W", **{**CONTENT, "steps": [note, {**note, "id": "next"}, island]} | LINE
+    )
     (finding,) = made["findings"]
     assert (finding["code"], finding["severity"], finding["pointer"]) == ("step.unreachable", "warning", "/steps/2")
     assert finding["got"] == "island"
