@@ -9,12 +9,12 @@ import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
-from dbos import DBOS, DBOSClient, Queue
+from dbos import DBOS, DBOSClient
 
 from benchmarks.peers import work
 
 VERSION = "1"
-queue = Queue("deliveries", worker_concurrency=100, polling_interval_sec=0.05)
+QUEUE = "deliveries"
 
 
 @DBOS.step(name="deliver")
@@ -29,7 +29,7 @@ def reach(person: int) -> None:
 
 def enqueue(people: int) -> None:
     client = DBOSClient(system_database_url=work.DATABASE)
-    options = {"workflow_name": "reach", "queue_name": queue.name, "app_version": VERSION}
+    options = {"workflow_name": "reach", "queue_name": QUEUE, "app_version": VERSION}
     with ThreadPoolExecutor(8) as threads:
         list(threads.map(lambda person: client.enqueue(options, person), range(people)))
 
@@ -46,6 +46,7 @@ def serve(number: str) -> None:
         }
     )
     DBOS.launch()
+    DBOS.register_queue(QUEUE, worker_concurrency=100, polling_interval_sec=0.05)
     threading.Event().wait()
 
 

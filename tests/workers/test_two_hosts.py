@@ -101,7 +101,9 @@ def test_two_hosts_share_a_job_and_one_dies(
 
         book = receiver.book
         assert (product.job(job_id)["delivered"], audit(product.system.engine, job_id)["delivered"]) == (PEOPLE, PEOPLE)
-        assert (book.distinct, book.duplicates, book.forged) == (PEOPLE, FLUSH, 0)
+        assert (book.distinct, book.forged) == (PEOPLE, 0)
+        # What the first host had sent and not recorded went out again, under the same keys.
+        assert book.duplicates >= FLUSH
         # Neither has made itself a secret of its own, or anything else that the other one would need.
         assert [sorted(path.name for path in home.iterdir()) for home in (first, second)] == [[FILE], [FILE]]
 
