@@ -11,15 +11,14 @@ import logging
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from sqlalchemy import Connection, Engine, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 
-from aggregates.base import decode
 from projections import failpoints
 from projections.outage import is_outage
-from projections.tables import log, view_positions
+from projections.piece import EVERYTHING, read, topics_of
+from projections.tables import view_positions
 from projections.view import Follower, Recorded, Unreachable, View
 
 logger = logging.getLogger(__name__)
@@ -54,8 +53,9 @@ class Runner:
                 )
 
     def catch_up(self) -> int:
-        """Bring every follower to the end of the log; how many events were taken."""
-        return sum(self._catch_up(follower) for follower in self._followers)
+        """Bring every follower to the end of the log; how many events were read, counted for each of them."""
+        taken, arrived = self._catch_up_together()
+        return taken + sum(self._catch_up(follower) for follower in self._followers if follower.name not in arrived)
 
     def follow(self, stopped: Callable[[], bool]) -> None:
         """Catch up whenever the log grows. Reconnects by itself when the database goes away."""
@@ -77,10 +77,30 @@ class Runner:
             driver.set_autocommit(True)
             driver.execute(f"LISTEN {CHANNEL}")
             while not stopped():
-                if self.catch_up() == 0:
-                    list(driver.notifies(timeout=POLL_SECONDS, stop_after=1))
+                # What is recorded while they catch up is announced to this connection too, and is not waited for.
+                self.catch_up()
+                list(driver.notifies(timeout=POLL_SECONDS, stop_after=1))
         finally:
             connection.invalidate()
+
+    def _catch_up_together(self) -> tuple[int, frozenset[str]]:
+        """Several take what is new in one transaction; how much that was, and which of them are at the end now.
+
+        A commit costs more than a few events, and who is the last to take them waits for everybody's. When one of
+        them cannot take an event, nothing is taken: they go on one by one.
+        """
+        taken, together = 0, len(self._followers) > 1
+        while together:
+            try:
+                step = advance(self._engine, self._followers)
+            except Exception as error:
+                if _may_pass(error):
+                    raise
+                break
+            taken += step.read * len(step.names)
+            if step.read < BATCH:
+                return taken, step.names
+        return taken, frozenset()
 
     def _catch_up(self, follower: Follower) -> int:
         taken = 0
@@ -113,70 +133,59 @@ class Runner:
 
 def step(engine: Engine, follower: Follower, limit: int = BATCH) -> int:
     """One batch of one follower; 0 when there is nothing to take or another runner has it."""
-    with engine.begin() as connection:
-        mine = connection.execute(
-            select(view_positions.c.position)
-            .where(view_positions.c.name == follower.name)
-            .with_for_update(skip_locked=True)
-        ).first()
-        if mine is None:
-            return 0
-        found = _read(connection, follower, after=mine.position, limit=limit)
-        if not found.read:
-            return 0
-        if found.events:
-            follower.handle(connection, found.events)
-        failpoints.reach("rows_written")
-        connection.execute(
-            update(view_positions)
-            .where(view_positions.c.name == follower.name)
-            .values(position=found.position, updated_at=text("now()"), stopped=None)
-        )
-        return found.read
+    return advance(engine, [follower], limit).read
 
 
 @dataclass(frozen=True)
-class Read:
-    """A piece of the log: those of its events that concern a follower, how many were read, and up to where."""
+class Step:
+    """What one transaction did: how many events were read, and the followers that took those which are theirs."""
 
-    events: list[Recorded]
     read: int
-    position: int
+    names: frozenset[str]
+
+
+def advance(engine: Engine, followers: Sequence[Follower], limit: int = BATCH) -> Step:
+    """One batch of those followers that stand close together; one that another runner has is left to it."""
+    with engine.begin() as connection:
+        places = _places(connection, followers, limit)
+        if not places:
+            return Step(0, frozenset())
+        mine = [follower for follower in followers if follower.name in places]
+        topics = {topic for follower in mine for topic in topics_of(follower)}
+        piece = read(connection, topics, after=min(places.values()), limit=limit)
+        if piece.read:
+            for follower in mine:
+                events = list(piece.events(topics_of(follower), after=places[follower.name]))
+                if events:
+                    follower.handle(connection, events)
+            failpoints.reach("rows_written")
+            connection.exec_driver_sql(_MOVE, {"names": list(places), "position": piece.position})
+        return Step(piece.read, frozenset(places))
+
+
+_MINE = """
+SELECT name, position, stopped FROM view_positions WHERE name = ANY (%(names)s::text[]) FOR UPDATE SKIP LOCKED
+"""
+_MOVE = """
+UPDATE view_positions SET position = greatest(position, %(position)s), updated_at = now(), stopped = NULL
+WHERE name = ANY (%(names)s::text[])
+"""
+
+
+def _places(connection: Connection, followers: Sequence[Follower], limit: int) -> dict[str, int]:
+    """Where the followers stand, and nobody moves them meanwhile.
+
+    Of several, those at the front: who is far behind, or stands still at an event, would hold the others up.
+    """
+    rows = connection.exec_driver_sql(_MINE, {"names": [follower.name for follower in followers]}).all()
+    going = rows if len(followers) == 1 else [row for row in rows if row.stopped is None]
+    front = max((row.position for row in going), default=0)
+    return {row.name: row.position for row in going if row.position >= front - limit}
 
 
 def read_log(connection: Connection, *, after: int, limit: int) -> list[Recorded]:
     """Events after a position, in order."""
-    return [_recorded(row) for row in _stored(connection, after, limit)]
-
-
-def _read(connection: Connection, follower: Follower, *, after: int, limit: int) -> Read:
-    """Events after a position, of which only those are decoded that concern the follower."""
-    rows = _stored(connection, after, limit)
-    topics = getattr(follower, "topics", ("",))
-    events = [_recorded(row) for row in rows if row.topic.startswith(topics)]
-    return Read(events, len(rows), rows[-1].notification_id if rows else after)
-
-
-def _recorded(row: Any) -> Recorded:
-    event = decode(row.originator_id, row.originator_version, row.topic, row.state)
-    return Recorded(row.notification_id, row.project_id, event)
-
-
-def _stored(connection: Connection, after: int, limit: int) -> Sequence[Any]:
-    statement = (
-        select(
-            log.c.notification_id,
-            log.c.project_id,
-            log.c.originator_id,
-            log.c.originator_version,
-            log.c.topic,
-            log.c.state,
-        )
-        .where(log.c.notification_id > after)
-        .order_by(log.c.notification_id)
-        .limit(limit)
-    )
-    return connection.execute(statement).all()
+    return list(read(connection, EVERYTHING, after=after, limit=limit).events(EVERYTHING))
 
 
 def rebuild(engine: Engine, view: View) -> int:
@@ -189,11 +198,11 @@ def rebuild(engine: Engine, view: View) -> int:
     position = folded = 0
     while True:
         with engine.begin() as connection:
-            found = _read(connection, shadow, after=position, limit=REBUILD_BATCH)
-            shadow.handle(connection, found.events)
-        folded += found.read
-        position = found.position
-        if found.read < REBUILD_BATCH:
+            piece = read(connection, shadow.topics, after=position, limit=REBUILD_BATCH)
+            shadow.handle(connection, piece.events(shadow.topics))
+        folded += piece.read
+        position = piece.position
+        if piece.read < REBUILD_BATCH:
             break
     return folded + _swap(engine, view, shadow, position)
 
@@ -204,10 +213,10 @@ def _swap(engine: Engine, view: View, shadow: View, position: int) -> int:
     with engine.begin() as connection:
         held = select(view_positions.c.position).where(view_positions.c.name == view.name).with_for_update()
         connection.execute(held)
-        while (found := _read(connection, shadow, after=position, limit=BATCH)).read:
-            shadow.handle(connection, found.events)
-            position = found.position
-            folded += found.read
+        while (piece := read(connection, shadow.topics, after=position, limit=BATCH)).read:
+            shadow.handle(connection, piece.events(shadow.topics))
+            position = piece.position
+            folded += piece.read
         failpoints.reach("rebuild_ready")
         connection.execute(text(f"DROP TABLE {view.name}"))
         connection.execute(text(f"ALTER TABLE {shadow.table.name} RENAME TO {view.name}"))

@@ -6,9 +6,8 @@ writer depends on nothing but the event and the view's own table.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import ClassVar, Protocol
+from collections.abc import Iterable, Sequence
+from typing import ClassVar, NamedTuple, Protocol
 from uuid import UUID
 
 from sqlalchemy import Connection, MetaData, Table
@@ -17,8 +16,7 @@ from aggregates.base import Event
 from projections.changes import Changes
 
 
-@dataclass(frozen=True)
-class Recorded:
+class Recorded(NamedTuple):
     """An event where it stands in the log."""
 
     position: int
@@ -54,7 +52,7 @@ class View:
         self.table = self.source if table is None else table
         self.name = self.source.name
 
-    def handle(self, connection: Connection, batch: Sequence[Recorded]) -> None:
+    def handle(self, connection: Connection, batch: Iterable[Recorded]) -> None:
         changes = Changes(self.table)
         for recorded in batch:
             self.apply(connection, changes, recorded)

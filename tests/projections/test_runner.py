@@ -14,7 +14,7 @@ from commands.batch_job import CancelBatchJob, PauseBatchJob, ResumeBatchJob
 from commands.workflow import ArchiveWorkflow, CreateWorkflow, DisableWorkflow, EnableWorkflow
 from projections.batch_jobs import BatchJobsView
 from projections.reads import VIEWS
-from projections.runner import Runner, rebuild, step
+from projections.runner import Runner, advance, rebuild, step
 from projections.view import Recorded
 from projections.workflows import WorkflowsView
 from tests.support.product import CAPTURE, EVERYONE, Product
@@ -42,6 +42,34 @@ class Notes:
         if self.poison in positions:
             raise ValueError("cannot take this")
         self.taken += positions
+
+
+class Kept:
+    """A follower whose notes are rows, so that they go when the transaction does; each names that transaction."""
+
+    def __init__(self, name: str, topics: tuple[str, ...] = ("",), poison: int | None = None) -> None:
+        self.name = name
+        self.topics = topics
+        self.poison = poison
+
+    def handle(self, connection: Connection, batch: Sequence[Recorded]) -> None:
+        for recorded in batch:
+            connection.exec_driver_sql(
+                "INSERT INTO kept VALUES (%s, %s, pg_current_xact_id()::text)", (self.name, recorded.position)
+            )
+        if self.poison in [recorded.position for recorded in batch]:
+            raise ValueError("cannot take this")
+
+
+def keepers(product: Product, *followers: Kept) -> Runner:
+    product.execute("CREATE TABLE kept (name text, position bigint, transaction text)")
+    runner = Runner(product.system.engine, followers)
+    runner.register()
+    return runner
+
+
+def kept(product: Product, name: str) -> list[int]:
+    return [row.position for row in product.execute(f"SELECT * FROM kept WHERE name = '{name}' ORDER BY position")]
 
 
 def some_workflows(product: Product, count: int) -> None:
@@ -92,6 +120,69 @@ def test_a_follower_stops_loudly_at_an_event_that_it_cannot_take(product: Produc
     runner.catch_up()
     assert product.execute(state) == [(last, None)]
     assert len(notes.taken) == 4
+
+
+def test_followers_that_stand_together_take_what_is_new_in_one_transaction(product: Product) -> None:
+    some_workflows(product, 3)
+    runner = keepers(product, Kept("all"), Kept("workflows of it", ("workflow.",)), Kept("jobs of it", ("batch_job.",)))
+    assert runner.catch_up() == 9
+    assert kept(product, "all") == kept(product, "workflows of it")
+    assert len(kept(product, "all")) == 3
+    assert kept(product, "jobs of it") == []
+    assert len(product.execute("SELECT DISTINCT transaction FROM kept")) == 1
+    places = product.execute("SELECT DISTINCT position FROM view_positions WHERE name IN ('all', 'jobs of it')")
+    assert places == [(product.log_position(),)]
+
+
+def test_one_that_cannot_take_an_event_holds_nobody_up_who_stood_with_it(product: Product) -> None:
+    some_workflows(product, 4)
+    last = product.log_position()
+    bad = Kept("bad", poison=last - 1)
+    runner = keepers(product, Kept("first"), bad, Kept("second"))
+    runner.catch_up()
+    some_workflows(product, 1)
+    runner.catch_up()
+    assert kept(product, "first") == kept(product, "second") == list(range(last - 3, last + 2))
+    assert kept(product, "bad") == [last - 3, last - 2]
+    state = "SELECT position, stopped FROM view_positions WHERE name = 'bad'"
+    assert product.execute(state) == [(last - 2, "ValueError: cannot take this")]
+    bad.poison = None
+    runner.catch_up()
+    assert kept(product, "bad") == kept(product, "first")
+    assert product.execute(state) == [(last + 1, None)]
+
+
+def test_who_is_a_little_behind_goes_along_and_takes_nothing_twice(product: Product) -> None:
+    some_workflows(product, 6)
+    followers = [Kept("front"), Kept("behind")]
+    keepers(product, *followers)
+    end = product.log_position()
+    product.execute(f"UPDATE view_positions SET position = {end - 2} WHERE name = 'front'")
+    product.execute(f"UPDATE view_positions SET position = {end - 5} WHERE name = 'behind'")
+    far = advance(product.system.engine, followers, limit=2)
+    assert (far.read, sorted(far.names)) == (2, ["front"])
+    near = advance(product.system.engine, followers, limit=5)
+    assert (near.read, sorted(near.names)) == (5, ["behind", "front"])
+    assert kept(product, "front") == [end - 1, end]
+    assert kept(product, "behind") == list(range(end - 4, end + 1))
+
+
+def test_what_no_column_can_hold_stops_a_view_and_is_not_made_up(product: Product) -> None:
+    """JSON of the log may be wider than PostgreSQL's: a value that is no number must not become an empty one."""
+    some_workflows(product, 1)
+    with product.system.engine.begin() as connection:
+        connection.exec_driver_sql("ALTER TABLE log DISABLE TRIGGER USER")
+        connection.exec_driver_sql(
+            "UPDATE log SET state = convert_to(replace(convert_from(state, 'UTF8'), '\"message\":\"Hello\"', "
+            "'\"message\":NaN'), 'UTF8')"
+        )
+    product.execute("UPDATE view_positions SET position = 0")
+    before = rows(product)
+    product.catch_up()
+    stopped = dict(product.execute("SELECT name, stopped FROM view_positions WHERE stopped IS NOT NULL"))
+    assert list(stopped) == ["workflows"]
+    assert "NaN" in stopped["workflows"]
+    assert rows(product) == before
 
 
 def test_a_lost_wake_up_only_delays_a_follower(product: Product) -> None:
