@@ -8,6 +8,7 @@ the URL. A connection that is used again leads to the address that was checked.
 from __future__ import annotations
 
 import asyncio
+import select
 import socket
 import ssl
 from collections.abc import Iterable, Sequence
@@ -122,6 +123,8 @@ class JoinedWrites(httpcore2.AsyncNetworkStream):
     def __init__(self, inner: httpcore2.AsyncNetworkStream) -> None:
         self._inner = inner
         self._written: list[bytes] = []
+        self._readable = select.poll()
+        self._readable.register(inner.get_extra_info("socket"), select.POLLIN)
 
     async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
         if self._written:
@@ -143,6 +146,8 @@ class JoinedWrites(httpcore2.AsyncNetworkStream):
         return JoinedWrites(await self._inner.start_tls(ssl_context, server_hostname, timeout))
 
     def get_extra_info(self, info: str) -> Any:
+        if info == "is_readable":  # asked for each request; the socket is not looked up again for it
+            return bool(self._readable.poll(0))
         return self._inner.get_extra_info(info)
 
 
