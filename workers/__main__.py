@@ -23,8 +23,8 @@ from workers.reactions import Reactions
 from workers.scheduler import Scheduler
 from workers.sending import Sender
 
-IDLE_POLL_MILLISECONDS = 50
-"""How long an idle worker sleeps before it looks for a bell."""
+IDLE_MILLISECONDS = 250
+"""How often an idle thread looks whether the process is to stop. A bell that was found wakes it at once."""
 
 JOIN_SECONDS = 1.0
 """How long a process that starts while the database is away waits before it looks again."""
@@ -43,7 +43,7 @@ def work(system: System, stopped: StopSignals) -> None:
     worker = Worker(
         broker,
         worker_threads=system.settings.worker_threads,
-        worker_timeout=IDLE_POLL_MILLISECONDS,
+        worker_timeout=IDLE_MILLISECONDS,
     )
     # No more than it can do at once: bells that one process hoards are workers that the others lack.
     worker.queue_prefetch = system.settings.worker_threads

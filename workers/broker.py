@@ -20,6 +20,9 @@ NAMESPACE = "tidegate"
 QUEUE = "jobs"
 ACTOR = "advance"
 
+LOOK_MILLISECONDS = 20
+"""How long an idle worker sleeps at most before it looks for a bell. A job waits for it twice."""
+
 HEARTBEAT_MILLISECONDS = 15_000
 """After how long the broker takes a silent worker for dead; the sweep does not wait for it."""
 
@@ -27,9 +30,16 @@ MAINTENANCE_CHANCE = 100_000
 """In a million commands: how often the broker looks for messages of dead workers."""
 
 
+class Line(RedisBroker):
+    """Looks for bells often, and seldom into the library's second queue, in which we never put anything."""
+
+    def consume(self, queue_name: str, prefetch: int = 1, timeout: int = 5000) -> dramatiq.Consumer:
+        return super().consume(queue_name, prefetch, LOOK_MILLISECONDS if queue_name == QUEUE else timeout)
+
+
 def connect(redis_url: str) -> RedisBroker:
     """A broker without middleware: no retries, no time limits, no results."""
-    return RedisBroker(  # type: ignore[no-untyped-call]  # the library leaves its keywords untyped
+    return Line(  # type: ignore[no-untyped-call]  # the library leaves its keywords untyped
         url=redis_url,
         middleware=[],
         namespace=NAMESPACE,

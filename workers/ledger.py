@@ -58,12 +58,15 @@ SELECT :job_id, e.id, :status, :reason, :at_step, CAST(:wake_at AS timestamptz),
 FROM unnest(CAST(:ids AS bigint[]), CAST(:steps AS text[]){more}) AS e (id, steps{alias})
 """
 
+# The ids are told twice: a planner that has not met the job's rows yet would join all of them to these few people, and
+# `ANY` leaves it no way but the index.
 _RESUMED = """
 UPDATE runs AS r
 SET status = :status, reason = :reason, at_step = :at_step, wake_at = CAST(:wake_at AS timestamptz),
     steps = r.steps || CAST(e.steps AS jsonb), updated_at = :now{change}
 FROM unnest(CAST(:ids AS bigint[]), CAST(:steps AS text[]){more}) AS e (id, steps{alias})
-WHERE r.job_id = :job_id AND r.person_id = e.id AND r.status = 'in_progress'
+WHERE r.job_id = :job_id AND r.person_id = e.id AND r.person_id = ANY (CAST(:ids AS bigint[]))
+  AND r.status = 'in_progress'
 """
 
 # The column `variables` is written only where somebody has set one: as a constant, or by person.

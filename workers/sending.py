@@ -1,32 +1,33 @@
 """Effects outside: the attempt is recorded, then it is made, then its outcome is recorded.
 
-People are taken in sub-batches, so that a crash repeats few. Before each sub-batch one transaction looks at the
-job's status, renews the lease and records the attempts; after it another one, fenced, records the outcomes and
-walks people on. A worker that lost its lease finds another fence and writes nothing.
+People are taken in sub-batches, so that a crash repeats few. Before the first one a transaction looks at the job's
+status, renews the lease and records the attempts. After each sub-batch another one, fenced, records the outcomes and
+walks people on; then it looks at the status, renews the lease and records the attempts of the next. A worker that
+lost its lease finds another fence and writes nothing.
 """
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Connection, Row, text
 
+from aggregates.batch_job.pace import UNHINDERED
 from aggregates.batch_job.standing import OUTCOME_UNKNOWN
 from aggregates.steps.base import Deliver
-from aggregates.values import run_id
-from aggregates.walk.entry import NONE_SET, Entry, RunVariables
+from aggregates.walk.entry import Entry, RunVariables
 from aggregates.walk.walk import Group, Walk, render
 from engine.bootstrap import System
-from engine.ids import derived_id, jitter
+from engine.ids import jitter
 from projections import failpoints
-from projections.people import records
 from projections.unknown_outcomes import CONFIRMED
 from workers import ledger, pace
+from workers.attempts import Effect, SubBatch, attempt
 from workers.delivery import Deliveries, Outcome, Outgoing
 from workers.jobs import WorkingJob
 from workers.leases import Lease
@@ -42,18 +43,6 @@ FIRST_PAUSE_SECONDS = 5
 LONGEST_PAUSE_SECONDS = 1_800
 """How long a person is parked before another try: three times as long with each one that was made."""
 
-# `was` tells what the row said before: 'started' means that an attempt was made whose outcome nobody knows, and
-# 'confirmed' that a person said it was delivered, so that none is made now.
-_ATTEMPT = text(
-    "WITH tried AS (SELECT * FROM unnest(CAST(:ids AS uuid[]), CAST(:people AS bigint[]), CAST(:steps AS text[])) "
-    "AS t (id, person_id, step_id)), "
-    "before AS (SELECT e.id, e.state FROM effects e JOIN tried USING (id)) "
-    "INSERT INTO effects AS e (id, job_id, person_id, step_id, state, attempts, started_at) "
-    "SELECT t.id, :job_id, t.person_id, t.step_id, 'started', 1, :now FROM tried t "
-    "ON CONFLICT (id) DO UPDATE SET state = CASE e.state WHEN 'confirmed' THEN e.state ELSE 'started' END, "
-    "attempts = e.attempts + CASE e.state WHEN 'confirmed' THEN 0 ELSE 1 END, started_at = :now "
-    "RETURNING e.id, e.attempts, (SELECT b.state FROM before b WHERE b.id = e.id) AS was"
-)
 _OUTCOME = text(
     "UPDATE effects AS e SET state = o.state, provider_id = o.provider_id, error = o.error, "
     "attempts = e.attempts + o.more, finished_at = :now "
@@ -61,18 +50,6 @@ _OUTCOME = text(
     "CAST(:provider_ids AS text[]), CAST(:errors AS text[])) AS o (id, state, more, provider_id, error) "
     "WHERE e.id = o.id"
 )
-
-
-@dataclass(frozen=True)
-class Effect:
-    """One person's effect at one step; `id` is the same on every try."""
-
-    id: UUID
-    person_id: int
-    step_id: str
-    variables: RunVariables = NONE_SET
-    attempts: int = 0
-    was: str | None = None
 
 
 class Sender:
@@ -91,37 +68,47 @@ class Sender:
 
         `flushed` hears of each sub-batch whose outcomes are recorded. True when the job's breaker has seen enough.
         """
-        begun, turn = self._system.clock.monotonic(), job.pace.rate is None
-        while True:
-            with connection.begin():
-                if not lease.renew(connection):
-                    return False
-                wait = None if turn else self._turn(connection, job, lease, begun)
-                if not turn and wait is None:
-                    return False
-                if not wait:
-                    effects = self._attempt(connection, job, chunk.person_ids)
-                    standing = [effect.person_id for effect in effects]
-                    people = records(connection, standing)
-                    gone = ledger.unreachable(connection, job.id, standing)
-            if wait:
-                # The job may be paused meanwhile, so its status is read again before anything is sent.
-                self._pause.wait(wait)
-                turn = True
-                continue
-            turn = job.pace.rate is None
+        begun = self._system.clock.monotonic()
+        batch = self._next(connection, job, chunk, lease, begun)
+        while batch is not None:
             failpoints.reach("attempt_stored")
-            outcomes = self._carry_out(job, effects, people, gone)
+            outcomes = self._carry_out(job, batch)
             failpoints.reach("answered")
+            following = None
             with connection.begin():
                 if not lease.holds(connection):
                     return False
-                more, tripped = self._record(connection, job, chunk, effects, outcomes)
-                if more and tripped:
+                standing, tripped = self._record(connection, job, chunk, batch.effects, outcomes)
+                if standing and tripped:
                     lease.release(connection)
-            if tripped or not more:
+                elif standing and job.pace == UNHINDERED and lease.renew(connection):
+                    # One commit for both. Where a rate or a breaker has a say its row is shared by all workers, so
+                    # it is let go first.
+                    following = self._attempt(connection, job, standing)
+            if tripped or not standing:
                 return tripped
             flushed(job.id)
+            batch = following if job.pace == UNHINDERED else self._next(connection, job, chunk, lease, begun)
+        return False
+
+    def _next(
+        self, connection: Connection, job: WorkingJob, chunk: Row[Any], lease: Lease, begun: float
+    ) -> SubBatch | None:
+        """The next people, their attempts recorded; None when they are somebody else's, or nobody's now."""
+        turn = job.pace.rate is None
+        while True:
+            with connection.begin():
+                if not lease.renew(connection):
+                    return None
+                wait = 0.0 if turn else self._turn(connection, job, lease, begun)
+                if wait is None:
+                    return None
+                if not wait:
+                    standing = ledger.in_progress(connection, job.id, chunk.person_ids, _at_once(job))
+                    return self._attempt(connection, job, standing)
+            # The job may be paused meanwhile, so its status is read again before anything is sent.
+            self._pause.wait(wait)
+            turn = True
 
     def _turn(self, connection: Connection, job: WorkingJob, lease: Lease, begun: float) -> float | None:
         """Seconds until these people may be sent to; None when somebody else should see to them later."""
@@ -132,45 +119,23 @@ class Sender:
             lease.release(connection)
         return wait
 
-    def _attempt(self, connection: Connection, job: WorkingJob, ids: Sequence[int]) -> list[Effect]:
-        """The next people in progress, their attempts recorded before they are made."""
-        limit = min(FLUSH, job.pace.at_once) if job.pace.rate else FLUSH
-        standing = ledger.in_progress(connection, job.id, ids, limit)
-        if not standing:
-            return []
-        effects = [
-            Effect(effect_id(job.id, r.person_id, r.at_step), r.person_id, r.at_step, ledger.saved_variables([r]))
-            for r in standing
-        ]
-        rows = connection.execute(
-            _ATTEMPT,
-            {
-                "ids": [effect.id for effect in effects],
-                "people": [effect.person_id for effect in effects],
-                "steps": [effect.step_id for effect in effects],
-                "job_id": job.id,
-                "now": self._system.clock.now(),
-            },
-        )
-        tried = {row.id: row for row in rows}
-        return [replace(e, attempts=tried[e.id].attempts, was=tried[e.id].was) for e in effects]
+    def _attempt(self, connection: Connection, job: WorkingJob, standing: Sequence[Row[Any]]) -> SubBatch:
+        return attempt(connection, job.id, standing, self._system.clock.now())
 
-    def _carry_out(
-        self, job: WorkingJob, effects: Sequence[Effect], people: dict[int, dict[str, Any]], gone: dict[int, str]
-    ) -> dict[UUID, Outcome]:
+    def _carry_out(self, job: WorkingJob, batch: SubBatch) -> dict[UUID, Outcome]:
         """Make the effects, outside of any transaction. Everybody gets an outcome."""
         outcomes: dict[UUID, Outcome] = {}
         outgoing: list[Outgoing] = []
-        for effect in effects:
+        for effect in batch.effects:
             plan = self._plan(job, effect.step_id)
-            if effect.person_id in gone:
-                outcomes[effect.id] = Outcome(effect.id, "skipped", error=gone[effect.person_id])
+            if effect.person_id in batch.gone:
+                outcomes[effect.id] = Outcome(effect.id, "skipped", error=batch.gone[effect.person_id])
             elif effect.was == CONFIRMED:
                 outcomes[effect.id] = Outcome(effect.id, "succeeded", error="outcome_decided")
             elif effect.was == "started" and plan.on_unknown == "hold":
                 outcomes[effect.id] = Outcome(effect.id, "unknown", error=OUTCOME_UNKNOWN)
             else:
-                person = {effect.person_id: people[effect.person_id]}
+                person = {effect.person_id: batch.people[effect.person_id]}
                 rendered, _ = render(job.route, person, plan.request, effect.variables)
                 if effect.person_id in rendered:
                     request = rendered[effect.person_id]
@@ -188,8 +153,8 @@ class Sender:
         chunk: Row[Any],
         effects: Sequence[Effect],
         outcomes: dict[UUID, Outcome],
-    ) -> tuple[bool, bool]:
-        """Write the outcomes and walk everybody on; whether somebody is still before an effect, and whether to stop."""
+    ) -> tuple[Sequence[Row[Any]], bool]:
+        """Write the outcomes and walk everybody on; who stands before an effect next, and whether to stop."""
         now = self._system.clock.now()
         if outcomes:
             found = list(outcomes.values())
@@ -209,9 +174,9 @@ class Sender:
         ledger.write_again(connection, job.id, entries, now)
         change = ledger.tally(entries)
         change["in_progress"] -= sum(change.values())
-        more = bool(ledger.in_progress(connection, job.id, chunk.person_ids, 1))
-        ledger.count(connection, job.id, chunk.number, change, "sending" if more else "done")
-        return more, self._trips(connection, job, outcomes.values())
+        standing = ledger.in_progress(connection, job.id, chunk.person_ids, FLUSH)
+        ledger.count(connection, job.id, chunk.number, change, "sending" if standing else "done")
+        return standing, self._trips(connection, job, outcomes.values())
 
     def _trips(self, connection: Connection, job: WorkingJob, outcomes: Iterable[Outcome]) -> bool:
         """Whether too much of what was tried has failed, with these."""
@@ -260,9 +225,8 @@ class Sender:
         return plan
 
 
-def effect_id(job_id: UUID, person_id: int, step_id: str) -> UUID:
-    """The idempotency key of an effect: derived from the run and the step, the same for ever."""
-    return derived_id("effect", run_id(job_id, person_id), step_id)
+def _at_once(job: WorkingJob) -> int:
+    return min(FLUSH, job.pace.at_once) if job.pace.rate else FLUSH
 
 
 def _joined(groups: Sequence[Group]) -> list[Group]:

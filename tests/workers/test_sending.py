@@ -14,7 +14,7 @@ from commands.retry import RetryFailed
 from engine.demo.receivers import Answer, HttpReceiver, Received, SmtpReceiver
 from tests.support.product import Product
 from tests.workers.conftest import Workshop
-from workers.sending import effect_id
+from workers.attempts import effect_id
 
 
 class Endpoint:

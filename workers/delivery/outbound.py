@@ -8,8 +8,11 @@ the URL. A connection that is used again leads to the address that was checked.
 from __future__ import annotations
 
 import asyncio
+import select
 import socket
+import ssl
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import Any
 
@@ -74,7 +77,7 @@ class Outbound:
 
 
 class GuardedBackend(httpcore2.AsyncNetworkBackend):
-    """Opens TCP connections to checked addresses only; everything above it is the library's own."""
+    """Opens TCP connections to checked addresses only."""
 
     def __init__(self, outbound: Outbound) -> None:
         self._outbound = outbound
@@ -108,10 +111,44 @@ class GuardedBackend(httpcore2.AsyncNetworkBackend):
         failure: Exception = httpcore2.ConnectError("no address")
         for address in addresses:
             try:
-                return await self._inner.connect_tcp(address, port, *options)
+                return JoinedWrites(await self._inner.connect_tcp(address, port, *options))
             except (httpcore2.ConnectError, httpcore2.ConnectTimeout) as error:
                 failure = error
         raise failure
+
+
+class JoinedWrites(httpcore2.AsyncNetworkStream):
+    """A connection that sends what was written once the answer is waited for: head and body leave together."""
+
+    def __init__(self, inner: httpcore2.AsyncNetworkStream) -> None:
+        self._inner = inner
+        self._written: list[bytes] = []
+        self._readable = select.poll()
+        self._readable.register(inner.get_extra_info("socket"), select.POLLIN)
+
+    async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        if self._written:
+            together = b"".join(self._written)
+            self._written.clear()
+            with suppress(httpcore2.WriteError):  # what was answered before they hung up can still be read
+                await self._inner.write(together, timeout)
+        return await self._inner.read(max_bytes, timeout)
+
+    async def write(self, buffer: bytes, timeout: float | None = None) -> None:
+        self._written.append(buffer)
+
+    async def aclose(self) -> None:
+        await self._inner.aclose()
+
+    async def start_tls(
+        self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
+    ) -> httpcore2.AsyncNetworkStream:
+        return JoinedWrites(await self._inner.start_tls(ssl_context, server_hostname, timeout))
+
+    def get_extra_info(self, info: str) -> Any:
+        if info == "is_readable":  # asked for each request; the socket is not looked up again for it
+            return bool(self._readable.poll(0))
+        return self._inner.get_extra_info(info)
 
 
 def _unmapped(address: Address) -> Address:

@@ -1,7 +1,7 @@
 """HTTP requests, signed by Standard Webhooks.
 
-The pool of the HTTP client is used without the client around it: cookies, redirects, proxies of the environment
-and decompression are exactly what must not happen between tenants and their endpoints.
+The connections of the HTTP client are used without the client around them: cookies, redirects, proxies of the
+environment and decompression are exactly what must not happen between tenants and their endpoints.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import re
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from functools import lru_cache
 from typing import Any
 
 import httpcore2
@@ -19,6 +20,7 @@ import orjson
 from standardwebhooks.webhooks import Webhook
 
 from aggregates.errors import DomainError
+from workers.delivery.connections import Connections
 from workers.delivery.hosts import Hosts
 from workers.delivery.outbound import GuardedBackend, Outbound
 from workers.delivery.retries import NOT_TRIED, RETRY_AFTER_LIMIT, Outcome, Outgoing, Result, pause_before_next
@@ -35,12 +37,15 @@ IDLE_SECONDS = 30.0
 LEAST_SECONDS = 0.5
 """With less time left, a try is not begun."""
 
+URLS_KEPT = 128
+"""URLs that a process need not take apart again."""
+
 HOST = re.compile(rb"[A-Za-z0-9.-]{1,253}|[0-9A-Fa-f:.]{2,45}")
 
 AGAIN = frozenset({408, 425, 429})
 
 # Nothing of these can have reached the other side.
-NOT_SENT = (httpcore2.ConnectError, httpcore2.ConnectTimeout, httpcore2.PoolTimeout)
+NOT_SENT = (httpcore2.ConnectError, httpcore2.ConnectTimeout)
 BROKEN = (httpcore2.NetworkError, httpcore2.TimeoutException, httpcore2.ProtocolError, httpcore2.ConnectionNotAvailable)
 
 
@@ -65,13 +70,8 @@ class Webhooks:
         self._now = now
         self._chance = chance
         self._hosts = Hosts(per_host, total, chance)
-        self._pool = httpcore2.AsyncConnectionPool(
-            ssl_context=httpx2.create_ssl_context(trust_env=False),
-            max_connections=None,
-            max_keepalive_connections=total,
-            keepalive_expiry=IDLE_SECONDS,
-            network_backend=GuardedBackend(outbound),
-        )
+        context = httpx2.create_ssl_context(trust_env=False)
+        self._connections = Connections(context, GuardedBackend(outbound), total, IDLE_SECONDS)
 
     async def send(self, outgoing: Outgoing, deadline: float) -> Outcome:
         """Try, and try again at once where that may help. `deadline` is a time of the running loop."""
@@ -88,15 +88,12 @@ class Webhooks:
             await asyncio.sleep(pause)
 
     async def close(self) -> None:
-        await self._pool.aclose()
+        await self._connections.aclose()
 
     async def _in_turn(self, outgoing: Outgoing, deadline: float) -> Result:
         """One try, when its host has a free slot and does not want to be left alone."""
-        try:
-            url = httpx2.URL(outgoing.request["url"])
-        except (httpx2.InvalidURL, UnicodeError):
-            return Result("failed", "url.invalid")
-        if url.scheme not in {"http", "https"} or not HOST.fullmatch(url.raw_host):
+        url = target(outgoing.request["url"])
+        if url is None:
             return Result("failed", "url.invalid")
         try:
             async with self._hosts.slot(url.host, deadline - LEAST_SECONDS):
@@ -130,14 +127,14 @@ class Webhooks:
 
     async def _exchange(self, outgoing: Outgoing, url: httpx2.URL, limit: float) -> Result:
         body = b"" if outgoing.request.get("body") is None else orjson.dumps(outgoing.request["body"])
-        target = httpcore2.URL(scheme=url.raw_scheme, host=url.raw_host, port=url.port, target=url.raw_path)
-        async with self._pool.stream(
+        request = httpcore2.Request(
             str(outgoing.request["method"]),
-            target,
+            httpcore2.URL(scheme=url.raw_scheme, host=url.raw_host, port=url.port, target=url.raw_path),
             headers=self._headers(outgoing, url, body),
             content=body,
-            extensions={"timeout": {"connect": min(CONNECT_SECONDS, limit), "pool": limit}},
-        ) as response:
+            extensions={"timeout": {"connect": min(CONNECT_SECONDS, limit)}},
+        )
+        async with self._connections.exchange(request) as response:
             length = 0
             async for part in response.aiter_stream():
                 length += len(part)
@@ -154,13 +151,12 @@ class Webhooks:
             "webhook-timestamp": int(now.timestamp()),
             "webhook-signature": self._signer.sign(key, now.astimezone(UTC), body.decode()),
             "idempotency-key": key,
+            "content-length": len(body),
         }
         headers = {"user-agent": "Tidegate", "accept-encoding": "identity"}
         if body:
             headers["content-type"] = "application/json"
         headers |= {name.lower(): value for name, value in given.items()}
-        if body or outgoing.request["method"] in {"POST", "PUT", "PATCH"}:
-            ours["content-length"] = len(body)
         pairs = [(b"host", url.netloc)]
         pairs += [(name.encode("ascii"), str(value).encode("utf-8")) for name, value in (headers | ours).items()]
         return pairs
@@ -175,6 +171,16 @@ class Webhooks:
         if status in AGAIN or status >= 500:
             return Result("retry", error, retry_after=retry_after(headers.get(b"retry-after", b""), self._now()))
         return Result("failed", error)
+
+
+@lru_cache(maxsize=URLS_KEPT)
+def target(text: str) -> httpx2.URL | None:
+    """Where a request goes; None for what is no place on the web. Most steps send everybody to the same one."""
+    try:
+        url = httpx2.URL(text)
+    except (httpx2.InvalidURL, UnicodeError):
+        return None
+    return url if url.scheme in {"http", "https"} and HOST.fullmatch(url.raw_host) else None
 
 
 def retry_after(value: bytes, now: datetime) -> float | None:
