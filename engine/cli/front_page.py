@@ -58,7 +58,7 @@ COMMANDS = {
 
 OPTIONS = (("--help (-h)", "Display this message and exit."), ("--version", "Display application version."))
 
-ASKED = ([], ["--help"], ["-h"])
+ASKED: tuple[list[str], ...] = ([], ["--help"], ["-h"])
 """What is answered with the first page."""
 
 
