@@ -15,7 +15,7 @@ import pytest
 from engine.embedded import Embedded, Services
 from engine.settings import PREFIX
 from tests.support.brokers import emptied
-from tests.support.databases import Databases, set_durable
+from tests.support.databases import Databases, passing_folder, set_passing
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -39,15 +39,15 @@ def interruptible() -> None:
 
 
 @pytest.fixture(scope="session")
-def services(given_urls: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Services]:
+def services(given_urls: dict[str, str]) -> Iterator[Services]:
     """The URLs of a PostgreSQL and a Redis or Valkey that live as long as the test session."""
     database_url, redis_url = (given_urls.get(f"{PREFIX}{name}_URL") for name in ("DATABASE", "REDIS"))
     if database_url and redis_url:
         yield Services(database_url, redis_url)
         return
-    with Embedded(tmp_path_factory.mktemp("services")) as embedded:
+    with passing_folder() as folder, Embedded(folder) as embedded:
         # Its databases are made and dropped by the hundred; tests that kill servers start servers of their own.
-        set_durable(embedded.database_url, durable=False)
+        set_passing(embedded.database_url)
         yield Services(database_url or embedded.database_url, redis_url or embedded.redis_url)
 
 
