@@ -1,6 +1,6 @@
 """The command line: `tidegate`, noun then verb.
 
-front_page  what `--help` says first, drawn without loading anything, and the console script
+start       the console script; front_page: what `--help` says first, drawn without loading anything
 app         the tree of commands, and what becomes of an error
 exits       exit codes, mapped once from kinds and statuses
 output      tables on a terminal, TSV in a pipe, JSON on request; words on stderr
@@ -17,6 +17,6 @@ bridge), mcp_config, up, doctor, demo (and demo_books, its end). They are import
 `--help` stays quick.
 """
 
-from engine.cli.front_page import main
+from engine.cli.start import main
 
 __all__ = ["main"]

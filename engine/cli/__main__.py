@@ -1,5 +1,5 @@
 """`python -m engine.cli`, the same as `tidegate`."""
 
-from engine.cli.front_page import main
+from engine.cli.start import main
 
 main()

@@ -1,4 +1,4 @@
-"""The first page, `tidegate --help`, and the console script. Drawn without the library that draws all others.
+"""The first page, `tidegate --help`. Drawn without the library that draws all others.
 
 To load that library takes longer than all that this page says; a test holds the two against each other.
 """
@@ -10,7 +10,6 @@ import shutil
 import sys
 import textwrap
 from collections.abc import Iterable, Iterator, Sequence
-from typing import NoReturn
 
 HELP = """Size an audience, have a human confirm it, run a workflow over exactly those people.
 
@@ -57,19 +56,6 @@ COMMANDS = {
 }
 
 OPTIONS = (("--help (-h)", "Display this message and exit."), ("--version", "Display application version."))
-
-ASKED: tuple[list[str], ...] = ([], ["--help"], ["-h"])
-"""What is answered with the first page."""
-
-
-def main() -> NoReturn:
-    """The console script."""
-    arguments = sys.argv[1:]
-    if arguments in ASKED:
-        sys.exit(show())
-    from engine.cli.app import run  # noqa: PLC0415  # all that the first page does without
-
-    sys.exit(run(arguments))
 
 
 def show() -> int:

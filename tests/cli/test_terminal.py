@@ -63,7 +63,7 @@ def test_anything_but_the_number_starts_nothing(product: Product, env: dict[str,
 
 def test_the_first_page_loads_neither_the_database_nor_the_web_nor_the_library_of_commands() -> None:
     code = (
-        "import sys\nfrom engine.cli.front_page import main\nsys.argv[1:] = ['--help']\n"
+        "import sys\nfrom engine.cli.start import main\nsys.argv[1:] = ['--help']\n"
         "try:\n    main()\nexcept SystemExit as end:\n    assert end.code == 0\n"
         "heavy = {'sqlalchemy', 'fastapi', 'pydantic', 'httpx2', 'mcp', 'redis', 'dramatiq', 'cyclopts', 'rich'}\n"
         "sys.exit(', '.join(heavy & set(sys.modules)) or None)"
