@@ -18,15 +18,17 @@ from typing import Any
 
 import httpcore2
 
-UNANSWERED = "none"
+from benchmarks.raw_callers import UNANSWERED, call_raw
 
 
 @dataclass(frozen=True)
 class Called:
-    """What some callers saw. `seconds` has the time of each answer by status; `none` is for no answer at all."""
+    """What some callers saw. `seconds` has the time of each answer by status; `none` is for no answer at all. `cpu` is
+    what raw callers themselves used, in seconds."""
 
     took: float
     seconds: dict[str, list[float]] = field(default_factory=dict)
+    cpu: float = 0
 
     @property
     def answers(self) -> int:
@@ -42,7 +44,10 @@ class Called:
 
 
 def call(task: dict[str, Any], processes: int = 1) -> Called:
-    """Let processes do a task at the same time: `urls`, `callers`, `requests` (each caller's), `headers`, `body`."""
+    """Let processes do a task at the same time: `urls`, `callers`, `requests` (each caller's), `headers`, `body`.
+
+    With `raw` they do without an HTTP client, which would cost as much as what is measured.
+    """
     running = [
         subprocess.Popen(
             [sys.executable, "-m", "benchmarks.callers"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
@@ -60,7 +65,9 @@ def call(task: dict[str, Any], processes: int = 1) -> Called:
     for report in reports:
         for status, times in report["seconds"].items():
             seconds[status] += times
-    return Called(max(report["took"] for report in reports), dict(seconds))
+    return Called(
+        max(report["took"] for report in reports), dict(seconds), sum(report.get("cpu", 0) for report in reports)
+    )
 
 
 async def _call(task: dict[str, Any]) -> dict[str, Any]:
@@ -88,4 +95,5 @@ async def _call(task: dict[str, Any]) -> dict[str, Any]:
 
 if __name__ == "__main__":
     print("ready", flush=True)
-    print(json.dumps(asyncio.run(_call(json.loads(sys.stdin.readline())))), flush=True)
+    asked = json.loads(sys.stdin.readline())
+    print(json.dumps(asyncio.run(call_raw(asked) if asked.get("raw") else _call(asked))), flush=True)

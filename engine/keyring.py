@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Connection, Engine, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Engine, bindparam, func, insert, or_, select, update
 
 from aggregates.base import Principal, Source
 from aggregates.errors import DomainError
@@ -31,6 +31,13 @@ USE_IS_NOTED_EVERY = timedelta(minutes=1)
 TERMS = [
     api_keys.c[name] for name in ("name", "scopes", "agent", "limits", "rate_per_minute", "expires_at", "revoked_at")
 ]
+
+_HOLDER = (
+    select(api_keys, projects.c.limits.label("project_limits"))
+    .join(projects, projects.c.id == api_keys.c.project_id)
+    .where(api_keys.c.id == bindparam("key_id"))
+)
+"""Built once: every request asks it."""
 
 
 @dataclass(frozen=True)
@@ -72,11 +79,7 @@ class Keyring:
             credential = ""
         key_id = credential.removeprefix(PREFIX).partition("_")[0]
         with engine.connect() as connection:
-            row = connection.execute(
-                select(api_keys, projects.c.limits.label("project_limits"))
-                .join(projects, projects.c.id == api_keys.c.project_id)
-                .where(api_keys.c.id == key_id)
-            ).first()
+            row = connection.execute(_HOLDER, {"key_id": key_id}).first()
         stored = row.hash if row else bytes(32)
         genuine = hmac.compare_digest(stored, self._hash(credential))
         if row is None or not genuine or row.revoked_at or (row.expires_at and row.expires_at <= now):

@@ -5,13 +5,14 @@ from __future__ import annotations
 import base64
 import binascii
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from typing import Any, TypeVar
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Engine, Select, Table, literal, select, tuple_
+from sqlalchemy import ColumnElement, Engine, Integer, Select, Table, bindparam, literal, select, tuple_
 
 from aggregates.base import Principal
 from aggregates.errors import DomainError, Problem, invalid
@@ -51,20 +52,29 @@ class Reader:
         **equal: object,
     ) -> Page:
         """Rows of a view, newest first by its column `time`; filters that are None do not filter."""
-        filters = [table.c[name] == value for name, value in equal.items() if value is not None]
-        statement = mine(principal, table, without).where(*filters)
-        return self.page(paged(statement, table.c[time], table.c.id, after), limit, (time, "id"), table.name)
+        given = {name: value for name, value in equal.items() if value is not None}
+        values = {"of_project_id": principal.project_id, **{f"of_{name}": value for name, value in given.items()}}
+        if after is not None:
+            values["instant"], values["last"] = decode_cursor(after, (datetime.fromisoformat, UUID))
+        statement = _newest(table, time, tuple(without), tuple(given), after is not None)
+        return self._page(statement, values, limit, (time, "id"), table.name)
 
     def one(self, principal: Principal, table: Table, id: object, code: str) -> dict[str, Any]:
         """One row by its id; an unknown one and a foreign one are refused alike, with `code`."""
         with self.engine.connect() as connection:
-            row = connection.execute(mine(principal, table).where(table.c.id == as_id(id, code))).first()
+            values = {"of_project_id": principal.project_id, "of_id": as_id(id, code)}
+            row = connection.execute(_one(table), values).first()
         if row is None:
             raise DomainError(code)
         return dict(row._mapping)
 
     def page(self, statement: Select[Any], limit: int, keys: Sequence[str], view: str | None) -> Page:
         """Run a keyset statement for one row more than asked, to know whether there is a next page."""
+        return self._page(statement.limit(_ROWS), {}, limit, keys, view)
+
+    def _page(
+        self, statement: Select[Any], values: Mapping[str, object], limit: int, keys: Sequence[str], view: str | None
+    ) -> Page:
         if not 1 <= limit <= MOST:
             raise invalid(
                 "request.invalid",
@@ -74,20 +84,43 @@ class Reader:
             position = None
             if view is not None:
                 # Read before the rows: the page is never older than it says.
-                position = connection.execute(
-                    select(view_positions.c.position).where(view_positions.c.name == view)
-                ).scalar()
-            rows = [dict(row._mapping) for row in connection.execute(statement.limit(limit + 1))]
+                position = connection.execute(_POSITION, {"view": view}).scalar()
+            rows = [dict(row._mapping) for row in connection.execute(statement, {**values, "rows": limit + 1})]
         more = rows[limit:]
         rows = rows[:limit]
         cursor = encode_cursor([rows[-1][key] for key in keys]) if more else None
         return Page(rows, cursor, position)
 
 
+_ROWS = bindparam("rows", type_=Integer)
+
+_POSITION = select(view_positions.c.position).where(view_positions.c.name == bindparam("view"))
+
+
+@cache
+def _newest(table: Table, time: str, without: tuple[str, ...], equal: tuple[str, ...], later: bool) -> Select[Any]:
+    """The statement of a list of a view. Built once: to build it costs as much as to ask it."""
+    filters = [table.c[name] == bindparam(f"of_{name}") for name in ("project_id", *equal)]
+    if later:
+        filters.append(tuple_(table.c[time], table.c.id) < tuple_(bindparam("instant"), bindparam("last")))
+    return shown(table, without).where(*filters).order_by(table.c[time].desc(), table.c.id.desc()).limit(_ROWS)
+
+
+@cache
+def _one(table: Table) -> Select[Any]:
+    filters = (table.c.project_id == bindparam("of_project_id"), table.c.id == bindparam("of_id"))
+    return shown(table).where(*filters)
+
+
+def shown(table: Table, without: Sequence[str] = ()) -> Select[Any]:
+    """Its rows as they are shown: without the project's id and some other columns."""
+    hidden = {"project_id", *without}
+    return select(*(c for c in table.c if c.name not in hidden))
+
+
 def mine(principal: Principal, table: Table, without: Sequence[str] = ()) -> Select[Any]:
     """The rows of the principal's project, without the project's id and some other columns."""
-    hidden = {"project_id", *without}
-    return select(*(c for c in table.c if c.name not in hidden)).where(table.c.project_id == principal.project_id)
+    return shown(table, without).where(table.c.project_id == principal.project_id)
 
 
 def paged(statement: Select[S], time: ColumnElement[Any], id: ColumnElement[Any], after: str | None) -> Select[S]:

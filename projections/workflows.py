@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Connection, case
+from sqlalchemy import Connection, bindparam, case
 
 from aggregates.base import Principal
 from aggregates.workflow.events import (
@@ -17,7 +17,7 @@ from aggregates.workflow.events import (
 )
 from projections import tables
 from projections.changes import Changes
-from projections.page import Page, Reader, mine
+from projections.page import Page, Reader, shown
 from projections.view import Recorded, View
 
 _STATUS = {
@@ -30,6 +30,18 @@ _STATUS = {
 
 SHOWN_SCHEDULES = 100
 """Most schedules shown with a workflow."""
+
+
+_ATTACHED = (
+    shown(tables.schedules)
+    .where(
+        tables.schedules.c.project_id == bindparam("of_project_id"),
+        tables.schedules.c.workflow_id == bindparam("of_workflow_id"),
+        tables.schedules.c.status != "detached",
+    )
+    .order_by(case((tables.schedules.c.status == "active", 0), else_=1), tables.schedules.c.created_at)
+    .limit(SHOWN_SCHEDULES)
+)
 
 
 class WorkflowsView(View):
@@ -63,15 +75,9 @@ class WorkflowReads(Reader):
         """One workflow with its content and its schedules."""
         self.authorize(principal, "workflows.get")
         data = self.one(principal, tables.workflows, workflow_id, "workflow.not_found")
-        schedules = tables.schedules
-        attached = (
-            mine(principal, schedules)
-            .where(schedules.c.workflow_id == data["id"], schedules.c.status != "detached")
-            .order_by(case((schedules.c.status == "active", 0), else_=1), schedules.c.created_at)
-            .limit(SHOWN_SCHEDULES)
-        )
+        values = {"of_project_id": principal.project_id, "of_workflow_id": data["id"]}
         with self.engine.connect() as connection:
-            data["schedules"] = [dict(row._mapping) for row in connection.execute(attached)]
+            data["schedules"] = [dict(row._mapping) for row in connection.execute(_ATTACHED, values)]
         content = data.pop("content")
         return {**data, **content}
 

@@ -1,5 +1,6 @@
 """The command line: `tidegate`, noun then verb.
 
+start       the console script; front_page: what `--help` says first, drawn without loading anything
 app         the tree of commands, and what becomes of an error
 exits       exit codes, mapped once from kinds and statuses
 output      tables on a terminal, TSV in a pipe, JSON on request; words on stderr
@@ -16,6 +17,6 @@ bridge), mcp_config, up, doctor, demo (and demo_books, its end). They are import
 `--help` stays quick.
 """
 
-from engine.cli.app import main
+from engine.cli.start import main
 
 __all__ = ["main"]

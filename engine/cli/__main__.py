@@ -1,5 +1,5 @@
 """`python -m engine.cli`, the same as `tidegate`."""
 
-from engine.cli.app import main
+from engine.cli.start import main
 
 main()

@@ -3,60 +3,16 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
 from collections.abc import Sequence
-from typing import Any, NoReturn
+from typing import Any
 
 from cyclopts import App, CycloptsError
 
 from aggregates.errors import DomainError
 from engine.cli.exits import Exit, Refusal, usage
+from engine.cli.front_page import COMMANDS, EPILOGUE, HELP, say_no_more
 from engine.errors import StartupError
-
-HELP = """Size an audience, have a human confirm it, run a workflow over exactly those people.
-
-`tidegate up` starts everything on this machine; `tidegate demo` tells the whole story once."""
-
-EPILOGUE = (
-    "Tables on a terminal, TSV in a pipe, --json for programs. Exit codes: 0 done, 1 failed, 2 usage, 3 not found, "
-    "4 not allowed, 5 conflict or drift, 6 held, 7 refused by policy, 8 still running, 9 finished with failures."
-)
-
-# Help shows them in the order of their names.
-PRODUCT, RUNNING, SETUP = "Product", "Running it", "Setting up"
-
-# Name -> (where it is, what it is for, its group). Nothing here is imported before it is called for.
-COMMANDS = {
-    "workflows": ("engine.cli.workflows:app", "Create, enable, size, try out and run workflows.", PRODUCT),
-    "batch": ("engine.cli.batch:app", "Run a workflow over an audience; approve, watch and cancel jobs.", PRODUCT),
-    "runs": ("engine.cli.runs:app", "Find runs, follow one, read what it came to, cancel it.", PRODUCT),
-    "schedules": ("engine.cli.schedules:app", "Repeat a workflow; preview, list, pause and end schedules.", PRODUCT),
-    "people": ("engine.cli.people:app", "Import and look up people.", PRODUCT),
-    "components": ("engine.cli.components:app", "The step types that workflows are made of.", PRODUCT),
-    "cohorts": ("engine.cli.cohorts:app", "Named sets of people.", PRODUCT),
-    "views": ("engine.cli.views:app", "How far the views have come; rebuild one.", PRODUCT),
-    "log": ("engine.cli.log:app", "What was done and what was refused, by whom.", PRODUCT),
-    "replay": ("engine.cli.replay:app", "How things were; and whether the log adds up to how they are.", PRODUCT),
-    "mcp": ("engine.cli.mcp:app", "Speak MCP on stdin and stdout, for agents.", PRODUCT),
-    "up": ("engine.cli.up:up", "Start everything on this machine and keep it running.", RUNNING),
-    "demo": (
-        "engine.cli.demo:demo",
-        "Run the whole story once, on servers of its own, and check the books.",
-        "Running it",
-    ),
-    "serve": ("engine.cli.processes:serve", "Run the HTTP and MCP server.", RUNNING),
-    "worker": ("engine.cli.processes:worker", "Run a worker process.", RUNNING),
-    "projector": ("engine.cli.processes:projector", "Run the process that keeps the views.", RUNNING),
-    "scheduler": ("engine.cli.processes:scheduler", "Run the scheduler and sweep.", RUNNING),
-    "migrate": ("engine.cli.processes:migrate", "Bring the database schema up to date.", RUNNING),
-    "doctor": ("engine.cli.doctor:doctor", "Check this installation and say what to do.", RUNNING),
-    "projects": ("engine.cli.projects:app", "Projects, the tenants of an installation.", SETUP),
-    "policy": ("engine.cli.policy:app", "Limits: what may be done, and what the project narrows of it.", SETUP),
-    "keys": ("engine.cli.keys:app", "API keys.", SETUP),
-    "mcp-config": ("engine.cli.mcp_config:mcp_config", "Print what connects an agent's client to the server.", SETUP),
-    "config": ("engine.cli.config:app", "Every setting, its value and where it came from.", SETUP),
-}
 
 
 def build() -> App:
@@ -72,11 +28,6 @@ def build() -> App:
     for name, (path, text, group) in COMMANDS.items():
         app.command(path, name=name, help=text, group=group)
     return app
-
-
-def main() -> NoReturn:
-    """The console script."""
-    sys.exit(run(sys.argv[1:]))
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -99,8 +50,7 @@ def run(arguments: Sequence[str]) -> int:
     except KeyboardInterrupt:
         return Exit.INTERRUPTED
     except BrokenPipeError:
-        # Whoever read us has seen enough. Python would complain once more when it flushes at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        say_no_more()
         return Exit.DONE
 
 

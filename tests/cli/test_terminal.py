@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import io
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
+from engine.cli.app import build
+from engine.cli.front_page import page
 from tests.cli.conftest import ROOT, on_terminal
 from tests.support.product import Product
 
@@ -57,12 +61,21 @@ def test_anything_but_the_number_starts_nothing(product: Product, env: dict[str,
     assert product.execute("SELECT count(*) FROM stream_heads WHERE kind = 'batch_job'")[0][0] == 0
 
 
-def test_help_loads_neither_the_database_nor_the_web() -> None:
+def test_the_first_page_loads_neither_the_database_nor_the_web_nor_the_library_of_commands() -> None:
     code = (
-        "import sys\nfrom engine.cli.app import run\nassert run(['--help']) == 0\n"
-        "heavy = {'sqlalchemy', 'fastapi', 'pydantic', 'httpx2', 'mcp', 'redis', 'dramatiq'} & set(sys.modules)\n"
-        "sys.exit(', '.join(heavy) or None)"
+        "import sys\nfrom engine.cli.start import main\nsys.argv[1:] = ['--help']\n"
+        "try:\n    main()\nexcept SystemExit as end:\n    assert end.code == 0\n"
+        "heavy = {'sqlalchemy', 'fastapi', 'pydantic', 'httpx2', 'mcp', 'redis', 'dramatiq', 'cyclopts', 'rich'}\n"
+        "sys.exit(', '.join(heavy & set(sys.modules)) or None)"
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert "workflows" in done.stdout
+
+
+@pytest.mark.parametrize("width", [60, 80, 120])
+def test_the_first_page_is_what_the_library_of_commands_would_draw(width: int) -> None:
+    drawn = io.StringIO()
+    build().help_print([], console=Console(file=drawn, width=width))
+    lines = [line.rstrip() for line in drawn.getvalue().rstrip().splitlines()]
+    assert [line.rstrip() for line in page(width)] == lines
