@@ -83,7 +83,8 @@ def main() -> None:
     if chosen.publish:
         publish(measured, before)
     missed = sum(not line.met for line in measured)
-    print(f"\n{len(measured)} lines, {missed} missed; {before}; kept in {path.relative_to(Path.cwd())}")
+    aimed = sum(line.target is not None for line in measured)
+    print(f"\n{aimed} lines with a target, {missed} missed; {before}; kept in {path.relative_to(Path.cwd())}")
 
 
 def publish(measured: list[Line], where: dict[str, Any]) -> None:

@@ -21,6 +21,7 @@ from benchmarks.stack import Stack, stack
 MILLISECONDS = 50
 WORKFLOWS = 200
 REQUESTS = {50: 60, 500: 8}
+AIMED = 50
 
 
 def alone() -> Iterator[Line]:
@@ -30,7 +31,7 @@ def alone() -> Iterator[Line]:
         server = next(pid for pid, name in running.names.items() if name.startswith("server"))
         api = f"{running.url}/api/v1/workflows"
         asked = {
-            "a bare SELECT 1": (f"{limit}/one", bare, MILLISECONDS),
+            "a bare SELECT 1": (f"{limit}/one", bare, None),
             "list": (f"{api}?limit=20", server, MILLISECONDS),
             "get": (f"{api}/{workflows[-1]}", server, MILLISECONDS),
         }
@@ -40,7 +41,9 @@ def alone() -> Iterator[Line]:
             for name, (url, pid, least) in asked.items():
                 before = _cpu(pid)
                 called = _called(running, url, callers)
-                yield _line(f"{name} over HTTP, {callers} callers, p95", called, _cpu(pid) - before, least)
+                # The specification speaks of 50; the others show what a server does beyond what it can serve.
+                target = least if callers == AIMED else None
+                yield _line(f"{name} over HTTP, {callers} callers, p95", called, _cpu(pid) - before, target)
 
 
 def _called(running: Stack, url: str, callers: int, requests: int = 0) -> Called:
@@ -77,7 +80,7 @@ def _cpu(pid: int) -> float:
     return float(times.user + times.system)
 
 
-def _line(what: str, called: Called, cpu: float, least: float) -> Line:
+def _line(what: str, called: Called, cpu: float, least: float | None) -> Line:
     times = [1000 * each for each in called.of(200)] or [float("inf")]
     refused = called.others() or "every answer 200"
     each = [f"{1000 * seconds / called.answers:.1f}" for seconds in (cpu, called.cpu)]

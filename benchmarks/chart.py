@@ -17,7 +17,8 @@ MET, MISSED, INK = "#2f7d6b", "#c4532d", "#555"
 
 
 def draw(lines: Sequence[Line]) -> str:
-    """The chart of some lines."""
+    """The chart of the lines that have a target."""
+    lines = [line for line in lines if line.target is not None]
     width, height = LABEL + BAR + FIGURES, ROW * (len(lines) + 2)
     target = LABEL + _length(1.0)
     bars = "".join(_bar(line, ROW * (place + 1)) for place, line in enumerate(lines))

@@ -15,7 +15,7 @@ FOLDER = Path(__file__).resolve().parent / "results"
 
 @dataclass(frozen=True)
 class Line:
-    """A measured value beside its target, in the same unit.
+    """A measured value beside its target, in the same unit; None where there is none, and the line is there to compare.
 
     `beside` is the raw limit of the same run where the value is a ratio to it; `note` is the spread and what was
     counted on the way.
@@ -24,26 +24,32 @@ class Line:
     what: str
     value: float
     unit: str
-    target: float
+    target: float | None
     at_least: bool = False
     beside: str = ""
     note: str = ""
 
     @property
     def met(self) -> bool:
+        if self.target is None:
+            return True
         return self.value >= self.target if self.at_least else self.value <= self.target
 
     @property
     def share(self) -> float:
-        """How much of the target was reached: 1 and more is met."""
+        """How much of the target was reached: 1 and more is met, also where there is none."""
+        if self.target is None:
+            return 1.0
         if self.at_least:
             return self.value / self.target
         return self.target / self.value if self.value else float("inf")
 
     def as_row(self) -> tuple[str, ...]:
+        figure = f"{number(self.value)} {self.unit}"
+        if self.target is None:
+            return self.what, "", figure, "", self.beside, self.note
         sign = "≥" if self.at_least else "≤"
         verdict = "pass" if self.met else "MISS"
-        figure = f"{number(self.value)} {self.unit}"
         return self.what, f"{sign} {number(self.target)} {self.unit}", figure, verdict, self.beside, self.note
 
     def as_data(self) -> dict[str, Any]:
