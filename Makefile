@@ -86,12 +86,14 @@ relock: $(OTHERS) ## The same for the clients of others: the newest that require
 	@$(PYTHON) -c "$$WITHOUT_ADDRESSES" $(CLIENTS)/package-lock.json
 
 # Node and npm come as a wheel, into an environment of their own; what the clients need is locked like everything else.
+# Node trusts the authorities that the system trusts, as a network with one of its own has it.
 $(OTHERS): $(INSTALLED) $(CLIENTS)/requirements.lock $(CLIENTS)/package-lock.json $(CLIENTS)/.npmrc
 	@echo 'Preparing the clients of others; this happens once and takes about a minute.'
 	@$(PYTHON) -m venv $(VENV)/interop
 	@PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_INPUT=1 \
 		$(VENV)/interop/bin/python -m pip install --quiet --require-hashes -r $(CLIENTS)/requirements.lock
-	@cd $(CLIENTS) && PATH="$(CURDIR)/$(VENV)/interop/bin:$$PATH" npm ci --loglevel=error
+	@cd $(CLIENTS) && NODE_OPTIONS="--use-system-ca $$NODE_OPTIONS" PATH="$(CURDIR)/$(VENV)/interop/bin:$$PATH" \
+		npm ci --loglevel=error
 	@touch $(OTHERS)
 
 clean: ## Remove what was made here, except the data directory.
