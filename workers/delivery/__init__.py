@@ -5,6 +5,7 @@ retries   which failures are tried again at once, which later, which never
 hosts     how much one process asks of a host, and which of them want to be left alone
 outbound  the guard in front of every connection: which addresses may be reached at all
 webhook   HTTP requests, signed
+connections  kept for the next request to the same place
 email     messages over SMTP
 """
 
