@@ -93,7 +93,9 @@ def publish(measured: list[Line], where: dict[str, Any]) -> None:
     head, _, rest = PAGE.read_text(encoding="utf-8").partition(BEGIN)
     _, _, tail = rest.partition(END)
     facts = ", ".join(f"{name} {value}" for name, value in where.items())
-    PAGE.write_text(f"{head}{BEGIN}\n{table(measured)}\n\nMachine: {facts}.\n{END}{tail}", encoding="utf-8")
+    chart_line = f"![How much of its target each line reached]({PAGE.with_suffix('.svg').name})"
+    measures = f"{chart_line}\n\n{table(measured)}\n\nMachine: {facts}."
+    PAGE.write_text(f"{head}{BEGIN}\n{measures}\n{END}{tail}", encoding="utf-8")
 
 
 def machine() -> dict[str, Any]:
