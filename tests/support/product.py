@@ -39,14 +39,19 @@ def person(key: str, operator: str, value: Any = None) -> Json:
 
 
 class MovableClock:
-    """The present, and later when a test says so."""
+    """The present, and later when a test says so; or it stands still but for that."""
 
     def __init__(self) -> None:
         self._clock = SystemClock()
         self._ahead = timedelta()
+        self._still: datetime | None = None
 
     def now(self) -> datetime:
-        return self._clock.now() + self._ahead
+        return (self._still or self._clock.now()) + self._ahead
+
+    def stop(self) -> None:
+        """Stand still: what a test does takes no time, however slow the machine is."""
+        self._still = self._clock.now()
 
     def monotonic(self) -> float:
         return self.now().timestamp()

@@ -79,6 +79,7 @@ def test_a_row_that_was_mended_is_decided_with_a_later_look(timetable: Timetable
 
 def test_after_an_outage_catching_up_is_spread(timetable: Timetable) -> None:
     schedules = timetable.attach_many(200, timetable.product.workflow())
+    timetable.product.clock.stop()
     timetable.product.clock.advance(hours=24)
     fired = [timetable.look().processed]
     while sum(fired) < len(schedules):
