@@ -47,6 +47,7 @@ def drain(stage: Stage, load: Load, *, patience: float, hurry: bool = False) -> 
     before: Any = None
     while True:
         load.resume_all()
+        load.decide_all()
         with stage.connect() as connection:
             if _done(connection):
                 return time.monotonic() - began
