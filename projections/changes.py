@@ -40,7 +40,7 @@ class Changes:
             self.write(connection)
             connection.execute(update(self._table).where(self._table.c.id == id).values(**values))
         else:
-            self._changed.setdefault(id, values).update(values)
+            self._changed.setdefault(id, {}).update(values)
 
     def keep(self, keys: tuple[str, ...], row: Row) -> None:
         """A whole row, instead of one with the same keys; every row of the table is kept by the same keys."""

@@ -37,11 +37,7 @@ COMMANDS = {
     "replay": ("engine.cli.replay:app", "How things were; and whether the log adds up to how they are.", PRODUCT),
     "mcp": ("engine.cli.mcp:app", "Speak MCP on stdin and stdout, for agents.", PRODUCT),
     "up": ("engine.cli.up:up", "Start everything on this machine and keep it running.", RUNNING),
-    "demo": (
-        "engine.cli.demo:demo",
-        "Run the whole story once, on servers of its own, and check the books.",
-        "Running it",
-    ),
+    "demo": ("engine.cli.demo:demo", "Run the whole story once, on servers of its own, and check the books.", RUNNING),
     "serve": ("engine.cli.processes:serve", "Run the HTTP and MCP server.", RUNNING),
     "worker": ("engine.cli.processes:worker", "Run a worker process.", RUNNING),
     "projector": ("engine.cli.processes:projector", "Run the process that keeps the views.", RUNNING),
