@@ -95,32 +95,33 @@ class Stack:
         sizing = self.ask(SizeAudience(workflow_id))
         return UUID(self.ask(RunBatch(workflow_id, sizing["affected"], sizing["confirm_token"]))["batch_job_id"])
 
-    def run(self, workflow_id: UUID) -> tuple[int, float]:
-        """One job from the run-batch call to `completed`: people and seconds."""
+    def run(self, workflow_id: UUID, look: float = POLL_SECONDS) -> tuple[int, float]:
+        """One job from the run-batch call to `completed`: people and seconds. A job that takes seconds is looked at
+        seldom: with few cores, each look is work that a bare loop beside it does not compete with."""
         sizing = self.ask(SizeAudience(workflow_id))
         started = time.perf_counter()
         job = self.ask(RunBatch(workflow_id, sizing["affected"], sizing["confirm_token"]))
-        self.wait_for(UUID(job["batch_job_id"]), "completed")
+        self.wait_for(UUID(job["batch_job_id"]), "completed", look=look)
         return sizing["affected"], time.perf_counter() - started
 
     def warm(self) -> None:
         """One small job, so that no process meets its first."""
         self.run(self.workflow([{"type": "person", "key": "n", "operator": "lte", "value": 500}]))
 
-    def wait_for(self, job_id: UUID, status: str, seconds: float = 900) -> None:
+    def wait_for(self, job_id: UUID, status: str, seconds: float = 900, look: float = POLL_SECONDS) -> None:
         """Until the view of batch jobs shows a status."""
-        self.until(lambda: self.scalar(_STATUS, id=job_id) == status, f"job {job_id} is {status}", seconds)
+        self.until(lambda: self.scalar(_STATUS, id=job_id) == status, f"job {job_id} is {status}", seconds, look)
 
     def delivered(self, job_id: UUID) -> int:
         return int(self.scalar("SELECT coalesce(sum(delivered), 0) FROM chunks WHERE job_id = :id", id=job_id))
 
-    def until(self, true: Callable[[], object], what: str, seconds: float = 60) -> float:
+    def until(self, true: Callable[[], object], what: str, seconds: float = 60, look: float = POLL_SECONDS) -> float:
         """Wait until something is so; the seconds that it took."""
         started = time.perf_counter()
         while not true():
             if time.perf_counter() - started > seconds:
                 raise TimeoutError(f"not within {seconds} s: {what}")
-            time.sleep(POLL_SECONDS)
+            time.sleep(look)
         return time.perf_counter() - started
 
     def scalar(self, statement: str, **parameters: Any) -> Any:

@@ -6,24 +6,19 @@ The bare loop neither signs nor records: what the product adds is a durable atte
 from __future__ import annotations
 
 import statistics
-import time
 from collections.abc import Iterator
 from typing import Any
-from uuid import UUID
 
 from benchmarks.callers import call
 from benchmarks.receiver import received, receiving
 from benchmarks.result import Line, number, spread
 from benchmarks.stack import Stack, stack
-from commands.batch_job import RunBatch, SizeAudience
 from workers.delivery.webhook import PER_HOST
 
 RATIO = 0.7
 ROUNDS = 3
 PROCESSES = 2
 LOOK_SECONDS = 0.02
-LONGEST_SECONDS = 900
-STATUS = "SELECT status FROM batch_jobs WHERE id = :id"
 
 BODY = {"person": "p12345", "plan": "pro"}
 
@@ -55,22 +50,10 @@ def _jobs(running: Stack, url: str, times: int) -> list[float]:
     speeds = []
     for _ in range(times):
         before = received(url)
-        people, seconds = _timed(running, workflow)
+        people, seconds = running.run(workflow, LOOK_SECONDS)
         assert received(url) - before == people, "not one request a person"
         speeds.append(people / seconds)
     return speeds
-
-
-def _timed(running: Stack, workflow: UUID) -> tuple[int, float]:
-    """One job from the run-batch call to `completed`. It takes seconds, so whoever waits looks seldom: with few cores,
-    a look each two milliseconds is work that the bare loop does not compete with."""
-    sizing = running.ask(SizeAudience(workflow))
-    started = time.perf_counter()
-    job = running.ask(RunBatch(workflow, sizing["affected"], sizing["confirm_token"]))
-    while running.scalar(STATUS, id=UUID(job["batch_job_id"])) != "completed":
-        assert time.perf_counter() - started < LONGEST_SECONDS, "the job does not end"
-        time.sleep(LOOK_SECONDS)
-    return int(sizing["affected"]), time.perf_counter() - started
 
 
 def _bare(url: str, people: int) -> float:

@@ -23,7 +23,7 @@ import psycopg
 from benchmarks import processes
 from benchmarks.peers import work
 from benchmarks.result import FOLDER, number, spread
-from engine.embedded import Embedded
+from engine.embedded import POSTGRES_SETTINGS, Embedded
 from engine.settings import child_environment
 
 ROUNDS = 3
@@ -77,6 +77,8 @@ PEERS = (
 
 def main(python: str, people: int) -> None:
     found = {}
+    # A peer may hold a connection for each piece of work that it has in flight.
+    POSTGRES_SETTINGS["max_connections"] = "600"
     with tempfile.TemporaryDirectory(prefix="tg") as folder, Embedded(Path(folder)) as services:
         socket = unquote(urlsplit(services.redis_url).path)
         host = parse_qs(urlsplit(services.database_url).query)["host"][0]

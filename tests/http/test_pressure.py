@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import httpx2
 import pytest
 from sqlalchemy import text
+from starlette.types import Receive, Scope, Send
 
+from engine.http.pressure import Pressure
 from tests.http.conftest import bearer, problem
 from tests.support.product import Product
 from tests.support.serving import serving
@@ -56,3 +60,18 @@ def test_requests_that_failed_are_not_in_hand_any_more(product: Product) -> None
         for path in ("/api/v1/workflows", "/nowhere", "/mcp") * MOST:
             assert client.get(path).status_code in {401, 404}
         assert client.get("/docs").status_code == 200
+
+
+def test_a_request_that_never_began_to_be_answered_is_not_in_hand_any_more() -> None:
+    """What is raised in here is answered further out."""
+
+    async def fails(_scope: Scope, _receive: Receive, _send: Send) -> None:
+        raise ConnectionError
+
+    async def nothing(*_: object) -> Any:
+        raise AssertionError("nobody is told anything here")
+
+    pressure = Pressure(fails, most=1)
+    for _ in range(3):
+        with pytest.raises(ConnectionError):
+            asyncio.run(pressure({"type": "http", "path": "/api/v1/workflows"}, nothing, nothing))

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
+from uuid import UUID
 
 import pytest
 from sqlalchemy import Connection, NullPool, create_engine, insert
 
 from projections.audience import Audiences
 from projections.tables import projects
-from tests.support.people import FOREIGN, PROJECT
+from tests.support.people import FOREIGN, NOW, PROJECT, add_people
+
+JOB = UUID(int=77)
 
 
 @pytest.fixture
@@ -24,3 +28,28 @@ def connection(database_url: str) -> Iterator[Connection]:
 @pytest.fixture
 def audiences() -> Audiences:
     return Audiences(seeds=(42, -77), key=b"k" * 32, statement_timeout_ms=5_000)
+
+
+@pytest.fixture
+def crowd(connection: Connection) -> list[int]:
+    """Eight people of ours, of whom five can be reached, three by email; and one of another project."""
+    add_people(connection, {"email": "first@example.com", "properties": {"plan": "pro"}}, project=FOREIGN)
+    return add_people(
+        connection,
+        {"email": "anna@example.com", "properties": {"plan": "pro", "city": "Lima"}, "distinct_id": "user-1042"},
+        {"email": " ANNA@example.com", "properties": {"plan": "pro"}},
+        {"email": "ben@example.com", "properties": {"plan": "pro", "city": None}, "opted_out_at": NOW},
+        {"email": "ben@example.com", "properties": {"plan": "pro", "city": "Rome"}},
+        {"email": None, "properties": {"plan": "pro"}},
+        {"email": "  ", "properties": {"plan": "pro"}, "opted_out_at": NOW},
+        {"email": "cleo@example.com", "properties": {"plan": "pro"}},
+        {"email": "dora@example.com", "properties": {"plan": "free"}},
+    )
+
+
+def size(conn: Connection, audiences: Audiences, who: Any, *, sends_email: bool = False, **options: Any) -> Any:
+    return audiences.size(conn, PROJECT, who, sends_email=sends_email, now=NOW, **options)
+
+
+def freeze(conn: Connection, audiences: Audiences, who: Any, *, sends_email: bool = False, chunk_size: int = 2) -> Any:
+    return audiences.freeze(conn, JOB, PROJECT, who, sends_email=sends_email, chunk_size=chunk_size, now=NOW)

@@ -9,6 +9,7 @@ from uuid import UUID
 import pytest
 
 from engine.demo.receivers import HttpReceiver
+from tests.support.outgoing import deliveries
 from tests.support.product import Product
 from workers.delivery import Deliveries
 from workers.fanout import DatabaseWorld, Fanout
@@ -94,3 +95,9 @@ def live(database_url: str, tmp_path: Path) -> Iterator[Product]:
 def receiver() -> Iterator[HttpReceiver]:
     with HttpReceiver() as running:
         yield running
+
+
+@pytest.fixture
+def local() -> Iterator[Deliveries]:
+    with deliveries("127.0.0.1") as opened:
+        yield opened

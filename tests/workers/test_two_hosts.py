@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from engine.demo.receivers import Answer, HttpReceiver
+from engine.demo.receivers import Answer, HttpReceiver, Received
 from engine.failpoints import FILE
 from projections.run_rows import audit
 from tests.support.crew import MODULES, crew
@@ -26,21 +26,6 @@ SHARED = {
     "worker_threads": 1,
     "sweep_seconds": 0.2,
 }
-
-
-class Gate:
-    """An endpoint that keeps everybody waiting until it is opened; it checks every signature."""
-
-    def __init__(self, secret: str | bytes) -> None:
-        self._opened = threading.Event()
-        self.receiver = HttpReceiver(secret, respond=self._answer)
-
-    def open(self) -> None:
-        self._opened.set()
-
-    def _answer(self, _: object) -> Answer:
-        self._opened.wait(60)
-        return Answer()
 
 
 @pytest.fixture
@@ -70,9 +55,14 @@ def test_two_hosts_share_a_job_and_one_dies(
     product: Product, database_url: str, redis_url: str, tmp_path: Path
 ) -> None:
     first, second = tmp_path / "first", tmp_path / "second"
-    gate = Gate(product.system.secrets.derive("webhook signature"))
+    opened = threading.Event()
+
+    def keep_waiting(_: Received) -> Answer:
+        opened.wait(60)
+        return Answer()
+
     with (
-        gate.receiver as receiver,
+        HttpReceiver(product.system.secrets.derive("webhook signature"), keep_waiting) as receiver,
         crew(database_url, redis_url, tmp_path / "desk", **SHARED) as desk,
         # The one that dies does so at the worst place: the world has answered, and nothing of it is stored.
         crew(database_url, redis_url, first, **SHARED, failpoints="answered=kill@1") as doomed,
@@ -92,7 +82,7 @@ def test_two_hosts_share_a_job_and_one_dies(
         until(lambda: reached(second, "attempt_stored"), seconds=60, what="the second host sends")
         assert len(sending(product)) == 2
 
-        gate.open()
+        opened.set()
         assert victim.wait(60) != 0
         until(lambda: open_chunks(product) == [left_behind], seconds=60, what="the second host does all the rest")
         # A host that says nothing keeps its chunk for a minute; that minute is over.

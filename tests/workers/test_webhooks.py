@@ -1,70 +1,24 @@
-"""Effects leave once each, signed, to public addresses only, and every failure is an outcome."""
+"""Requests leave once each, signed, and every failure is an outcome."""
 
 from __future__ import annotations
 
 import asyncio
 import json
-import socket
-from collections.abc import Iterator
 from datetime import UTC, datetime
-from email import message_from_bytes, policy
 from typing import Any
-from uuid import UUID, uuid5
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aggregates.errors import DomainError
-from engine.clock import SystemClock
-from engine.demo.receivers import Answer, HttpReceiver, Received, SmtpReceiver
+from engine.demo.receivers import Answer, HttpReceiver, Received
 from engine.secrets import Secrets
 from engine.settings import Settings
+from tests.support.outgoing import SECRET, answered, deliveries, effect, webhook
 from tests.support.receivers import in_turn
 from workers.delivery import Deliveries, Outcome, Outgoing
-from workers.delivery.email import Emails, Relay
 from workers.delivery.hosts import REST_LIMIT_SECONDS, Hosts
-from workers.delivery.outbound import Outbound
-from workers.delivery.webhook import ANSWER_LIMIT, Webhooks, retry_after
-
-SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
-NAMESPACE = UUID(int=1)
-
-
-def effect(number: int = 0) -> UUID:
-    return uuid5(NAMESPACE, str(number))
-
-
-def deliveries(*allow: str, relay: str = "smtp://127.0.0.1:1", seconds: float = 20) -> Deliveries:
-    """The real thing, with pauses of no length."""
-    clock = SystemClock()
-    emails = Emails(Relay.parse(relay), "Tidegate <hello@example.com>", clock.now, lambda _: 0.0)
-    return Deliveries(lambda: Webhooks(Outbound(allow), SECRET, clock.now, lambda _: 0.0), emails, clock, seconds)
-
-
-@pytest.fixture
-def local() -> Iterator[Deliveries]:
-    with deliveries("127.0.0.1") as opened:
-        yield opened
-
-
-def webhook(url: str, number: int = 0, attempt: int = 1, **request: Any) -> Outgoing:
-    whole = {"method": "POST", "url": url, "headers": {}, "timeout_seconds": 5, "max_attempts": 5, "body": {"a": "b"}}
-    return Outgoing(effect(number), "webhook", whole | request, attempt)
-
-
-def mail(number: int = 0, **request: Any) -> Outgoing:
-    whole = {"to": "ann@example.com", "subject": "Hello", "text": "Good day", "max_attempts": 5}
-    return Outgoing(effect(number), "email", whole | request)
-
-
-def answered(sender: Deliveries, *answers: Answer | int | None, **request: Any) -> tuple[Outcome, HttpReceiver]:
-    with HttpReceiver(SECRET, in_turn(*answers)) as receiver:
-        (outcome,) = sender.send_many([webhook(f"{receiver.url}/hook", **request)])
-    return outcome, receiver
-
-
-# -- webhooks
+from workers.delivery.webhook import ANSWER_LIMIT, retry_after
 
 
 def test_every_request_of_a_sub_batch_arrives_once_and_genuine(local: Deliveries) -> None:
@@ -296,194 +250,6 @@ def test_retry_after_is_read_as_seconds_or_as_a_date(value: bytes, seconds: floa
 def test_no_retry_after_raises(value: bytes) -> None:
     seconds = retry_after(value, datetime(2026, 3, 4, tzinfo=UTC))
     assert seconds is None or 0 <= seconds <= 86_400
-
-
-# -- the guard
-
-INSIDE = """
-127.0.0.1 127.1 2130706433 0x7f.1 0177.0.0.1 0.0.0.0 0 localhost localhost. LOCALHOST 10.0.0.1 172.16.0.1
-172.31.255.255 192.168.1.1 169.254.169.254 2852039166 100.64.0.1 192.0.2.1 198.18.0.1 224.0.0.1 255.255.255.255
-[::1] [::] [::ffff:127.0.0.1] [::ffff:a9fe:a9fe] [::7f00:1] [64:ff9b::7f00:1] [64:ff9b:1::a9fe:a9fe]
-[2002:7f00:1::] [2001:0:1::1] [fe80::1] [fc00::1] [fd00:ec2::254] [fec0::1] [ff02::1] [2001:db8::1] 192.88.99.1
-""".split()
-
-
-@pytest.mark.parametrize("host", INSIDE)
-def test_what_is_not_public_is_refused_however_it_is_spelled(host: str) -> None:
-    with deliveries() as sender:
-        (outcome,) = sender.send_many([webhook(f"http://{host}:9/", timeout_seconds=2)])
-    assert outcome.state == "failed" or outcome.error == "connect.failed"
-    if host != "[fe80::1]":  # some resolvers do not know it without a scope
-        assert outcome.error in {"outbound.refused", "url.invalid"} or not _resolves(host)
-
-
-@pytest.mark.parametrize("address", ["1.1.1.1", "93.184.216.34", "2606:4700:4700::1111", "::ffff:1.1.1.1"])
-def test_public_addresses_are_permitted(address: str) -> None:
-    assert Outbound().permits(address)
-
-
-@pytest.mark.parametrize(
-    ("allow", "address", "permitted"),
-    [
-        ("10.0.0.0/8", "10.1.2.3", True),
-        ("10.0.0.0/8", "192.168.0.1", False),
-        ("127.0.0.1", "127.0.0.1", True),
-        ("127.0.0.1", "127.0.0.2", False),
-        ("127.0.0.1", "::ffff:127.0.0.1", True),
-        ("[::1]", "::1", True),
-        ("hooks.internal", "10.0.0.1", False),
-        ("", "not an address", False),
-    ],
-)
-def test_an_operator_opens_exactly_what_is_listed(allow: str, address: str, permitted: bool) -> None:
-    assert Outbound([allow] if allow else []).permits(address) is permitted
-
-
-@pytest.fixture
-def names(monkeypatch: pytest.MonkeyPatch) -> dict[str, list[list[str]]]:
-    """Answers of the name server by name; each question takes the next answer."""
-    answers: dict[str, list[list[str]]] = {}
-    real = socket.getaddrinfo
-
-    def lookup(host: Any, port: Any, *rest: Any, **more: Any) -> Any:
-        name = host.decode() if isinstance(host, bytes) else host
-        if name not in answers:
-            return real(host, port, *rest, **more)
-        found = answers[name].pop(0) if len(answers[name]) > 1 else answers[name][0]
-        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, port)) for address in found]
-
-    monkeypatch.setattr(socket, "getaddrinfo", lookup)
-    return answers
-
-
-def test_one_private_address_among_public_ones_refuses_the_name(names: dict[str, list[list[str]]]) -> None:
-    names["mixed.example"] = [["93.184.216.34", "10.0.0.1"]]
-    with pytest.raises(DomainError) as refusal:
-        asyncio.run(Outbound().resolve("mixed.example", 443))
-    assert refusal.value.code == "outbound.refused"
-
-
-def test_the_connection_goes_to_the_address_that_was_checked(names: dict[str, list[list[str]]]) -> None:
-    names["hooks.example"] = [["127.0.0.1"], ["10.255.255.1"]]
-    with HttpReceiver() as receiver, deliveries("127.0.0.1") as sender:
-        port = receiver.url.rpartition(":")[2]
-        (outcome,) = sender.send_many([webhook(f"http://hooks.example:{port}/")])
-    assert outcome.state == "succeeded"
-    assert receiver.book.latest[0].headers["host"] == f"hooks.example:{port}"
-
-
-def test_a_name_that_was_public_and_became_private_is_refused_at_the_next_connection(
-    names: dict[str, list[list[str]]],
-) -> None:
-    names["rebind.example"] = [["127.0.0.1"], ["127.0.0.2"]]
-    with deliveries("127.0.0.1") as sender, HttpReceiver(respond=in_turn(None, 200)) as receiver:
-        port = receiver.url.rpartition(":")[2]
-        (outcome,) = sender.send_many([webhook(f"http://rebind.example:{port}/")])
-    assert (outcome.error, receiver.book.total) == ("outbound.refused", 1)
-
-
-def test_an_allowed_host_may_be_private(names: dict[str, list[list[str]]]) -> None:
-    names["hooks.internal"] = [["127.0.0.1"]]
-    with HttpReceiver() as receiver, deliveries("Hooks.Internal") as sender:
-        port = receiver.url.rpartition(":")[2]
-        outcomes = sender.send_many([webhook(f"http://hooks.internal:{port}/"), webhook(receiver.url, 1)])
-    assert [outcome.error for outcome in outcomes] == [None, "outbound.refused"]
-
-
-# -- email
-
-
-@pytest.fixture
-def mailbox() -> Iterator[SmtpReceiver]:
-    with SmtpReceiver() as opened:
-        yield opened
-
-
-def test_mail_arrives_once_with_an_id_that_a_repeat_would_have_too(mailbox: SmtpReceiver) -> None:
-    with deliveries(relay=f"smtp://127.0.0.1:{mailbox.port}") as sender:
-        outcomes = sender.send_many([mail(n, to=f"p{n}@example.com") for n in range(40)])
-        assert {outcome.state for outcome in outcomes} == {"succeeded"}
-        assert (mailbox.book.total, mailbox.book.duplicates) == (40, 0)
-        sender.send_many([mail(0, to="p0@example.com")])
-    assert mailbox.book.duplicates == 1
-    assert f"<{effect(7)}@example.com>" in mailbox.book.ids
-    assert {received.target for received in mailbox.book.latest} == {f"p{n}@example.com" for n in range(40)}
-
-
-def test_a_message_has_both_bodies_and_the_senders_name(mailbox: SmtpReceiver) -> None:
-    with deliveries(relay=f"smtp://127.0.0.1:{mailbox.port}") as sender:
-        sender.send_many([mail(subject="Grüße 🎉", text="Schöne Grüße", html="<p>Grüße</p>")])
-    message = message_from_bytes(mailbox.book.latest[0].body, policy=policy.SMTP)
-    assert message["subject"] == "Grüße 🎉" and message["from"] == "Tidegate <hello@example.com>"
-    assert [part.get_content().strip() for part in message.iter_parts()] == ["Schöne Grüße", "<p>Grüße</p>"]
-
-
-@pytest.mark.parametrize("field", ["subject", "to", "from"])
-def test_no_value_adds_a_header_or_a_recipient(mailbox: SmtpReceiver, field: str) -> None:
-    with deliveries(relay=f"smtp://127.0.0.1:{mailbox.port}") as sender:
-        sender.send_many([mail(0, **{field: "x@example.com\r\nBcc: evil@example.com\r\n\r\nBody"})])
-    for received in mailbox.book.latest:
-        assert received.target == "ann@example.com" and "bcc" not in received.headers
-
-
-@pytest.mark.parametrize(
-    "to", ["", "ann", "a@b@c", "a@b, c@d", "Ann <a@b.c>", "a b@c.d", "ä@example.com", "a@-b.c", "a@" + "b" * 300]
-)
-def test_what_is_not_one_plain_address_fails_before_the_server_is_asked(to: str) -> None:
-    with deliveries() as sender:
-        (outcome,) = sender.send_many([mail(to=to)])
-    assert (outcome.state, outcome.error, outcome.tries) == ("failed", "address.invalid", 0)
-
-
-@pytest.mark.parametrize(
-    ("reply", "state", "error"),
-    [("550 5.1.1 No such mailbox", "failed", "smtp.550"), ("451 4.7.1 Greylisted", "retry", "smtp.451")],
-)
-def test_a_refused_recipient_does_not_stop_the_others(reply: str, state: str, error: str) -> None:
-    refusing = SmtpReceiver(lambda address: reply if address.startswith("bad") else None)
-    with refusing as server, deliveries(relay=f"smtp://127.0.0.1:{server.port}") as sender:
-        outcomes = sender.send_many([mail(n, to=f"{'bad' if n % 2 else 'good'}{n}@example.com") for n in range(10)])
-    assert [outcome.state for outcome in outcomes] == ["succeeded", state] * 5
-    assert {outcome.error for outcome in outcomes} == {None, error}
-    assert (server.book.total, server.book.duplicates) == (5, 0)
-
-
-def test_a_mail_server_that_is_away_is_tried_again_later_and_found_again(mailbox: SmtpReceiver) -> None:
-    port = mailbox.port
-    with deliveries(relay=f"smtp://127.0.0.1:{port}") as sender:
-        assert sender.send_many([mail(0)])[0].state == "succeeded"
-        mailbox.stop()
-        (outcome,) = sender.send_many([mail(1, on_unknown="hold")])
-        assert (outcome.state, outcome.error) == ("retry", "connect.failed")
-        with SmtpReceiver().start(port) as back:
-            assert sender.send_many([mail(1)])[0].state == "succeeded"
-            assert back.book.total == 1
-
-
-@pytest.mark.parametrize(
-    ("url", "relay"),
-    [
-        ("smtp://mail.example", Relay("mail.example", 25)),
-        ("smtp+starttls://ann:p%40ss@mail.example", Relay("mail.example", 587, "starttls", "ann", "p@ss")),
-        ("smtps://mail.example:2465", Relay("mail.example", 2465, "tls")),
-    ],
-)
-def test_a_relay_is_read_from_its_url(url: str, relay: Relay) -> None:
-    assert Relay.parse(url) == relay
-    assert "p@ss" not in repr(relay)
-
-
-def test_a_url_of_another_kind_is_no_relay() -> None:
-    with pytest.raises(ValueError, match="mail server"):
-        Relay.parse("http://mail.example")
-
-
-def _resolves(host: str) -> bool:
-    try:
-        socket.getaddrinfo(host.strip("[]"), 9, type=socket.SOCK_STREAM)
-    except OSError:
-        return False
-    return True
 
 
 def test_a_receiver_stops_twice_without_harm() -> None:

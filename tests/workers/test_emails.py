@@ -1,0 +1,97 @@
+"""A mail leaves once for each person, with nothing added by what it says."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from email import message_from_bytes, policy
+
+import pytest
+
+from engine.demo.receivers import SmtpReceiver
+from tests.support.outgoing import deliveries, effect, mail
+from workers.delivery.email import Relay
+
+
+@pytest.fixture
+def mailbox() -> Iterator[SmtpReceiver]:
+    with SmtpReceiver() as opened:
+        yield opened
+
+
+def test_mail_arrives_once_with_an_id_that_a_repeat_would_have_too(mailbox: SmtpReceiver) -> None:
+    with deliveries(relay=f"smtp://127.0.0.1:{mailbox.port}") as sender:
+        outcomes = sender.send_many([mail(n, to=f"p{n}@example.com") for n in range(40)])
+        assert {outcome.state for outcome in outcomes} == {"succeeded"}
+        assert (mailbox.book.total, mailbox.book.duplicates) == (40, 0)
+        sender.send_many([mail(0, to="p0@example.com")])
+    assert mailbox.book.duplicates == 1
+    assert f"<{effect(7)}@example.com>" in mailbox.book.ids
+    assert {received.target for received in mailbox.book.latest} == {f"p{n}@example.com" for n in range(40)}
+
+
+def test_a_message_has_both_bodies_and_the_senders_name(mailbox: SmtpReceiver) -> None:
+    with deliveries(relay=f"smtp://127.0.0.1:{mailbox.port}") as sender:
+        sender.send_many([mail(subject="Grüße 🎉", text="Schöne Grüße", html="<p>Grüße</p>")])
+    message = message_from_bytes(mailbox.book.latest[0].body, policy=policy.SMTP)
+    assert message["subject"] == "Grüße 🎉" and message["from"] == "Tidegate <hello@example.com>"
+    assert [part.get_content().strip() for part in message.iter_parts()] == ["Schöne Grüße", "<p>Grüße</p>"]
+
+
+@pytest.mark.parametrize("field", ["subject", "to", "from"])
+def test_no_value_adds_a_header_or_a_recipient(mailbox: SmtpReceiver, field: str) -> None:
+    with deliveries(relay=f"smtp://127.0.0.1:{mailbox.port}") as sender:
+        sender.send_many([mail(0, **{field: "x@example.com\r\nBcc: evil@example.com\r\n\r\nBody"})])
+    for received in mailbox.book.latest:
+        assert received.target == "ann@example.com" and "bcc" not in received.headers
+
+
+@pytest.mark.parametrize(
+    "to", ["", "ann", "a@b@c", "a@b, c@d", "Ann <a@b.c>", "a b@c.d", "ä@example.com", "a@-b.c", "a@" + "b" * 300]
+)
+def test_what_is_not_one_plain_address_fails_before_the_server_is_asked(to: str) -> None:
+    with deliveries() as sender:
+        (outcome,) = sender.send_many([mail(to=to)])
+    assert (outcome.state, outcome.error, outcome.tries) == ("failed", "address.invalid", 0)
+
+
+@pytest.mark.parametrize(
+    ("reply", "state", "error"),
+    [("550 5.1.1 No such mailbox", "failed", "smtp.550"), ("451 4.7.1 Greylisted", "retry", "smtp.451")],
+)
+def test_a_refused_recipient_does_not_stop_the_others(reply: str, state: str, error: str) -> None:
+    refusing = SmtpReceiver(lambda address: reply if address.startswith("bad") else None)
+    with refusing as server, deliveries(relay=f"smtp://127.0.0.1:{server.port}") as sender:
+        outcomes = sender.send_many([mail(n, to=f"{'bad' if n % 2 else 'good'}{n}@example.com") for n in range(10)])
+    assert [outcome.state for outcome in outcomes] == ["succeeded", state] * 5
+    assert {outcome.error for outcome in outcomes} == {None, error}
+    assert (server.book.total, server.book.duplicates) == (5, 0)
+
+
+def test_a_mail_server_that_is_away_is_tried_again_later_and_found_again(mailbox: SmtpReceiver) -> None:
+    port = mailbox.port
+    with deliveries(relay=f"smtp://127.0.0.1:{port}") as sender:
+        assert sender.send_many([mail(0)])[0].state == "succeeded"
+        mailbox.stop()
+        (outcome,) = sender.send_many([mail(1, on_unknown="hold")])
+        assert (outcome.state, outcome.error) == ("retry", "connect.failed")
+        with SmtpReceiver().start(port) as back:
+            assert sender.send_many([mail(1)])[0].state == "succeeded"
+            assert back.book.total == 1
+
+
+@pytest.mark.parametrize(
+    ("url", "relay"),
+    [
+        ("smtp://mail.example", Relay("mail.example", 25)),
+        ("smtp+starttls://ann:p%40ss@mail.example", Relay("mail.example", 587, "starttls", "ann", "p@ss")),
+        ("smtps://mail.example:2465", Relay("mail.example", 2465, "tls")),
+    ],
+)
+def test_a_relay_is_read_from_its_url(url: str, relay: Relay) -> None:
+    assert Relay.parse(url) == relay
+    assert "p@ss" not in repr(relay)
+
+
+def test_a_url_of_another_kind_is_no_relay() -> None:
+    with pytest.raises(ValueError, match="mail server"):
+        Relay.parse("http://mail.example")
