@@ -1,4 +1,4 @@
-"""List and get over HTTP with many callers at once, each asking again as soon as it has its answer.
+"""List and get over HTTP with many callers at once, each asking again as soon as it has its answer, or once a second.
 
 The raw limit is a bare endpoint of the same framework with one SELECT, asked by the same callers in the same run.
 They run on the same cores, so beside each time stands the CPU of an answer: what a busy machine blurs least.
@@ -22,6 +22,8 @@ MILLISECONDS = 50
 WORKFLOWS = 200
 REQUESTS = {50: 60, 500: 8}
 AIMED = 50
+EVERY_SECOND = 20
+"""How often a caller asks who asks once a second."""
 
 
 def alone() -> Iterator[Line]:
@@ -37,6 +39,12 @@ def alone() -> Iterator[Line]:
         }
         for url, _, _ in asked.values():
             _called(running, url, 10, 20)
+        # What callers see who do something with an answer before they ask again; nobody asked for a bound.
+        for name in ("list", "get"):
+            url, pid, _ = asked[name]
+            before = _cpu(pid)
+            called = _called(running, url, AIMED, EVERY_SECOND, every=1)
+            yield _line(f"{name} over HTTP, {AIMED} callers, each once a second, p95", called, _cpu(pid) - before)
         for callers in REQUESTS:
             for name, (url, pid, least) in asked.items():
                 before = _cpu(pid)
@@ -46,13 +54,14 @@ def alone() -> Iterator[Line]:
                 yield _line(f"{name} over HTTP, {callers} callers, p95", called, _cpu(pid) - before, target)
 
 
-def _called(running: Stack, url: str, callers: int, requests: int = 0) -> Called:
+def _called(running: Stack, url: str, callers: int, requests: int = 0, every: float = 0) -> Called:
     return call(
         {
             "urls": [url],
             "callers": callers,
             "raw": True,
             "requests": requests or REQUESTS[callers],
+            "every": every,
             "headers": {"Authorization": f"Bearer {running.key}"},
         }
     )
@@ -80,7 +89,7 @@ def _cpu(pid: int) -> float:
     return float(times.user + times.system)
 
 
-def _line(what: str, called: Called, cpu: float, least: float | None) -> Line:
+def _line(what: str, called: Called, cpu: float, least: float | None = None) -> Line:
     times = [1000 * each for each in called.of(200)] or [float("inf")]
     refused = called.others() or "every answer 200"
     each = [f"{1000 * seconds / called.answers:.1f}" for seconds in (cpu, called.cpu)]

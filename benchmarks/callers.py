@@ -46,7 +46,8 @@ class Called:
 def call(task: dict[str, Any], processes: int = 1) -> Called:
     """Let processes do a task at the same time: `urls`, `callers`, `requests` (each caller's), `headers`, `body`.
 
-    With `raw` they do without an HTTP client, which would cost as much as what is measured.
+    With `raw` they do without an HTTP client, which would cost as much as what is measured, and may leave time between
+    their requests: `every` so many seconds one is due, whether or not the last has been answered in time.
     """
     running = [
         subprocess.Popen(

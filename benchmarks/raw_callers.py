@@ -73,11 +73,17 @@ async def call_raw(task: dict[str, Any]) -> dict[str, Any]:
     requests = [_request(place, task) for place in places]
     used = time.process_time()
 
-    async def ask() -> None:
+    every: float = task.get("every", 0)
+
+    async def ask(due: float) -> None:
         open_to: dict[str, _Caller] = {}
         for number in range(task["requests"]):
             place, request = places[number % len(places)], requests[number % len(places)]
             started = time.perf_counter()
+            if every:
+                # From when it was due: who is answered late and asks late has waited all that time.
+                await asyncio.sleep(due - started)
+                started, due = due, due + every
             caller = open_to.get(place.netloc)
             status = UNANSWERED
             with suppress(OSError):
@@ -94,7 +100,8 @@ async def call_raw(task: dict[str, Any]) -> dict[str, Any]:
             caller.close()
 
     started = time.perf_counter()
-    await asyncio.gather(*(ask() for _ in range(task["callers"])))
+    callers: int = task["callers"]
+    await asyncio.gather(*(ask(started + every * place / callers) for place in range(callers)))
     took = time.perf_counter() - started
     return {"took": took, "seconds": seconds, "cpu": time.process_time() - used}
 

@@ -43,10 +43,14 @@ Authorize = Callable[[Principal, str], None]
 
 @dataclass(frozen=True)
 class System:
-    """Everything that a door or a worker needs. Doors use `bus`, `reads`, `replay`, `principal_of` and `admit` only."""
+    """Everything that a door or a worker needs. Doors use `bus`, `reads`, `replay`, `principal_of` and `admit` only.
+
+    `asking` has the connections of `engine`, for single statements.
+    """
 
     settings: Settings
     engine: Engine
+    asking: Engine
     clock: Clock
     secrets: Secrets
     recorder: LogRecorder
@@ -63,7 +67,7 @@ class System:
     def principal_of(self, credential: str, source: Source) -> Principal:
         """Who holds an API key; raises `auth.invalid`."""
         try:
-            return self.keyring.authenticate(_asking(self.engine), credential, source=source, now=self.clock.now())
+            return self.keyring.authenticate(self.asking, credential, source=source, now=self.clock.now())
         except DomainError:
             self.refusals.stranger()
             raise
@@ -115,9 +119,11 @@ def build(settings: Settings, *, clock: Clock | None = None) -> System:
     parts = _parts(settings, secrets)
     refusals = Refusals(parts.engine, parts.recorder, clock)
     check = _recorded(authorize, refusals, clock)
+    asking = _asking(parts.engine)
     return System(
         settings=settings,
         engine=parts.engine,
+        asking=asking,
         clock=clock,
         secrets=secrets,
         recorder=parts.recorder,
@@ -125,11 +131,11 @@ def build(settings: Settings, *, clock: Clock | None = None) -> System:
         keyring=parts.keyring,
         policy=parts.policy,
         bus=Bus(lambda: unit_of_work(parts), refusals.record),
-        reads=Reads(_asking(parts.engine), check, parts.policy),
-        replay=Replay(_asking(parts.engine), check),
-        rates=Rates(_asking(parts.engine), clock),
+        reads=Reads(asking, check, parts.policy),
+        replay=Replay(asking, check),
+        rates=Rates(asking, clock),
         refusals=refusals,
-        sessions=Sessions(_asking(parts.engine), secrets.derive("mcp sessions"), clock, settings.mcp_session_hours),
+        sessions=Sessions(asking, secrets.derive("mcp sessions"), clock, settings.mcp_session_hours),
     )
 
 
