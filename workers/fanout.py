@@ -121,7 +121,7 @@ class Fanout:
             entries = self._enter(connection, job, walk, chunk.person_ids)
             ledger.write_first(connection, job.id, entries, now)
         else:
-            entries = self._go_on(connection, job, walk, chunk.person_ids)
+            entries = self._go_on(connection, job, walk, chunk)
             ledger.write_again(connection, job.id, entries, now)
         change = ledger.tally(entries)
         outside = change["in_progress"]
@@ -136,9 +136,9 @@ class Fanout:
         here = [id for id in ids if id not in gone] if gone else list(ids)
         return [*walk.run([Group(job.route.definition.entry, here)]), *_left_out(gone)]
 
-    def _go_on(self, connection: Connection, job: WorkingJob, walk: Walk, ids: Sequence[int]) -> list[Entry]:
+    def _go_on(self, connection: Connection, job: WorkingJob, walk: Walk, chunk: Row[Any]) -> list[Entry]:
         """Those of a chunk who are in progress, from where they stand, but for those who left meanwhile."""
-        rows = ledger.in_progress(connection, job.id, ids)
+        rows = ledger.in_progress(connection, job.id, chunk)
         gone = ledger.unreachable(connection, job.id, [row.person_id for row in rows])
         return [*walk.run(standing([row for row in rows if row.person_id not in gone])), *_left_out(gone)]
 

@@ -38,7 +38,8 @@ _UNREACHABLE = text(
 )
 _IN_PROGRESS = text(
     "SELECT person_id, at_step, variables FROM runs WHERE job_id = :job_id AND status = 'in_progress' "
-    "AND person_id = ANY (CAST(:ids AS bigint[])) ORDER BY person_id LIMIT :limit"
+    "AND person_id = ANY (CAST(:ids AS bigint[])) AND resumed_by IS NOT DISTINCT FROM CAST(:resumed_by AS integer) "
+    "ORDER BY person_id LIMIT :limit"
 )
 _ASKED = text(
     "SELECT person_id, CAST(steps -> -1 ->> 'until' AS timestamptz) AS until FROM runs "
@@ -99,10 +100,16 @@ def write_first(connection: Connection, job_id: UUID, entries: Iterable[Entry], 
 
 
 def write_again(connection: Connection, job_id: UUID, entries: Iterable[Entry], now: datetime) -> None:
-    """Move on people who have a row and are in progress."""
+    """Move on people who have a row and are in progress.
+
+    RuntimeError if somebody else has moved one of them: what is counted then would be wrong for ever.
+    """
     for entry in entries:
         statement, variables = _with_variables(_RESUMED, entry)
-        connection.execute(statement, {**_parameters(job_id, entry, now), **variables, "steps": entry.steps()})
+        parameters = {**_parameters(job_id, entry, now), **variables, "steps": entry.steps()}
+        moved = connection.execute(statement, parameters).rowcount
+        if moved != len(entry.ids):
+            raise RuntimeError(f"{len(entry.ids) - moved} runs of job {job_id} were moved by somebody else")
 
 
 def _with_variables(statement: str, entry: Entry) -> tuple[TextClause, dict[str, Any]]:
@@ -158,9 +165,14 @@ def unreachable(connection: Connection, job_id: UUID, ids: Sequence[int]) -> dic
     return {row.id: row.reason for row in connection.execute(_UNREACHABLE, {**asked, "nobody": NOBODY})}
 
 
-def in_progress(connection: Connection, job_id: UUID, ids: Sequence[int], limit: int | None = None) -> list[Row[Any]]:
-    """Those of a chunk's people who are in progress, with the step at which they go on and what they have set."""
-    return list(connection.execute(_IN_PROGRESS, {"job_id": job_id, "ids": as_array(ids), "limit": limit}))
+def in_progress(connection: Connection, job_id: UUID, chunk: Row[Any], limit: int | None = None) -> list[Row[Any]]:
+    """Those of a chunk's people whom it moves on, with the step at which they go on and what they have set.
+
+    Who was parked and woken is another chunk's by then, although this one still has their ids.
+    """
+    resumed_by = None if chunk.size else chunk.number
+    asked = {"job_id": job_id, "ids": as_array(chunk.person_ids), "resumed_by": resumed_by, "limit": limit}
+    return list(connection.execute(_IN_PROGRESS, asked))
 
 
 def saved_variables(rows: Iterable[Row[Any]]) -> RunVariables:

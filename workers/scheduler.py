@@ -32,12 +32,13 @@ _JOB_LOCK = text("SELECT pg_advisory_xact_lock(hashtextextended(:id, -3))")
 _WAKE = text(
     "WITH due AS (SELECT person_id FROM runs WHERE job_id = :job_id AND status = 'waiting' AND wake_at <= :now "
     "ORDER BY person_id LIMIT :limit FOR UPDATE SKIP LOCKED), "
-    "woken AS (UPDATE runs r SET status = 'in_progress', wake_at = NULL, updated_at = :now FROM due "
-    "WHERE r.job_id = :job_id AND r.person_id = due.person_id RETURNING r.person_id), "
-    "cut AS (SELECT (row_number() OVER (ORDER BY person_id) - 1) / :size AS part, person_id FROM woken) "
+    "cut AS (SELECT person_id, (SELECT max(number) + 1 FROM chunks WHERE job_id = :job_id) "
+    "+ (row_number() OVER (ORDER BY person_id) - 1) / :size AS number FROM due), "
+    "woken AS (UPDATE runs r SET status = 'in_progress', wake_at = NULL, updated_at = :now, resumed_by = cut.number "
+    "FROM cut WHERE r.job_id = :job_id AND r.person_id = cut.person_id RETURNING r.person_id, r.resumed_by) "
     "INSERT INTO chunks (job_id, number, person_ids, size, state, waiting, in_progress) "
-    "SELECT :job_id, (SELECT max(number) + 1 FROM chunks WHERE job_id = :job_id) + part, "
-    "array_agg(person_id ORDER BY person_id), 0, 'ready', -count(*), count(*) FROM cut GROUP BY part"
+    "SELECT :job_id, resumed_by, array_agg(person_id ORDER BY person_id), 0, 'ready', -count(*), count(*) "
+    "FROM woken GROUP BY resumed_by"
 )
 # Work without a worker: jobs that wait for enrolment or for the end of a cancel, and jobs with a free chunk.
 _SILENT = text(

@@ -104,7 +104,7 @@ class Sender:
                 if wait is None:
                     return None
                 if not wait:
-                    standing = ledger.in_progress(connection, job.id, chunk.person_ids, _at_once(job))
+                    standing = ledger.in_progress(connection, job.id, chunk, _at_once(job))
                     return self._attempt(connection, job, standing)
             # The job may be paused meanwhile, so its status is read again before anything is sent.
             self._pause.wait(wait)
@@ -174,7 +174,7 @@ class Sender:
         ledger.write_again(connection, job.id, entries, now)
         change = ledger.tally(entries)
         change["in_progress"] -= sum(change.values())
-        standing = ledger.in_progress(connection, job.id, chunk.person_ids, FLUSH)
+        standing = ledger.in_progress(connection, job.id, chunk, FLUSH)
         ledger.count(connection, job.id, chunk.number, change, "sending" if standing else "done")
         return standing, self._trips(connection, job, outcomes.values())
 

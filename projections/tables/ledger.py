@@ -57,8 +57,13 @@ runs = Table(
     Column("steps", JSONB, nullable=False),
     Column("variables", JSONB),
     Column("updated_at", Instant, nullable=False),
+    Column("resumed_by", Integer),
 )
-"""One row a person; a person without a row is pending (or skipped, when the chunk was cancelled)."""
+"""One row a person; a person without a row is pending (or skipped, when the chunk was cancelled).
+
+`resumed_by` is the number of the chunk that woke the run last, null before that: whoever has the lease of that chunk,
+or else of the one that enrolled the person, is the only one to move the run on while it is in progress.
+"""
 Index("runs_to_wake", runs.c.wake_at, postgresql_where=text("status = 'waiting'"))
 
 manual_runs = Table(

@@ -51,3 +51,27 @@ def test_a_key_keeps_its_cap_and_the_views_are_filled_again(empty: Engine) -> No
         positions = connection.execute(text("SELECT name, position FROM view_positions ORDER BY name")).all()
     assert [tuple(row) for row in limits] == [("capped", {"max_audience": 500}), ("free", {})]
     assert [tuple(row) for row in positions] == [("schedules", 0), ("workflows", 9)]
+
+
+def test_who_was_woken_before_goes_on_with_the_chunk_that_did_so(empty: Engine) -> None:
+    with empty.begin() as connection:
+        command.upgrade(_config(connection), "0005")
+        connection.execute(
+            text(
+                "INSERT INTO chunks (job_id, number, person_ids, size, state) SELECT gen_random_uuid(), c.* FROM "
+                "(VALUES (0, CAST('{1,2,3}' AS bigint[]), 3, 'sending'), (1, '{1}', 0, 'done'), (2, '{1}', 0, 'ready'),"
+                " (3, '{2}', 0, 'done')) c"
+            )
+        )
+        connection.execute(text("UPDATE chunks SET job_id = (SELECT job_id FROM chunks WHERE number = 0)"))
+        connection.execute(
+            text(
+                "INSERT INTO runs (job_id, person_id, status, steps, updated_at) "
+                "SELECT job_id, r.*, '[]', now() FROM chunks, "
+                "(VALUES (1, 'in_progress'), (2, 'waiting'), (3, 'in_progress')) r WHERE number = 0"
+            )
+        )
+    migrate(empty)
+    with empty.connect() as connection:
+        found = connection.execute(text("SELECT person_id, resumed_by FROM runs ORDER BY person_id")).all()
+    assert [tuple(row) for row in found] == [(1, 2), (2, None), (3, None)]

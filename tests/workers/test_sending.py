@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -12,9 +13,13 @@ import pytest
 from commands.batch_job import CancelBatchJob
 from commands.retry import RetryFailed
 from engine.demo.receivers import Answer, HttpReceiver, Received, SmtpReceiver
+from projections.run_rows import audit
+from tests.support.gates import Gate
 from tests.support.product import Product
 from tests.workers.conftest import Workshop
+from workers import sending
 from workers.attempts import effect_id
+from workers.delivery import Outcome, Outgoing
 
 
 class Endpoint:
@@ -145,6 +150,52 @@ def test_an_endpoint_that_is_down_is_tried_later_with_the_same_key(
     # Three quick tries, then one more after the pause.
     assert {run["steps"][-1]["attempts"] for run in product.runs(job_id)} == {4}
     assert endpoint.book.total == 12
+
+
+def stopped_before(workshop: Workshop, gate: Gate, keys: set[str]) -> None:
+    """Let a worker stop at the gate before it sends to the people with these keys."""
+    send = workshop.deliveries.send_many
+    gated = gate.stops(send, before=True)
+
+    def send_many(outgoing: list[Outgoing]) -> list[Outcome]:
+        return (gated if keys & {str(each.effect_id) for each in outgoing} else send)(outgoing)
+
+    workshop.deliveries.send_many = send_many  # type: ignore[method-assign, assignment]
+
+
+def test_who_was_woken_belongs_to_the_chunk_that_woke_them_and_to_no_other(
+    product: Product, workshop: Workshop, endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The chunk in which they began still sends to others then, and finds them in progress."""
+    monkeypatch.setattr(sending, "FLUSH", 10)
+    ids = product.add_people(20)
+    job_id = product.run(product.workflow(steps=[webhook(endpoint)]))
+    keys = [str(effect_id(job_id, id, "call")) for id in ids]
+    parked, others = set(keys[:10]), set(keys[10:])
+    tries: Counter[str] = Counter()
+
+    def answer(received: Received) -> Answer:
+        tries[received.id] += 1
+        return Answer(503 if received.id in parked and tries[received.id] <= 3 else 200)
+
+    endpoint.answer = answer
+    second, began, woke = Workshop(product), Gate(), Gate()
+    stopped_before(workshop, began, others)
+    stopped_before(second, woke, parked)
+    first_chunk = began.run(lambda: workshop.fanout.advance(str(job_id)))
+    product.clock.advance(minutes=1)
+    assert workshop.scheduler.wake() == 1
+    woken_chunk = woke.run(lambda: second.fanout.advance(str(job_id)))
+    began.open.set()
+    first_chunk.result()
+    assert {tries[key] for key in parked} == {3}
+    woke.open.set()
+    woken_chunk.result()
+    second.deliveries.close()
+    job = workshop.advance(job_id)
+    assert (job["status"], counted(job)) == ("completed", {"delivered": 20})
+    assert audit(product.system.engine, job_id)["delivered"] == 20
+    assert tries == {**dict.fromkeys(parked, 4), **dict.fromkeys(others, 1)}
 
 
 def test_attempts_come_to_an_end(product: Product, workshop: Workshop, endpoint: Endpoint) -> None:
