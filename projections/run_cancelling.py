@@ -8,6 +8,7 @@ from uuid import UUID
 from sqlalchemy import Connection, bindparam, text
 from sqlalchemy.dialects.postgresql import insert
 
+from projections.run_rows import alone_with_chunks
 from projections.tables import Id, cancelled_runs
 
 # The chunk's row is what a worker holds while it writes; who comes second sees what the other has written.
@@ -18,8 +19,6 @@ _CHUNK = text(
 _STATUS = text("SELECT status FROM runs WHERE job_id = :job_id AND person_id = :person_id").bindparams(
     bindparam("job_id", type_=Id)
 )
-# The numbers of new chunks are drawn under the job's lock, as when runs are woken.
-_LOCK = text("SELECT pg_advisory_xact_lock(hashtextextended(:id, -3))")
 _SKIP = text(
     "WITH skipped AS (UPDATE runs SET status = 'skipped', reason = 'run_cancelled', wake_at = NULL, updated_at = :now "
     "WHERE job_id = :job_id AND person_id = :person_id AND status = 'waiting' RETURNING 1) "
@@ -44,7 +43,7 @@ def run_status(connection: Connection, job_id: UUID, person_id: int) -> str | No
 def cancel_run(connection: Connection, job_id: UUID, person_id: int, now: datetime) -> str:
     """Remember that nothing more is done for one person, and skip them at once if they wait; how they stand then."""
     connection.execute(insert(cancelled_runs).values(job_id=job_id, person_id=person_id).on_conflict_do_nothing())
-    connection.execute(_LOCK, {"id": str(job_id)})
+    alone_with_chunks(connection, job_id)
     parameters = {"job_id": job_id, "person_id": person_id, "now": now}
     if connection.execute(_SKIP, parameters).first() is not None:
         return "skipped"

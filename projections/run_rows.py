@@ -92,6 +92,8 @@ LIMIT :limit
 
 _IDS = ("job_id", "project_id")
 
+_ALONE = text("SELECT pg_advisory_xact_lock(hashtextextended(:id, -3))")
+
 
 def of_job(
     connection: Connection,
@@ -129,6 +131,12 @@ def as_run(row: Row[Any]) -> dict[str, Any]:
     run = dict(row._mapping)
     whom = {"person_id": None, "distinct_id": None} if run["person_id"] == NOBODY else {}
     return {"run_id": run_id(run["batch_job_id"], run["person_id"]), **run, **whom}
+
+
+def alone_with_chunks(connection: Connection, job_id: UUID) -> None:
+    """Until the transaction ends nobody else adds chunks to the job or moves runs that wait: numbers follow each other,
+    and what is counted of runs is what they are. Whoever needs the row of a chunk as well locks that first."""
+    connection.execute(_ALONE, {"id": str(job_id)})
 
 
 def counts(connection: Connection, job_id: UUID) -> dict[str, int]:

@@ -8,13 +8,12 @@ from uuid import UUID
 
 from sqlalchemy import ColumnElement, Connection, Integer, Row, and_, bindparam, func, select, text, update
 
+from projections.run_rows import alone_with_chunks
 from projections.tables import Id, effects, people, runs
 
 CONFIRMED = "confirmed"
 """An effect of which a person said that it was delivered; who sends takes it for done."""
 
-# The numbers of new chunks are drawn under the job's lock, as when runs are woken.
-_LOCK = text("SELECT pg_advisory_xact_lock(hashtextextended(:id, -3))")
 _END = text(
     "WITH ended AS (UPDATE runs SET status = 'failed', updated_at = :now WHERE job_id = :job_id "
     "AND person_id = :person_id AND status = 'waiting' AND reason = 'outcome_unknown' AND wake_at IS NULL RETURNING 1) "
@@ -63,7 +62,7 @@ def decide(
         waits = update(runs).where(_waits(job_id), runs.c.person_id == person_id)
         connection.execute(waits.values(wake_at=now))
         return "waiting"
-    connection.execute(_LOCK, {"id": str(job_id)})
+    alone_with_chunks(connection, job_id)
     connection.execute(_END, {"job_id": job_id, "person_id": person_id, "now": now})
     return "failed"
 

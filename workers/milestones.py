@@ -17,7 +17,7 @@ from aggregates.batch_job.aggregate import BatchJob
 from commands.bus import StreamMoved
 from engine.bootstrap import System
 from engine.store import Store
-from projections.run_rows import counts
+from projections.run_rows import alone_with_chunks, counts
 from workers.enrolment import engine_meta
 from workers.pace import forget
 
@@ -144,6 +144,7 @@ class Milestones:
         if connection.execute(_STILL_SENDING, {"id": job.id}).first() is not None:
             return  # its sender stops before the next sub-batch; the sweep comes back
         connection.execute(_STOP_SENDING, {"id": job.id})
+        alone_with_chunks(connection, job.id)
         found = counts(connection, job.id)
         if found["waiting"] or found["in_progress"]:
             connection.execute(_SKIP_OPEN, {"id": job.id, "now": meta.now})

@@ -14,6 +14,7 @@ from sqlalchemy import Connection, text
 
 from engine.bootstrap import System
 from engine.supervise import StopSignals
+from projections.run_rows import alone_with_chunks
 from workers.broker import Bells
 from workers.due import Due, Pass
 from workers.pace import PATIENCE_SECONDS
@@ -27,8 +28,6 @@ _DUE_JOBS = text(
     "SELECT DISTINCT r.job_id FROM (SELECT job_id FROM runs WHERE status = 'waiting' AND wake_at <= :now "
     "ORDER BY wake_at LIMIT :limit) r JOIN stream_heads h ON h.id = r.job_id AND h.status = 'running'"
 )
-# The numbers of new chunks are drawn under the job's lock, so that two schedulers never draw the same.
-_JOB_LOCK = text("SELECT pg_advisory_xact_lock(hashtextextended(:id, -3))")
 _WAKE = text(
     "WITH due AS (SELECT person_id FROM runs WHERE job_id = :job_id AND status = 'waiting' AND wake_at <= :now "
     "ORDER BY person_id LIMIT :limit FOR UPDATE SKIP LOCKED), "
@@ -116,7 +115,7 @@ class Scheduler:
         return len(jobs)
 
     def _wake_job(self, connection: Connection, job_id: UUID) -> None:
-        connection.execute(_JOB_LOCK, {"id": str(job_id)})
+        alone_with_chunks(connection, job_id)
         connection.execute(
             _WAKE,
             {

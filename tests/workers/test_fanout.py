@@ -12,6 +12,7 @@ from commands.batch_job import CancelBatchJob
 from commands.people import CreateCohort
 from commands.workflow import ArchiveWorkflow, DisableWorkflow
 from projections.run_rows import audit
+from tests.support.gates import Gate, beginning, somebody_waits
 from tests.support.product import CAPTURE, Product, batch, person
 from tests.workers.conftest import Workshop
 
@@ -204,6 +205,28 @@ def test_cancelling_ends_the_waits_of_parked_people(product: Product, workshop: 
     assert (job["status"], outcomes(job)) == ("cancelled", {"skipped": 10})
     product.clock.advance(days=2)
     assert workshop.scheduler.wake() == 0
+
+
+def test_a_cancel_that_comes_while_people_are_woken_counts_them_once(
+    product: Product, workshop: Workshop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    product.add_people(10)
+    steps = [{"id": "wait", "name": "Wait", "type": "delay", "config": {"duration": "P1D"}}]
+    job_id = product.run(product.workflow(steps=steps))
+    workshop.advance(job_id)
+    product.clock.advance(days=2)
+    gate = Gate()
+    monkeypatch.setattr(workshop.scheduler, "_wake_job", gate.stops(workshop.scheduler._wake_job))
+    waking = gate.run(workshop.scheduler.wake)
+    product.ask(CancelBatchJob(job_id, "no more"))
+    with beginning(lambda: workshop.fanout.advance(str(job_id))) as cancelling:
+        somebody_waits(product.system.engine)
+        gate.open.set()
+        assert waking.result() == 1
+        cancelling.result()
+    job = product.job(job_id)
+    assert (job["status"], outcomes(job)) == ("cancelled", {"skipped": 10})
+    assert audit(product.system.engine, job_id)["skipped"] == 10
 
 
 def test_a_job_that_failed_to_start_is_cancelled_at_once(product: Product, workshop: Workshop) -> None:
