@@ -116,7 +116,7 @@ class Settings(BaseSettings):
     drainers: Count = Field(8, description="How many workers may work on one job at the same time.")
     worker_processes: Count = Field(2, description="Worker processes that `tidegate up` runs.")
     worker_threads: Count = Field(4, description="Threads in each worker process.")
-    sweep_seconds: Annotated[float, Field(gt=0)] = Field(
+    sweep_seconds: Annotated[float, Field(gt=0, le=60)] = Field(
         1.0, description="How often the scheduler looks for lost work, due waits and due occurrences, in seconds."
     )
     catch_up_spread_seconds: Annotated[float, Field(ge=0)] = Field(
@@ -130,6 +130,11 @@ class Settings(BaseSettings):
     )
     email_from: str | None = Field(None, description="Sender of emails whose step names none.")
 
+    metrics_token: SecretStr | None = Field(
+        None,
+        min_length=16,
+        description="What Prometheus sends as its bearer token for /metrics. Unset: there is no such page.",
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="The least that is logged.")
     log_format: Literal["console", "json"] = Field("console", description="How log lines look.")
     environment: str = Field(

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Callable
 from uuid import UUID
 
@@ -18,6 +19,7 @@ from projections.run_rows import alone_with_chunks
 from workers.broker import Bells
 from workers.due import Due, Pass
 from workers.pace import PATIENCE_SECONDS
+from workers.tally import Tally
 
 logger = logging.getLogger(__name__)
 
@@ -84,11 +86,14 @@ class Scheduler:
         self._tick(stopped, self.wake, self.sweep, self.collect)
         firing.join()
 
-    def _tick(self, stopped: StopSignals, *works: Callable[[], object]) -> None:
+    def _tick(self, stopped: StopSignals, *works: Callable[[], int | Pass]) -> None:
+        tally = Tally(self._system)
         while not stopped.is_set():
             for work in works:
-                self._guarded(work)
+                self._guarded(work, tally)
+            tally.write()
             stopped.wait(self._system.settings.sweep_seconds)
+        tally.write(at_once=True)
 
     def fire(self) -> Pass:
         """Decide about everything that is due at this moment."""
@@ -133,8 +138,12 @@ class Scheduler:
         self._bells.ring_again(silent)
         return len(silent)
 
-    def _guarded(self, work: Callable[[], object]) -> None:
+    def _guarded(self, work: Callable[[], int | Pass], tally: Tally) -> None:
+        began = time.monotonic()
         try:
-            work()
+            found = work()
+            came_to = found if isinstance(found, Pass) else Pass(found, 0)
         except Exception:
             logger.exception("the scheduler's %s failed; it is tried again", work.__name__)
+            came_to = Pass(0, 1)
+        tally.add(work.__name__, came_to.processed, came_to.failed, time.monotonic() - began)

@@ -11,7 +11,7 @@ schemas     what may be sent, with the terms of a schedule in terms and orders t
 answers     and rows: what is sent back
 openapi     the document; docs: the same as a page
 uploads     a stream of any size into a temporary file
-health      live and ready
+health      live and ready; metrics, with a token of their own
 
 One router for each resource: workflows, schedules, batch_jobs, runs, people, cohorts, keys, project; history has two.
 """

@@ -22,6 +22,7 @@ from engine.http import (
     health,
     history,
     keys,
+    metrics,
     people,
     problems,
     project,
@@ -46,7 +47,10 @@ ROUTERS = (
     history.log,
     history.streams,
     health.router,
+    metrics.router,
 )
+
+_UNDOCUMENTED = ("/docs", "/openapi.json", "/metrics")
 
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
 
@@ -97,7 +101,7 @@ class _Rest:
 
     def _methods(self, path: str) -> list[str]:
         """All methods of a path; the framework would name those of one route only."""
-        paths = {**self._app.openapi()["paths"], "/docs": {"get": {}}, "/openapi.json": {"get": {}}}
+        paths = {**self._app.openapi()["paths"], **{path: {"get": {}} for path in _UNDOCUMENTED}}
         # A path that is written out is itself, although a template would match it too.
         matching = (
             [paths[path]]

@@ -26,6 +26,7 @@ from projections.tables.ledger import (
     jobs_at_work,
     manual_runs,
     runs,
+    scheduler_work,
     sending_pace,
 )
 from projections.tables.log import log, stream_heads, view_positions
@@ -55,6 +56,7 @@ __all__ = [
     "people",
     "projects",
     "runs",
+    "scheduler_work",
     "schedules",
     "sending_pace",
     "spent_tokens",

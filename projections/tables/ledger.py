@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Column, Index, Integer, SmallInteger, Table, Text, text
+from sqlalchemy import BigInteger, Column, Float, Index, Integer, SmallInteger, Table, Text, text
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
 from projections.tables.base import Id, Instant, metadata
@@ -93,6 +93,19 @@ cancelled_runs = Table(
     Column("person_id", BigInteger, primary_key=True),
 )
 """People of a job whose runs somebody has cancelled, one by one: nothing more is done for them."""
+
+scheduler_work = Table(
+    "scheduler_work",
+    metadata,
+    Column("work", Text, primary_key=True),
+    Column("passes", BigInteger, nullable=False),
+    Column("found", BigInteger, nullable=False),
+    Column("failures", BigInteger, nullable=False),
+    Column("seconds", Float, nullable=False),
+    Column("last_at", Instant, nullable=False),
+    prefixes=["UNLOGGED"],
+)
+"""What each work of all schedulers came to since the first. Losing it sets counters back to nothing, and no more."""
 
 frozen_sizings = Table(
     "frozen_sizings",

@@ -1,0 +1,99 @@
+"""What an operator watches, as Prometheus reads it.
+
+Everything is asked of the database at the moment, so each answer is of the whole installation, whichever process gives
+it. There is no id of a project, job or person in it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+from sqlalchemy import Connection, text
+
+from engine.bootstrap import System
+
+CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+
+_WORK = text(
+    "SELECT work, passes, found, failures, seconds, extract(epoch FROM last_at) FROM scheduler_work ORDER BY 1"
+)
+_JOBS = text(
+    "SELECT status, count(*) FROM stream_heads WHERE kind = 'batch_job' "
+    "AND status IN ('queued', 'enrolling', 'running', 'cancelling') GROUP BY status"
+)
+_CHUNKS = text(
+    "SELECT CASE WHEN state = 'sending' AND leased_until < now() THEN 'expired' ELSE state END, count(*) "
+    "FROM chunks WHERE state IN ('ready', 'sending') GROUP BY 1"
+)
+_OVERDUE = text(
+    "SELECT count(*) FROM runs r JOIN stream_heads h ON h.id = r.job_id AND h.status = 'running' "
+    "WHERE r.status = 'waiting' AND r.wake_at <= :now"
+)
+_FOLLOWERS = text(
+    "SELECT name, greatest(coalesce((SELECT max(notification_id) FROM log), 0) - position, 0), "
+    "(stopped IS NOT NULL)::int FROM view_positions ORDER BY name"
+)
+
+_COUNTERS = (
+    ("passes", "How often a work of the scheduler was done."),
+    ("found", "What a work of the scheduler found to do: jobs rung for again, jobs with runs woken, schedules fired."),
+    ("failures", "How often a work of the scheduler failed; it is tried again."),
+    ("seconds", "Seconds that a work of the scheduler took."),
+)
+
+
+def exposition(system: System) -> bytes:
+    """All metrics in the text format of Prometheus."""
+    with system.asking.connect() as connection:
+        found = [*_work(connection), *_standing(connection, system)]
+    registry = CollectorRegistry()
+    registry.register(_Found(found))
+    return generate_latest(registry)
+
+
+class _Found(Collector):
+    def __init__(self, metrics: Sequence[Metric]) -> None:
+        self._metrics = metrics
+
+    def collect(self) -> Iterable[Metric]:
+        return self._metrics
+
+
+def _work(connection: Connection) -> Iterator[Metric]:
+    """What the works of all schedulers have come to: `fire`, `wake`, `sweep`, `collect`."""
+    rows = connection.execute(_WORK).all()
+    for place, (name, meaning) in enumerate(_COUNTERS, 1):
+        counter = CounterMetricFamily(f"tidegate_scheduler_{name}", meaning, labels=["work"])
+        for row in rows:
+            counter.add_metric([row[0]], row[place])
+        yield counter
+    last = "When a work of the scheduler was done last, in seconds since 1970."
+    yield _gauge("scheduler_last_timestamp_seconds", last, "work", [(row[0], row[5]) for row in rows])
+
+
+def _standing(connection: Connection, system: System) -> Iterator[Metric]:
+    """How much is at work, and what is late."""
+    jobs = "Batch jobs that somebody has to do something for, by status."
+    yield _gauge("batch_jobs", jobs, "status", connection.execute(_JOBS).all())
+    chunks = "Chunks to be done: nobody has them, somebody has, or somebody had and fell silent (expired)."
+    states = {"ready": 0, "sending": 0, "expired": 0} | {row[0]: row[1] for row in connection.execute(_CHUNKS)}
+    yield _gauge("chunks", chunks, "state", list(states.items()))
+    overdue = connection.execute(_OVERDUE, {"now": system.clock.now()}).scalar_one()
+    yield GaugeMetricFamily("tidegate_runs_overdue", "Parked runs of running jobs whose time has come.", value=overdue)
+    followers = connection.execute(_FOLLOWERS).all()
+    behind = "Positions of the log that a follower has still to take."
+    yield _gauge("follower_behind_positions", behind, "follower", followers)
+    stopped = "Whether a follower stands still because it cannot take an event."
+    yield _gauge("follower_stopped", stopped, "follower", [(row[0], row[2]) for row in followers])
+
+
+def _gauge(name: str, meaning: str, label: str, rows: Iterable[Sequence[Any]]) -> Metric:
+    """A value for each value of its label."""
+    gauge = GaugeMetricFamily(f"tidegate_{name}", meaning, labels=[label])
+    for row in rows:
+        gauge.add_metric([row[0]], float(row[1]))
+    return gauge

@@ -1,0 +1,149 @@
+"""What an operator watches: for who has the token, of the whole installation, and right."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+from starlette.testclient import TestClient
+
+from engine.http.app import create_app
+from engine.http.metrics import router
+from tests.http.conftest import bearer, problem
+from tests.support.product import Product
+from tests.workers.conftest import Bells
+from workers.scheduler import Scheduler
+from workers.tally import Tally
+
+TOKEN = "a token that nobody guesses"
+DELAY = {"id": "wait", "name": "Wait", "type": "delay", "config": {"duration": "P1D"}}
+
+
+@pytest.fixture
+def product(database_url: str, tmp_path: Path) -> Iterator[Product]:
+    built = Product(database_url, tmp_path, metrics_token=TOKEN)
+    yield built
+    built.close()
+
+
+@pytest.fixture
+def client(product: Product) -> Iterator[TestClient]:
+    with TestClient(create_app(product.system), base_url="http://127.0.0.1") as opened:
+        yield opened
+
+
+def measured(client: TestClient) -> dict[str, float]:
+    """Each sample by its name and the values of its labels."""
+    answer = client.get("/metrics", headers=bearer(TOKEN))
+    assert answer.status_code == 200 and answer.headers["content-type"].startswith("text/plain; version=")
+    return {
+        " ".join([sample.name.removeprefix("tidegate_"), *sample.labels.values()]): sample.value
+        for family in text_string_to_metric_families(answer.text)
+        for sample in family.samples
+    }
+
+
+def test_without_a_token_there_is_no_such_page(database_url: str, tmp_path: Path) -> None:
+    product = Product(database_url, tmp_path)
+    with TestClient(create_app(product.system), base_url="http://127.0.0.1") as client:
+        assert problem(client.get("/metrics", headers=bearer("")), 404)["code"] == "request.unknown_route"
+    product.close()
+
+
+def test_only_the_token_opens_it_and_no_key_of_a_project(product: Product, client: TestClient) -> None:
+    with product.system.engine.begin() as connection:
+        _, key = product.system.keyring.create(
+            connection, product.project_id, name="owner", scopes=["run:read"], now=product.clock.now()
+        )
+    assert problem(client.get("/metrics"), 401)["code"] == "auth.missing"
+    for wrong in (key, TOKEN[:-1], TOKEN + "x"):
+        assert problem(client.get("/metrics", headers=bearer(wrong)), 401)["code"] == "auth.invalid"
+    assert measured(client)
+
+
+def test_what_is_at_work_and_what_is_late_is_counted(product: Product, client: TestClient) -> None:
+    product.add_people(60)
+    product.run(product.workflow(steps=[DELAY]))
+    assert measured(client)["batch_jobs queued"] == 1
+    job_id = product.run(product.workflow())
+    product.execute(
+        "UPDATE stream_heads SET status = 'running' WHERE id = :id OR kind = 'batch_job' AND id <> :id", id=job_id
+    )
+    product.execute(
+        "INSERT INTO chunks (job_id, number, person_ids, size, state, leased_until) VALUES "
+        "(:id, 0, '{1}', 1, 'ready', NULL), (:id, 1, '{2}', 1, 'sending', now() + interval '1 minute'), "
+        "(:id, 2, '{3}', 1, 'sending', now() - interval '1 second'), (:id, 3, '{4}', 1, 'done', NULL)",
+        id=job_id,
+    )
+    product.execute(
+        "INSERT INTO runs (job_id, person_id, status, wake_at, steps, updated_at) VALUES "
+        "(:id, 1, 'waiting', :now, '[]', now()), (:id, 2, 'waiting', :later, '[]', now()), "
+        "(:id, 3, 'waiting', NULL, '[]', now())",
+        id=job_id,
+        now=product.clock.now(),
+        later=product.clock.now().replace(year=product.clock.now().year + 1),
+    )
+    found = measured(client)
+    assert found["batch_jobs running"] == 2
+    assert {state: found[f"chunks {state}"] for state in ("ready", "sending", "expired")} == {
+        "ready": 1,
+        "sending": 1,
+        "expired": 1,
+    }
+    assert found["runs_overdue"] == 1
+
+
+def test_followers_say_how_far_behind_they_are(product: Product, client: TestClient) -> None:
+    product.workflow()
+    product.catch_up()
+    assert measured(client)["follower_behind_positions workflows"] == 0
+    product.workflow()
+    product.execute("UPDATE view_positions SET stopped = 'cannot' WHERE name = 'schedules'")
+    found = measured(client)
+    assert (
+        found["follower_behind_positions workflows"]
+        == product.log_position()
+        - product.execute("SELECT position FROM view_positions WHERE name = 'workflows'")[0][0]
+    )
+    assert (found["follower_stopped schedules"], found["follower_stopped workflows"]) == (1, 0)
+
+
+def test_what_all_schedulers_do_is_added_up(product: Product, client: TestClient) -> None:
+    scheduler, tallies = Scheduler(product.system, Bells()), [Tally(product.system), Tally(product.system)]  # type: ignore[arg-type]
+    product.add_people(3)
+    product.run(product.workflow())
+    for tally in tallies:
+        scheduler._guarded(scheduler.sweep, tally)
+        scheduler._guarded(scheduler.wake, tally)
+        tally.write()
+    product.execute("ALTER TABLE chunks RENAME TO hidden")
+    scheduler._guarded(scheduler.sweep, tallies[0])
+    product.execute("ALTER TABLE hidden RENAME TO chunks")
+    tallies[0].write()
+    before = measured(client)
+    assert (before["scheduler_passes_total sweep"], before["scheduler_found_total sweep"]) == (2, 2)
+    assert (before["scheduler_failures_total sweep"], before["scheduler_found_total wake"]) == (0, 0)
+    assert before["scheduler_seconds_total sweep"] > 0
+    assert before["scheduler_last_timestamp_seconds sweep"] == pytest.approx(product.clock.now().timestamp(), abs=60)
+    tallies[0].write(at_once=True)
+    after = measured(client)
+    assert (after["scheduler_passes_total sweep"], after["scheduler_failures_total sweep"]) == (3, 1)
+
+
+def test_what_could_not_be_told_is_told_later(product: Product, client: TestClient) -> None:
+    tally = Tally(product.system)
+    tally.add("sweep", 2, 0, 0.5)
+    product.execute("ALTER TABLE scheduler_work RENAME TO hidden")
+    tally.write(at_once=True)
+    product.execute("ALTER TABLE hidden RENAME TO scheduler_work")
+    tally.write(at_once=True)
+    tally.write(at_once=True)
+    assert measured(client)["scheduler_found_total sweep"] == 2
+
+
+def test_it_is_in_no_list_of_operations(client: TestClient) -> None:
+    assert [route.path for route in router.routes] == ["/metrics"]  # type: ignore[attr-defined]
+    assert "/metrics" not in client.get("/openapi.json").json()["paths"]
+    assert client.post("/metrics").headers["allow"] == "GET, HEAD"
