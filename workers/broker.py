@@ -20,8 +20,11 @@ NAMESPACE = "tidegate"
 QUEUE = "jobs"
 ACTOR = "advance"
 
+LISTEN_SECONDS = 0.25
+"""How long an idle worker waits for a bell before it looks whether it is to stop. A bell wakes it at once."""
+
 LOOK_MILLISECONDS = 20
-"""How long an idle worker sleeps at most before it looks for a bell. A job waits for it twice."""
+"""How long a worker sleeps at most before it listens again; one with its hands full looks as often for a free one."""
 
 HEARTBEAT_MILLISECONDS = 15_000
 """After how long the broker takes a silent worker for dead; the sweep does not wait for it."""
@@ -31,7 +34,18 @@ MAINTENANCE_CHANCE = 100_000
 
 
 class Line(RedisBroker):
-    """Looks for bells often, and seldom into the library's second queue, in which we never put anything."""
+    """Waits for bells, and looks seldom into the library's second queue, in which we never put anything."""
+
+    def do_fetch(self, queue_name: str, count: int) -> list[bytes]:
+        """Bells for a worker; when there is none it waits for one instead of looking again and again."""
+        fetch = self._dispatch("fetch")  # type: ignore[no-untyped-call]
+        found: list[bytes] = fetch(queue_name, count)
+        line = f"{NAMESPACE}:{queue_name}"
+        # The last bell moves to where it is: nothing changes, but whoever waits for one to move hears of any bell.
+        if not found and queue_name == QUEUE:
+            heard = self.client.blmove(line, line, LISTEN_SECONDS, "RIGHT", "RIGHT")  # type: ignore[arg-type]  # floats may be
+            found = fetch(queue_name, count) if heard else found
+        return found
 
     def consume(self, queue_name: str, prefetch: int = 1, timeout: int = 5000) -> dramatiq.Consumer:
         return super().consume(queue_name, prefetch, LOOK_MILLISECONDS if queue_name == QUEUE else timeout)

@@ -12,6 +12,8 @@ import redis
 
 from engine.ids import new_id
 from projections.view import Unreachable
+from tests.support.gates import beginning
+from tests.support.wait import until
 from workers.broker import QUEUE, Bells, connect
 
 
@@ -51,6 +53,24 @@ def test_sweeps_while_nobody_takes_bells_leave_one_bell_a_job(line: Line) -> Non
         line.bells.ring_again(jobs)
     assert line.waiting() == 3
     assert Counter(line.take(3)) == Counter(jobs)
+
+
+def test_an_idle_worker_waits_for_a_bell_and_hears_it(line: Line, redis_url: str) -> None:
+    first, second = new_id(), new_id()
+    with redis.Redis.from_url(redis_url) as client, beginning(lambda: heard(line, 2)) as hearing:
+        for job in (first, second):
+            until(lambda: client.info("clients")["blocked_clients"] == 1, what="a worker that waits")
+            line.bells.ring(job)
+        assert hearing.result() == [first, second]
+    assert line.waiting() == 0
+
+
+def heard(line: Line, many: int) -> list[UUID]:
+    """So many bells, however long that takes."""
+    found: list[UUID] = []
+    while len(found) < many:
+        found += line.take(1)
+    return found
 
 
 def test_a_bell_that_somebody_took_is_rung_again(line: Line) -> None:
