@@ -15,8 +15,8 @@ from engine.ids import new_id
 from engine.migrate import migrate
 
 MEMORY = Path("/dev/shm")
-ROOM = 4 * 2**30
-"""Bytes that must be free before servers are put there: what a session writes, for each of its processes."""
+ROOM = 2**30
+"""Bytes that must be free before servers are put there: each process of a session writes about an eighth of it."""
 
 
 class Databases:
