@@ -46,7 +46,9 @@ class Settings(BaseSettings):
         repr=False,
         description="SQLAlchemy URL of a PostgreSQL 18 (postgresql+psycopg://...). Unset: the embedded server.",
     )
-    redis_url: str | None = Field(None, repr=False, description="URL of a Redis (6.2 or newer) or Valkey. Unset: the embedded server.")
+    redis_url: str | None = Field(
+        None, repr=False, description="URL of a Redis (6.2 or newer) or Valkey. Unset: the embedded server."
+    )
     data_dir: Path = Field(
         Path(".tidegate"), description="Where the embedded servers, the secret and the owner key live."
     )
