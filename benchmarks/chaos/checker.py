@@ -156,7 +156,8 @@ def _effects(
             verdict.wrong(f"{who} is delivered with {notes} notes")
         if run["status"] in {"failed", "skipped"} and not run["reason"]:
             verdict.wrong(f"{who} is {run['status']} without a reason")
-        verdict.unknown += run["reason"] in {"unknown", "outcome_unknown"}
+        # Also of those who were cancelled with their job meanwhile, or decided about.
+        verdict.unknown += any(step.get("outcome") == "unknown" for step in run["steps"])
         if promise.kind in SENDING:
             _sent(promise, run, who, book.get(run["run_id"], []), verdict)
 
