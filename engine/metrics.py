@@ -25,9 +25,12 @@ _JOBS = text(
     "SELECT status, count(*) FROM stream_heads WHERE kind = 'batch_job' "
     "AND status IN ('queued', 'enrolling', 'running', 'cancelling') GROUP BY status"
 )
+# Only of jobs that run: frozen people and paused jobs have chunks too. Between two turns of a rate nobody has the lease.
 _CHUNKS = text(
-    "SELECT CASE WHEN state = 'sending' AND leased_until < now() THEN 'expired' ELSE state END, count(*) "
-    "FROM chunks WHERE state IN ('ready', 'sending') GROUP BY 1"
+    "SELECT CASE WHEN c.state = 'sending' AND c.leased_until < now() AND NOT EXISTS "
+    "(SELECT 1 FROM sending_pace p WHERE p.job_id = c.job_id AND p.free_at > now()) THEN 'expired' ELSE c.state END, "
+    "count(*) FROM chunks c JOIN stream_heads h ON h.id = c.job_id AND h.status = 'running' "
+    "WHERE c.state IN ('ready', 'sending') GROUP BY 1"
 )
 _OVERDUE = text(
     "SELECT count(*) FROM runs r JOIN stream_heads h ON h.id = r.job_id AND h.status = 'running' "

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import logging
 import threading
-import time
 from collections.abc import Callable
 from uuid import UUID
 
@@ -139,11 +138,11 @@ class Scheduler:
         return len(silent)
 
     def _guarded(self, work: Callable[[], int | Pass], tally: Tally) -> None:
-        began = time.monotonic()
+        began = self._system.clock.monotonic()
         try:
             found = work()
             came_to = found if isinstance(found, Pass) else Pass(found, 0)
         except Exception:
             logger.exception("the scheduler's %s failed; it is tried again", work.__name__)
             came_to = Pass(0, 1)
-        tally.add(work.__name__, came_to.processed, came_to.failed, time.monotonic() - began)
+        tally.add(work.__name__, came_to.processed, came_to.failed, self._system.clock.monotonic() - began)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import time
 from collections import defaultdict
 
 from sqlalchemy import text
@@ -30,7 +29,7 @@ class Tally:
     def __init__(self, system: System) -> None:
         self._system = system
         self._counts: defaultdict[str, dict[str, float]] = defaultdict(_nothing)
-        self._written = time.monotonic() - WRITTEN_EVERY_SECONDS
+        self._written = system.clock.monotonic() - WRITTEN_EVERY_SECONDS
 
     def add(self, work: str, found: int, failures: int, seconds: float) -> None:
         """One pass of a work; `seconds` is how long it took."""
@@ -40,10 +39,10 @@ class Tally:
 
     def write(self, *, at_once: bool = False) -> None:
         """Add what was counted, if it is time for that. What cannot be written now is written the next time."""
-        if not at_once and time.monotonic() - self._written < WRITTEN_EVERY_SECONDS:
+        moment, now = self._system.clock.monotonic(), self._system.clock.now()
+        if not at_once and moment - self._written < WRITTEN_EVERY_SECONDS:
             return
-        self._written = time.monotonic()
-        now = self._system.clock.now()
+        self._written = moment
         # In one order: schedulers that write at the same time wait for each other, and in no ring.
         rows = [{"work": work, "now": now, **counts} for work, counts in sorted(self._counts.items())]
         try:

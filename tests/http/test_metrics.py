@@ -74,7 +74,8 @@ def test_what_is_at_work_and_what_is_late_is_counted(product: Product, client: T
     product.execute(
         "INSERT INTO chunks (job_id, number, person_ids, size, state, leased_until) VALUES "
         "(:id, 0, '{1}', 1, 'ready', NULL), (:id, 1, '{2}', 1, 'sending', now() + interval '1 minute'), "
-        "(:id, 2, '{3}', 1, 'sending', now() - interval '1 second'), (:id, 3, '{4}', 1, 'done', NULL)",
+        "(:id, 2, '{3}', 1, 'sending', now() - interval '1 second'), (:id, 3, '{4}', 1, 'done', NULL), "
+        "(gen_random_uuid(), 0, '{1}', 1, 'ready', NULL)",
         id=job_id,
     )
     product.execute(
@@ -93,6 +94,10 @@ def test_what_is_at_work_and_what_is_late_is_counted(product: Product, client: T
         "expired": 1,
     }
     assert found["runs_overdue"] == 1
+    product.execute("INSERT INTO sending_pace (job_id, free_at) VALUES (:id, now() + interval '1 hour')", id=job_id)
+    assert (measured(client)["chunks sending"], measured(client)["chunks expired"]) == (2, 0)
+    product.execute("UPDATE stream_heads SET status = 'paused' WHERE id = :id", id=job_id)
+    assert {measured(client)[f"chunks {state}"] for state in ("ready", "sending", "expired")} == {0}
 
 
 def test_followers_say_how_far_behind_they_are(product: Product, client: TestClient) -> None:
