@@ -25,7 +25,7 @@ _JOBS = text(
     "SELECT status, count(*) FROM stream_heads WHERE kind = 'batch_job' "
     "AND status IN ('queued', 'enrolling', 'running', 'cancelling') GROUP BY status"
 )
-# Only of jobs that run: frozen people and paused jobs have chunks too. Between two turns of a rate nobody has the lease.
+# Of running jobs: frozen people and paused jobs have chunks too. Between two turns of a rate nobody has the lease.
 _CHUNKS = text(
     "SELECT CASE WHEN c.state = 'sending' AND c.leased_until < now() AND NOT EXISTS "
     "(SELECT 1 FROM sending_pace p WHERE p.job_id = c.job_id AND p.free_at > now()) THEN 'expired' ELSE c.state END, "
