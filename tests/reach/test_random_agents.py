@@ -1,0 +1,22 @@
+"""Agents with everything that an agent can hold, for a while: nobody is reached whom nobody confirmed."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.reach.campaign import Campaign, tenants
+from tests.reach.conftest import COMMANDS, Open
+
+
+@pytest.mark.parametrize("confirmation", ["relayed", "witnessed"])
+def test_random_agents_reach_nobody_whom_nobody_confirmed(
+    field_with: Open, confirmation: str, request: pytest.FixtureRequest
+) -> None:
+    commands = int(request.config.getoption("--commands", COMMANDS))
+    for seed in range(int(request.config.getoption("--seeds", 1))):
+        field = field_with(confirmation=confirmation, max_audience=1000)
+        campaign = Campaign(field, seed, tenants(field))
+        campaign.go(commands)
+        assert not campaign.strangers(), (seed, campaign.codes)
+        # It has done something: a campaign of refusals proves nothing.
+        assert field.mailed and any(code.endswith(" ok") for code in campaign.codes)
