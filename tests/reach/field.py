@@ -1,4 +1,4 @@
-"""A live installation under attack: every door, a real mail server and a real HTTP receiver, one worker in this process.
+"""A live installation under attack: every door, a real mail server and HTTP receiver, one worker in this process.
 
 Nothing happens by itself: `work` does all that there is to do at this moment, so a test knows what has left the house.
 """
