@@ -7,6 +7,7 @@ never makes an old stream unreadable.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -177,26 +178,79 @@ def _plain(value: Any) -> Any:
 
 _MARK = b'"_type_"'
 
+_PLAIN = "plain"
+"""The mark of an object of somebody's own that has a member `_type_`: it is kept as it is, and read as nothing else."""
+
 
 class _Transcoder(JSONTranscoder):
-    """The library's JSON, read four times as fast: its own calls a function for each object in an event."""
+    """The library's JSON, which takes every object with `_type_` and `_data_` for a mark of its own.
+
+    Tenants choose the names in their content and variables. So an object of theirs that has a member `_type_` is
+    wrapped when it is stored, and decode(encode(x)) == x for any JSON. Reading is four times as fast as the library's,
+    which calls a function for each object in an event.
+    """
+
+    def encode(self, obj: Any) -> bytes:
+        data = super().encode(obj)
+        # Most states have no more of these texts than ids and instants at the top, and need no second look.
+        return data if data.count(_MARK) == _marks(obj) else super().encode(_wrapped(obj))
 
     def decode(self, data: bytes) -> Any:
+        marks = data.count(_MARK)
         try:
             state: Any = from_json(data, cache_strings="keys")
         except ValueError:
-            return super().decode(data)  # nested very deeply, or broken: the library says how
-        if not isinstance(state, dict):
-            return super().decode(data)
-        marks = data.count(_MARK)
-        for name, value in state.items():
-            if marks == 0:
-                break
-            if type(value) is dict and "_type_" in value:
-                state[name] = self._decode_obj(value)
-                marks -= 1
-        # Marks are of ids and instants, nearly all at the top; a state with one deeper is read the library's way.
-        return state if marks == 0 else super().decode(data)
+            state = json.loads(data)  # nested very deeply, or broken: then this says how
+        if marks == 0 or not isinstance(state, dict):
+            return self._read(state) if marks else state
+        # Marks are of ids and instants, nearly all at the top; a state with one deeper is read whole.
+        tops = {name: value for name, value in state.items() if type(value) is dict and _is_mark(value)}
+        if len(tops) == marks:
+            return state | {name: self._read(value) for name, value in tops.items()}
+        return {name: self._read(value) for name, value in state.items()}
+
+    def _read(self, value: Any) -> Any:
+        """What a stored value stands for; a mark that is none of ours is what it looks like."""
+        if type(value) is list:
+            return [self._read(inner) for inner in value]
+        if type(value) is not dict:
+            return value
+        if _is_mark(value):
+            name, data = value["_type_"], value["_data_"]
+            if name == _PLAIN and type(data) is dict:
+                return {key: self._read(inner) for key, inner in data.items()}
+            if isinstance(name, str) and name in self.names and isinstance(data, str):
+                try:
+                    return self.names[name].decode(data)
+                except ValueError:
+                    return value
+        return {key: self._read(inner) for key, inner in value.items()}
+
+
+def _is_mark(value: dict[str, Any]) -> bool:
+    """Whether a stored object has the form of a mark."""
+    return len(value) == 2 and "_type_" in value and "_data_" in value
+
+
+def _marks(value: Any) -> int:
+    """How many ids and instants there are at the top of a state, and in its lists."""
+    if not isinstance(value, dict):
+        return 0
+    found = 0
+    for inner in value.values():
+        kinds = inner if isinstance(inner, list) else (inner,)
+        found += sum(type(one) in (UUID, datetime) for one in kinds)
+    return found
+
+
+def _wrapped(value: Any) -> Any:
+    """The value with every object that has a member `_type_` wrapped."""
+    if isinstance(value, list | tuple):
+        return [_wrapped(inner) for inner in value]
+    if not isinstance(value, dict):
+        return value
+    whole = {name: _wrapped(inner) for name, inner in value.items()}
+    return {"_type_": _PLAIN, "_data_": whole} if "_type_" in whole else whole
 
 
 def _mapper() -> Mapper[UUID]:
