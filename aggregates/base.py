@@ -276,6 +276,12 @@ def decode(originator_id: UUID, originator_version: int, topic: str, state: byte
     return event
 
 
+def told(state: bytes) -> dict[str, Any]:
+    """What a stored state says, as plain JSON: ids and instants are texts. ValueError when it is broken."""
+    found = _MAPPER.transcoder.decode(state)
+    return {name: _plain(value) for name, value in found.items()}
+
+
 def fold(events: Iterable[Event]) -> Aggregate | None:
     """The aggregate that a stream adds up to; None for an empty stream."""
     aggregate: Aggregate | None = None

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
-from uuid import UUID
 
 from sqlalchemy import ColumnElement, select
 
-from aggregates.base import Principal
+from aggregates.base import Principal, told
 from aggregates.errors import DomainError
 from aggregates.refusal.events import CallRefused
 from projections.page import Page, Reader, as_id, bigint, decode_cursor
@@ -112,25 +110,10 @@ def _matching(
 
 def _row(row: Mapping[str, Any]) -> dict[str, Any]:
     """An event as it was recorded; what is told of it does not depend on the code of today."""
-    state = json.loads(row["state"])
+    state = told(row["state"])
     meta = state["meta"]
     return {
         **{name: value for name, value in row.items() if name != "state"},
         **{name: meta.get(name) for name in META},
-        "data": {name: _plain(value) for name, value in state.items() if name not in OF_THE_STORE},
+        "data": {name: value for name, value in state.items() if name not in OF_THE_STORE},
     }
-
-
-def _plain(value: Any) -> Any:
-    """Stored JSON without the store's marks of ids and instants."""
-    match value:
-        case {"_type_": "uuid_hex", "_data_": str(data)}:
-            return str(UUID(data))
-        case {"_type_": str(), "_data_": data}:
-            return _plain(data)
-        case dict():
-            return {name: _plain(inner) for name, inner in value.items()}
-        case list():
-            return [_plain(inner) for inner in value]
-        case _:
-            return value
