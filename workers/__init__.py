@@ -13,6 +13,7 @@ attempts    who is sent to next, recorded before anything leaves
 sending     effects outside: attempt recorded, sent, outcome recorded
 due         occurrences and approvals whose time has come, decided one by one
 scheduler   the loop: what is due, parked runs to wake, the sweep for lost bells
+skew        whether this clock is the database's
 tally       what the scheduler has done, added up over all of them
 delivery    webhook and email adapters behind one port, and the outbound guard
 """

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from uuid import UUID
 
 from sqlalchemy import Connection, text
+from sqlalchemy.exc import SQLAlchemyError
 
 from engine.bootstrap import System
 from engine.supervise import StopSignals
@@ -18,6 +19,7 @@ from projections.run_rows import alone_with_chunks
 from workers.broker import Bells
 from workers.due import Due, Pass
 from workers.pace import PATIENCE_SECONDS
+from workers.skew import ClockWatch
 from workers.tally import Tally
 
 logger = logging.getLogger(__name__)
@@ -86,9 +88,9 @@ class Scheduler:
         firing.join()
 
     def _tick(self, stopped: StopSignals, *works: Callable[[], int | Pass]) -> None:
-        tally = Tally(self._system)
+        tally, watch = Tally(self._system), ClockWatch(self._system)
         while not stopped.is_set():
-            for work in works:
+            for work in works if self._agrees(watch) else ():
                 self._guarded(work, tally)
             tally.write()
             stopped.wait(self._system.settings.sweep_seconds)
@@ -136,6 +138,13 @@ class Scheduler:
             silent = list(connection.execute(_SILENT, {"patience": PATIENCE_SECONDS}).scalars())
         self._bells.ring_again(silent)
         return len(silent)
+
+    def _agrees(self, watch: ClockWatch) -> bool:
+        """Whether this clock is the database's; a database that cannot be asked is met by the works, which say so."""
+        try:
+            return watch.agrees()
+        except SQLAlchemyError:
+            return True
 
     def _guarded(self, work: Callable[[], int | Pass], tally: Tally) -> None:
         began = self._system.clock.monotonic()
