@@ -15,14 +15,18 @@ from sqlalchemy import text
 
 from aggregates.errors import DomainError
 from commands.batch_job import PauseBatchJob, RunBatch
+from commands.due import FireSchedule
+from commands.runs import RunWorkflow
 from commands.schedule import AttachSchedule
 from commands.workflow import CreateWorkflow, EditWorkflow, EnableWorkflow
+from engine.bootstrap import system_principal
 from engine.replay import check
 from projections.batch_jobs import BatchJobsView
 from projections.runner import rebuild
 from projections.schedules import SchedulesView
 from projections.workflows import WorkflowsView
 from tests.support.product import CAPTURE, EVERYONE, Json, Product, batch, person
+from workers.enrolment import enrol
 
 PLANTED = "ann.planted@example.com"
 OFFER: Json = {"key": "offer", "type": "string", "default": PLANTED}
@@ -171,3 +175,34 @@ def test_an_event_without_such_values_costs_no_row_and_is_stored_as_ever(product
     product.ask(EnableWorkflow(id))
     assert product.execute("SELECT count(*) FROM outside") == before
     assert not any("$outside" in json.dumps(state) for state in logged(product) if "content" not in state)
+
+
+def test_a_job_whose_variables_were_erased_reaches_nobody(product: Product) -> None:
+    lived(product)
+    job = product.ask(RunBatch(product.workflow(variables=[OFFER]), 2, variables={"offer": "erased soon"}))
+    assert erase(product, "erased soon") == 1
+    enrol(product.system, UUID(job["batch_job_id"]))
+    shown = product.job(UUID(job["batch_job_id"]))
+    assert (shown["status"], shown["reason"]) == ("failed", "variables.invalid: Its variables were erased.")
+
+
+def test_a_manual_run_of_content_that_was_erased_since_makes_no_effect(product: Product) -> None:
+    step = {**CAPTURE, "config": {"message": "erased soon"}}
+    manual = product.workflow(trigger={"type": "manual", "inputs": {}}, steps=[step])
+    run = product.ask(RunWorkflow(manual))
+    assert erase(product, "erased soon") == 1
+    enrol(product.system, UUID(run["batch_job_id"]))
+    assert product.job(UUID(run["batch_job_id"]))["status"] == "failed"
+
+
+def test_an_occurrence_whose_variables_were_erased_is_skipped(product: Product) -> None:
+    product.add_people(2)
+    id = product.workflow(variables=[OFFER])
+    daily: Json = {"rrule": "FREQ=HOURLY", "starts_at": "2026-01-01T09:00:00"}
+    made = product.ask(AttachSchedule(id, acknowledged_affected_count=2, variables={"offer": "erased soon"}, **daily))
+    assert erase(product, "erased soon") == 1
+    product.clock.advance(hours=1)
+    engine = system_principal(product.project_id, source="scheduler", name="scheduler")
+    product.ask(FireSchedule(UUID(made["schedule_id"]), product.clock.now()), engine)
+    skipped = product.system.reads.log.read(product.principal(), topic="schedule.occurrences_skipped").data
+    assert [row["data"]["reason"] for row in skipped] == ["variables.invalid"]
