@@ -2,6 +2,7 @@
 
 base        Principal, Meta, and the roots of events and aggregates
 errors      DomainError and the whole catalogue of codes
+outside     values that an event keeps outside the log, named there by a salted digest
 values      Condition, Audience, Variables, Acknowledgement: parsed once, then the type is the proof
 policy      Policy and the Limits that narrow it
 recurrence  Recurrence: what a schedule repeats

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
+from copy import copy
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Literal, Self
+from typing import Any, ClassVar, Literal, Self
 from uuid import UUID
 
 from eventsourcing.domain import AggregateCreated, AggregateEvent, BaseAggregate
@@ -19,6 +20,7 @@ from eventsourcing.persistence import DatetimeAsISO, JSONTranscoder, Mapper, Sto
 from eventsourcing.utils import register_topic
 from pydantic_core import from_json
 
+from aggregates.outside import OUTSIDE, Keep, Parting, Swap, putting_in, taking_out
 from aggregates.policy import Limits
 
 Source = Literal["web", "api", "mcp", "cli", "scheduler", "system"]
@@ -87,8 +89,14 @@ class Meta:
 
 
 class Event(AggregateEvent):
-    """A recorded fact. Subclasses set an explicit `TOPIC`, which stored data refers to for ever."""
+    """A recorded fact. Subclasses set an explicit `TOPIC`, which stored data refers to for ever.
 
+    `OUTSIDE` names the fields whose values may be personal and are kept outside the log; `PARTED` those of which only
+    the values inside are, with the function that knows where.
+    """
+
+    OUTSIDE: ClassVar[tuple[str, ...]] = ()
+    PARTED: ClassVar[Mapping[str, Parting]] = {}
     meta: dict[str, str]
 
     def __init_subclass__(cls) -> None:
@@ -263,16 +271,29 @@ def _mapper() -> Mapper[UUID]:
 _MAPPER = _mapper()
 
 
-def encode(event: Event) -> tuple[str, bytes]:
-    """An event as it is stored: its topic and its state as JSON."""
-    stored = _MAPPER.to_stored_event(event)
+OUTSIDE_META = ("reason", "idempotency_key")
+"""What of an event's metadata is text that callers write: it is kept outside the log for every event."""
+
+_NAME = f'"{OUTSIDE}"'.encode()
+
+
+def encode(event: Event, keep: Keep | None = None) -> tuple[str, bytes]:
+    """An event as it is stored: its topic and its state as JSON, in which `keep` has taken the values outside."""
+    stored = _MAPPER.to_stored_event(event if keep is None else _skeleton(event, keep))
     return stored.topic, stored.state
 
 
-def decode(originator_id: UUID, originator_version: int, topic: str, state: bytes) -> Event:
-    """A stored event as an object. Raises when no class claims the topic or the state is broken."""
+def decode(
+    originator_id: UUID, originator_version: int, topic: str, state: bytes, values: Mapping[str, Any] | None = None
+) -> Event:
+    """A stored event as an object. Raises when no class claims the topic or the state is broken.
+
+    `values` are those kept outside, by their digests. One that is not among them was erased: a marker takes its place.
+    """
     event = _MAPPER.to_domain_event(StoredEvent(originator_id, originator_version, topic, state))
     assert isinstance(event, Event)
+    if _NAME in state:
+        vars(event).update(_swapped(event, putting_in(values or {})))
     return event
 
 
@@ -280,6 +301,34 @@ def told(state: bytes) -> dict[str, Any]:
     """What a stored state says, as plain JSON: ids and instants are texts. ValueError when it is broken."""
     found = _MAPPER.transcoder.decode(state)
     return {name: _plain(value) for name, value in found.items()}
+
+
+def _skeleton(event: Event, keep: Keep) -> Event:
+    """The event as the log has it; itself when it keeps nothing outside."""
+    changed = _swapped(event, taking_out(keep))
+    if not changed:
+        return event
+    skeleton = copy(event)
+    vars(skeleton).update(changed)
+    return skeleton
+
+
+def _swapped(event: Event, swap: Swap) -> dict[str, Any]:
+    """The fields of an event of which something is kept outside, each with its values swapped."""
+    fields, kind = vars(event), type(event)
+    written = [name for name in OUTSIDE_META if name in event.meta]
+    changed: dict[str, Any] = {}
+    if written:
+        changed["meta"] = {**event.meta, **{name: swap(event.meta[name], text=True) for name in written}}
+    for name in kind.OUTSIDE:
+        changed[name] = swap(fields[name], text=isinstance(fields[name], str) or _is_text(kind, name))
+    for name, parting in kind.PARTED.items():
+        changed[name] = parting(fields[name], swap)
+    return changed
+
+
+def _is_text(kind: type[Event], name: str) -> bool:
+    return kind.__dataclass_fields__[name].type in ("str", str)
 
 
 def fold(events: Iterable[Event]) -> Aggregate | None:

@@ -14,6 +14,7 @@ from sqlalchemy import Connection, Engine, Row, Select, exists, select
 from aggregates.base import Aggregate, Principal, decode, fold
 from aggregates.errors import DomainError, Problem, invalid
 from aggregates.shape import at
+from projections.outside import values_of
 from projections.page import as_id
 from projections.tables import log, stream_heads
 
@@ -23,6 +24,7 @@ STREAMS_AT_ONCE = 200
 _EVENTS: Select[Any] = select(
     log.c.notification_id,
     log.c.recorded_at,
+    log.c.project_id,
     log.c.originator_id,
     log.c.originator_version,
     log.c.topic,
@@ -49,8 +51,8 @@ class Replay:
         if position is not None and time is not None:
             problem = Problem("/time", "state.two_instants", "Give a position or a time, not both.")
             raise invalid("request.invalid", [problem])
-        rows = self._until(principal, as_id(id, "stream.not_found"), position, time)
-        aggregate = _folded(rows)
+        rows, values = self._until(principal, as_id(id, "stream.not_found"), position, time)
+        aggregate = _folded(rows, values)
         return {**_place(aggregate, rows), "state": aggregate.as_data()}
 
     def diff(
@@ -59,8 +61,9 @@ class Replay:
         """What is different between two positions, `to_position` being the present one unless it is given."""
         self._authorize(principal, "state.diff")
         stream_id = as_id(id, "stream.not_found")
-        before, after = (self._until(principal, stream_id, place, None) for place in (from_position, to_position))
-        old, new = _folded(before), _folded(after)
+        before, kept_before = self._until(principal, stream_id, from_position, None)
+        after, kept_after = self._until(principal, stream_id, to_position, None)
+        old, new = _folded(before, kept_before), _folded(after, kept_after)
         return {
             "stream_id": stream_id,
             "kind": new.KIND,
@@ -69,8 +72,13 @@ class Replay:
             "changes": list(_changes("", old.as_data(), new.as_data())),
         }
 
-    def _until(self, principal: Principal, id: UUID, position: int | None, time: datetime | None) -> Sequence[Row[Any]]:
-        """The events of a stream of the principal's project, in order, up to a position or a time; at least one."""
+    def _until(
+        self, principal: Principal, id: UUID, position: int | None, time: datetime | None
+    ) -> tuple[Sequence[Row[Any]], Mapping[str, Any]]:
+        """The events of a stream of the principal's project, in order, up to a position or a time; at least one.
+
+        With them the values that they keep outside the log.
+        """
         whole = _EVENTS.where(log.c.originator_id == id, log.c.project_id == principal.project_id)
         with self._engine.connect() as connection:
             rows = connection.execute(whole if position is None else _up_to(whole, position)).all()
@@ -78,8 +86,9 @@ class Replay:
                 # A prefix in any case: a clock that was set back makes no gaps.
                 rows = list(takewhile(lambda row: row.recorded_at <= time, rows))
             first = None if rows else connection.execute(whole.limit(1)).first()
+            values = _kept(connection, rows)
         if rows:
-            return rows
+            return rows, values
         if first is None:
             raise DomainError("stream.not_found")
         began = {"first_position": first.notification_id, "first_recorded_at": first.recorded_at.isoformat()}
@@ -127,13 +136,14 @@ def _checked(connection: Connection, heads: Sequence[Row[Any]]) -> Checked:
     streams: dict[UUID, list[Row[Any]]] = {}
     for row in rows:
         streams.setdefault(row.originator_id, []).append(row)
-    mismatches = [found for head in heads for found in _compared(head, streams.get(head.id, []))]
+    values = _kept(connection, rows)
+    mismatches = [found for head in heads for found in _compared(head, streams.get(head.id, []), values)]
     return Checked(len(heads), len(rows), mismatches)
 
 
-def _compared(head: Row[Any], rows: Sequence[Row[Any]]) -> Iterator[Mismatch]:
+def _compared(head: Row[Any], rows: Sequence[Row[Any]], values: Mapping[str, Any]) -> Iterator[Mismatch]:
     try:
-        aggregate = _folded(rows) if rows else None
+        aggregate = _folded(rows, values) if rows else None
     except Exception as error:  # noqa: BLE001  # whatever today's code cannot fold is what is looked for
         yield Mismatch(head.id, head.kind, "events", None, f"{type(error).__name__} after {len(rows)} events")
         return
@@ -165,8 +175,12 @@ def _up_to(statement: Select[Any], position: int) -> Select[Any]:
     return statement.where(log.c.notification_id <= position)
 
 
-def _folded(rows: Sequence[Row[Any]]) -> Aggregate:
-    aggregate = fold(decode(row.originator_id, row.originator_version, row.topic, row.state) for row in rows)
+def _kept(connection: Connection, rows: Sequence[Row[Any]]) -> Mapping[str, Any]:
+    return values_of(connection, ((row.project_id, row.state) for row in rows))
+
+
+def _folded(rows: Sequence[Row[Any]], values: Mapping[str, Any]) -> Aggregate:
+    aggregate = fold(decode(row.originator_id, row.originator_version, row.topic, row.state, values) for row in rows)
     assert aggregate is not None, "a stream has events"
     return aggregate
 

@@ -24,7 +24,9 @@ from sqlalchemy.dialects.postgresql import insert
 from aggregates.base import Aggregate, Event, Meta, decode, encode, fold
 from aggregates.errors import DomainError
 from commands.bus import StreamMoved
+from engine.outside import Kept
 from projections import failpoints
+from projections.outside import values_of
 from projections.tables import spent_tokens, stream_heads
 
 A = TypeVar("A", bound=Aggregate)
@@ -126,7 +128,7 @@ class Store:
         return found
 
     def find(self, kind: type[A], id: UUID, meta: Meta) -> A | None:
-        found = fold(self._events(id))
+        found = fold(self._events(id, meta.principal.project_id))
         if not isinstance(found, kind) or found.project_id != meta.principal.project_id:
             return None
         return found
@@ -186,9 +188,13 @@ class Store:
         self.appended = True
         moved = [aggregate for aggregate, collected in pending if collected]
         meta = events[0].meta
+        kept = Kept()
+        stored = [StoredEvent(e.originator_id, e.originator_version, *encode(e, kept.keep)) for e in events]
+        # Before the log is locked: nobody waits for these rows.
+        kept.store(self._connection, moved[0].project_id, events[0].timestamp)
         try:
             positions = self._recorder.insert_events(
-                [StoredEvent(e.originator_id, e.originator_version, *encode(e)) for e in events],
+                stored,
                 conn=self._driver,
                 project_id=moved[0].project_id,
                 command_id=UUID(meta["command_id"]),
@@ -206,9 +212,10 @@ class Store:
             raise StreamMoved from error
         return positions[-1]
 
-    def _events(self, id: UUID) -> list[Event]:
+    def _events(self, id: UUID, project_id: UUID) -> list[Event]:
         stored = self._recorder.select_events(id, conn=self._driver)
-        return [decode(id, e.originator_version, e.topic, e.state) for e in stored]
+        values = values_of(self._connection, ((project_id, e.state) for e in stored))
+        return [decode(id, e.originator_version, e.topic, e.state, values) for e in stored]
 
     def _position_of(self, id: UUID) -> int:
         row = self._connection.execute(select(stream_heads.c.position).where(stream_heads.c.id == id)).first()

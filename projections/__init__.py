@@ -4,6 +4,7 @@ tables      every table
 page        cursors and pages
 view        what a view is: one event, its rows, its position
 piece       a piece of the log, as followers read it
+outside     values that events keep outside the log, fetched for a piece
 changes     the rows that a batch of events changes, each written once
 outage      whether an error means that the database is away
 failpoints  places at which a test may kill the process

@@ -14,9 +14,10 @@ from sqlalchemy import Connection, delete, insert, select, text
 from aggregates.base import Meta
 from aggregates.batch_job.aggregate import BatchJob
 from aggregates.batch_job.standing import ONE_RUN
-from aggregates.errors import DomainError
+from aggregates.errors import DomainError, invalid
 from aggregates.values import NOBODY
 from aggregates.workflow.aggregate import Workflow
+from aggregates.workflow.definition import Definition
 from commands.bus import StreamMoved
 from commands.confirm import batch_definition
 from engine.bootstrap import System, system_principal
@@ -76,12 +77,17 @@ def _enrol(connection: Connection, system: System, job_id: UUID, meta: Meta) -> 
 
 
 def _pinned(workflow: Workflow, job: BatchJob) -> dict[str, Any]:
-    """The content that the job was asked for."""
+    """The content that the job was asked for. It was valid then; what was erased of it since is not made up."""
     if job.manual:
-        return workflow.published_content(job.workflow_version)[1]
-    if workflow.content_version != job.workflow_version:
+        content = workflow.published_content(job.workflow_version)[1]
+    elif workflow.content_version != job.workflow_version:
         raise DomainError("workflow.stale", details={"version": workflow.content_version})
-    return workflow.content
+    else:
+        content = workflow.content
+    definition, problems = Definition.parse(content)
+    if definition is None:
+        raise invalid("workflow.invalid", problems)
+    return content
 
 
 def _frozen(connection: Connection, system: System, job: BatchJob, workflow: Workflow, meta: Meta) -> Frozen:

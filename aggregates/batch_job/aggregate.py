@@ -50,6 +50,7 @@ from aggregates.batch_job.facts import Recorded
 from aggregates.batch_job.pace import UNHINDERED, Pace
 from aggregates.batch_job.standing import COUNTS, OUTCOMES, TERMINAL
 from aggregates.errors import DomainError
+from aggregates.outside import ERASED
 from aggregates.values import Acknowledgement
 
 
@@ -156,6 +157,8 @@ class BatchJob(Recorded):
         if self.enrolled is not None:
             return
         self._require("queued", move="enrol")
+        if ERASED in self.variables:
+            raise DomainError("variables.invalid", "Its variables were erased.")
         if not self._covers(enrolled, fingerprint):
             other = ", but not the same people" if enrolled == self.acknowledged_count else ""
             raise DomainError(

@@ -1,4 +1,7 @@
-"""What can happen to a batch job. Counts and ids only: who was reached is the ledger's business."""
+"""What can happen to a batch job. Counts and ids only: who was reached is the ledger's business.
+
+`request_digest` is kept outside with the variables: it has no salt, so it would let them be guessed.
+"""
 
 from __future__ import annotations
 
@@ -17,6 +20,7 @@ class BatchJobRequested(CreatedEvent):
     """
 
     TOPIC = "batch_job.requested.v1"
+    OUTSIDE = ("variables", "request_digest")
     class_version = 5
     workflow_id: UUID
     workflow_version: int
@@ -56,6 +60,7 @@ class BatchJobApproved(Event):
     """A human who did not ask for the job confirmed its audience; it runs over exactly that one."""
 
     TOPIC = "batch_job.approved.v1"
+    OUTSIDE = ("note",)
     acknowledgement: dict[str, Any]
     note: str
 
@@ -64,6 +69,7 @@ class BatchJobRejected(Event):
     """Nobody will be reached; `code` tells a decision from an approval that never came."""
 
     TOPIC = "batch_job.rejected.v1"
+    OUTSIDE = ("reason",)
     code: str
     reason: str
 
@@ -72,6 +78,7 @@ class BatchJobStepDecided(Event):
     """A human answered an approval step for everybody who stands or will stand at it."""
 
     TOPIC = "batch_job.step_decided.v1"
+    OUTSIDE = ("note",)
     step_id: str
     decision: str
     note: str
@@ -96,6 +103,7 @@ class BatchJobRunCancelled(Event):
     """Nothing more is done for one person of the job; the others go on."""
 
     TOPIC = "batch_job.run_cancelled.v1"
+    OUTSIDE = ("reason",)
     person_id: int
     reason: str
 
@@ -104,6 +112,7 @@ class BatchJobUnknownDecided(Event):
     """A human said what became of an effect whose outcome nobody knew: `delivered`, `retry` or `failed`."""
 
     TOPIC = "batch_job.unknown_decided.v1"
+    OUTSIDE = ("note",)
     person_id: int
     step_id: str
     decision: str
@@ -114,6 +123,7 @@ class BatchJobPaused(Event):
     """Nobody else is reached until it is resumed; `tripped` has the numbers if the breaker did it."""
 
     TOPIC = "batch_job.paused.v1"
+    OUTSIDE = ("reason",)
     class_version = 2
     reason: str
     tripped: dict[str, Any] | None
@@ -129,6 +139,7 @@ class BatchJobResumed(Event):
 
 class BatchJobCancelRequested(Event):
     TOPIC = "batch_job.cancel_requested.v1"
+    OUTSIDE = ("reason",)
     reason: str
 
 

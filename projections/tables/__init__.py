@@ -2,7 +2,7 @@
 
 base    metadata and the types that tables share
 access  projects, keys and their rates, idempotency, spent tokens, ended sessions
-log     the log, which belongs to the event store, and the store's own index of streams
+log     the log, which belongs to the event store, what it keeps outside, and the store's own index of streams
 views   workflows, schedules, occurrences, batch jobs: disposable
 people  people and cohorts
 ledger  chunks, runs, effects: the truth about each person of a batch job
@@ -29,7 +29,7 @@ from projections.tables.ledger import (
     scheduler_work,
     sending_pace,
 )
-from projections.tables.log import log, stream_heads, view_positions
+from projections.tables.log import log, outside, stream_heads, view_positions
 from projections.tables.people import cohort_members, cohorts, people
 from projections.tables.views import batch_jobs, occurrences, schedules, workflows
 
@@ -53,6 +53,7 @@ __all__ = [
     "manual_runs",
     "metadata",
     "occurrences",
+    "outside",
     "people",
     "projects",
     "runs",
