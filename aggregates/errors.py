@@ -201,6 +201,9 @@ CODES: dict[str, Code] = {
     "schedule.no_occurrence": Code(
         Kind.CONFLICT, "Its recurrence has no occurrence in the future.", "Revise its recurrence."
     ),
+    "schedule.not_for_agents": Code(
+        Kind.DENIED, "An agent does not end a schedule or prolong its approval.", "Pause it, or ask a person."
+    ),
     "schedule.ended": Code(Kind.CONFLICT, "The schedule has ended.", "Attach a new one."),
     # batch jobs
     "approval.not_for_agents": Code(Kind.DENIED, "An agent can never approve.", "Ask a person who did not request it."),
