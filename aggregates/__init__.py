@@ -4,6 +4,7 @@ base        Principal, Meta, and the roots of events and aggregates
 errors      DomainError and the whole catalogue of codes
 outside     values that an event keeps outside the log, named there by a salted digest
 values      Condition, Audience, Variables, Acknowledgement: parsed once, then the type is the proof
+lineage     who counts as one when somebody approves
 policy      Policy and the Limits that narrow it
 recurrence  Recurrence: what a schedule repeats
 templates   Liquid texts whose needs are known before they are rendered (liquid: in which bounds)
@@ -14,5 +15,8 @@ walk        people on their way through the steps
 workflow    what is to happen, versioned
 schedule    when it is to happen
 batch_job   one fan-out of one workflow version over one frozen audience
+key         who may ask, and who made it so
+project     what a project narrows of the policy
+cohort      a named set of people, without saying whom
 refusal     a call that was refused
 """

@@ -30,7 +30,8 @@ Source = Literal["web", "api", "mcp", "cli", "scheduler", "system"]
 class Principal:
     """Who acts: a key (or the system), what it may do, and through which door it came.
 
-    `limits` narrow the policy for it: its project's, then its own.
+    `limits` narrow the policy for it: its project's, then its own. `owner` is the user who answers for it, `chain` has
+    the ids of the keys that made it, oldest first.
     """
 
     project_id: UUID
@@ -43,6 +44,8 @@ class Principal:
     limits: tuple[Limits, ...] = ()
     rate_per_minute: int | None = None
     expires_at: datetime | None = None
+    owner: str | None = None
+    chain: tuple[str, ...] = ()
 
     @property
     def own_limits(self) -> Limits:
@@ -76,6 +79,8 @@ class Meta:
             "actor": self.principal.id,
             "source": self.principal.source,
             "on_behalf_of": self.principal.on_behalf_of,
+            "owner": self.principal.owner,
+            "chain": " ".join(self.principal.chain),
             "client": self.client,
             "via": self.via,
             "request_id": self.request_id,

@@ -114,7 +114,7 @@ CODES: dict[str, Code] = {
     "project.not_found": Code(Kind.NOT_FOUND, "No such project.", "Make it: `tidegate projects create`."),
     "event.not_found": Code(Kind.NOT_FOUND, "No such event.", "List them: GET /api/v1/log."),
     "stream.not_found": Code(
-        Kind.NOT_FOUND, "No such workflow, schedule, batch job or refusal.", "See stream_id: GET /api/v1/log."
+        Kind.NOT_FOUND, "Nothing of that id was ever recorded.", "See stream_id: GET /api/v1/log."
     ),
     "stream.not_begun": Code(
         Kind.NOT_FOUND, "It did not exist then yet.", "Ask for the position or the time of its first event, or later."
@@ -201,11 +201,16 @@ CODES: dict[str, Code] = {
     "schedule.no_occurrence": Code(
         Kind.CONFLICT, "Its recurrence has no occurrence in the future.", "Revise its recurrence."
     ),
+    "schedule.not_for_agents": Code(
+        Kind.DENIED, "An agent does not end a schedule or prolong its approval.", "Pause it, or ask a person."
+    ),
     "schedule.ended": Code(Kind.CONFLICT, "The schedule has ended.", "Attach a new one."),
     # batch jobs
     "approval.not_for_agents": Code(Kind.DENIED, "An agent can never approve.", "Ask a person who did not request it."),
     "approval.own_request": Code(
-        Kind.DENIED, "Who asked for it cannot approve it.", "Ask another person with batch:approve."
+        Kind.DENIED,
+        "Who asked for it cannot approve it, nor can whoever counts as one with them.",
+        "Ask another person with batch:approve, whose key has another owner and none of the same makers.",
     ),
     "approval.expired": Code(Kind.CONFLICT, "Nobody approved it in time.", "Ask for it again."),
     "approval.rejected": Code(Kind.CONFLICT, "It was rejected.", "Ask for another one."),
@@ -237,6 +242,11 @@ CODES: dict[str, Code] = {
         Kind.DENIED, "An agent cannot make, change or revoke keys.", "Ask a person of the project to do it."
     ),
     "key.invalid": Code(Kind.INVALID, "The key cannot be like this.", "Correct the fields that are named."),
+    "key.own_chain": Code(
+        Kind.DENIED,
+        "Nobody lifts the limits of a key that counts as one with theirs.",
+        "Ask somebody whose key is of another owner and another chain, or go to the machine: `tidegate keys change`.",
+    ),
     "key.revoked": Code(Kind.CONFLICT, "The key was revoked, for good.", "Make a new one."),
 }
 

@@ -30,6 +30,17 @@ def at(pointer: str, *segments: object) -> str:
     return "/".join((pointer, *escaped))
 
 
+def changes(pointer: str, before: Any, after: Any) -> Iterator[dict[str, Any]]:
+    """Where two plain states differ: objects field by field, anything else as a whole. None for what is not there."""
+    if before == after:
+        return
+    if isinstance(before, Mapping) and isinstance(after, Mapping):
+        for name in sorted({*before, *after}):
+            yield from changes(at(pointer, name), before.get(name), after.get(name))
+        return
+    yield {"pointer": pointer, "before": before, "after": after}
+
+
 def echo(value: Any) -> str:
     """What an answer may say of a wrong value: a short text itself, otherwise only its kind."""
     return value[:ECHO_LIMIT] if isinstance(value, str) else kind_of(value)

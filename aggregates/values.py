@@ -48,7 +48,7 @@ class StandingApproval:
 
     Up to `ceiling` people at each occurrence, as long as the workflow's content is the one of `workflow_version` and
     `expires_at` has not come; `by` is the principal who gave it, and `limits` are those of its key, which hold for what
-    it allowed. `max_growth` is a share of the acknowledged count.
+    it allowed. `owner` and `chain` are who else stands behind it. `max_growth` is a share of the acknowledged count.
     """
 
     by: str
@@ -57,16 +57,19 @@ class StandingApproval:
     ceiling: int
     expires_at: datetime | None = None
     limits: Limits = field(default_factory=Limits)
+    owner: str | None = None
+    chain: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, data: Mapping[str, Any]) -> StandingApproval:
         expires_at = data["expires_at"]
         ends = datetime.fromisoformat(expires_at) if expires_at else None
-        return cls(**{**data, "expires_at": ends, "limits": Limits.of(data["limits"])})
+        plain = {"limits": Limits.of(data["limits"]), "chain": tuple(data.get("chain", ()))}
+        return cls(**{**data, "expires_at": ends, **plain})
 
     def as_data(self) -> dict[str, Any]:
         ends = self.expires_at.isoformat() if self.expires_at else None
-        return {**asdict(self), "expires_at": ends, "limits": self.limits.as_data()}
+        return {**asdict(self), "expires_at": ends, "limits": self.limits.as_data(), "chain": list(self.chain)}
 
     def exceeded(self, affected: int, now: datetime) -> str | None:
         """Why an audience of this size is not covered by it; None when it is."""

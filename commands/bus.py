@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import asdict, dataclass, is_dataclass
+from dataclasses import asdict, dataclass, is_dataclass, replace
 from typing import Any, Protocol
 
 from aggregates.base import Meta
@@ -109,8 +109,8 @@ class Unit(Protocol):
     def claims(self) -> Claims: ...
 
     @property
-    def appended(self) -> bool:
-        """Whether anything was added to the log."""
+    def appended(self) -> int | None:
+        """The position of the last event that was added to the log; None if none was."""
 
     def context(self, meta: Meta) -> Context: ...
 
@@ -140,7 +140,7 @@ class Bus:
             authorize(meta.principal, type(command).__name__)
             try:
                 with self._unit_of_work() as unit:
-                    rehearsal = Rehearsal(self._once(command, meta, unit), not unit.appended)
+                    rehearsal = Rehearsal(self._once(command, meta, unit), unit.appended is None)
                     raise _Rehearsed
             except _Rehearsed:
                 return rehearsal
@@ -159,13 +159,21 @@ class Bus:
     def _once(self, command: Any, meta: Meta, unit: Unit) -> Accepted:
         name = type(command).__name__
         if meta.idempotency_key is None:
-            return HANDLERS[type(command)](command, unit.context(meta))
+            return _handled(command, meta, unit)
         earlier = unit.claims.claim(meta, name, body_digest(command))
         if earlier is not None:
             return earlier
-        answer = HANDLERS[type(command)](command, unit.context(meta))
+        answer = _handled(command, meta, unit)
         unit.claims.settle(meta, name, answer)
         return answer
+
+
+def _handled(command: Any, meta: Meta, unit: Unit) -> Accepted:
+    """The handler's answer, with whether the log has grown: no handler has to remember it."""
+    answer = HANDLERS[type(command)](command, unit.context(meta))
+    if unit.appended is None:
+        return replace(answer, changed=False)
+    return replace(answer, changed=True, position=unit.appended)
 
 
 def body_digest(command: Any) -> str:

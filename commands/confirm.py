@@ -171,6 +171,8 @@ def standing(
         ceiling=min(count + math.floor(count * max_growth + ROUNDING), ctx.policy.max_audience),
         expires_at=expires_at,
         limits=ctx.meta.principal.own_limits,
+        owner=ctx.meta.principal.owner,
+        chain=ctx.meta.principal.chain,
     )
 
 

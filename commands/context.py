@@ -19,15 +19,18 @@ A = TypeVar("A", bound=Aggregate)
 
 @dataclass(frozen=True)
 class Accepted:
-    """A command's answer: what it was about, what to tell the caller, and the log's position (0: unchanged).
+    """A command's answer: what it was about, what to tell the caller, and its position in the log.
 
-    `once` is told with this answer and kept nowhere: a repeated request gets the answer without it.
+    `changed` says whether the log has grown; the bus sets it, and the position with it. When nothing changed, the
+    position is where it stands anyway (0 if nothing was ever recorded of it). `once` is told with this answer and kept
+    nowhere: a repeated request gets the answer without it.
     """
 
     id: str
     data: Mapping[str, Any] = field(default_factory=dict)
     position: int = 0
     once: Mapping[str, Any] = field(default_factory=dict)
+    changed: bool = False
 
 
 class Store(Protocol):
@@ -173,6 +176,9 @@ class Ledger(Protocol):
 class Projects(Protocol):
     """The project's own state, inside the command's transaction."""
 
+    def stands(self, project_id: UUID) -> tuple[str, Limits]:
+        """Its name and what it narrows, read for an update."""
+
     def narrow(self, project_id: UUID, limits: Limits) -> None:
         """Set what the project narrows of the installation's policy."""
 
@@ -187,8 +193,6 @@ class Keys(Protocol):
         """What a key of the project is, read for an update; None when there is none."""
 
     def change(self, project_id: UUID, id: str, **fields: Any) -> None: ...
-
-    def revoke(self, project_id: UUID, id: str, now: datetime) -> bool: ...
 
 
 class Tokens(Protocol):

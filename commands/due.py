@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from aggregates.batch_job.aggregate import BatchJob
@@ -90,6 +91,8 @@ def _job(
             raise
         schedule.skip([occurrence], refusal.code, meta=ctx.meta)
         return None
+    # Whoever gave the standing approval has asked for it, with everybody who stands behind them.
+    asks: dict[str, Any] = {"on_behalf_of": approval.by, "owner": approval.owner, "chain": approval.chain}
     job = BatchJob.request(
         ctx.ids.derived("occurrence", schedule.id, occurrence.isoformat()),
         workflow_id=workflow.id,
@@ -102,7 +105,7 @@ def _job(
         held_until=held_until(ctx),
         schedule_id=schedule.id,
         scheduled_for=occurrence,
-        meta=replace(ctx.meta, principal=replace(ctx.meta.principal, on_behalf_of=approval.by)),
+        meta=replace(ctx.meta, principal=replace(ctx.meta.principal, **asks)),
     )
     if proof.held_because:
         schedule.hold(occurrence, job.id, reason=proof.held_because, meta=ctx.meta)

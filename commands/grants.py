@@ -26,6 +26,9 @@ SCOPES = frozenset(
     }
 )
 
+AGENT_SCOPES = SCOPES - {"person:write", "cohort:write", "batch:approve", "key:admin"}
+"""What `all` means for an agent: what the agents' surface uses."""
+
 ENGINE = "engine"
 """What only the engine itself may do. It is no scope: no key can be given it."""
 

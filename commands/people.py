@@ -1,4 +1,4 @@
-"""People and cohorts. They are plain state, not streams: personal data stays out of the log."""
+"""People and cohorts. Who they are is plain state, not a stream: personal data stays out of the log."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, BinaryIO
 
+from aggregates.cohort.aggregate import Cohort
+from aggregates.values import digest
 from commands.context import Accepted, Context
 
 
@@ -54,4 +56,12 @@ def create_cohort(command: CreateCohort, ctx: Context) -> Accepted:
         members=command.members,
         now=ctx.meta.now,
     )
-    return Accepted(str(cohort_id), {"cohort_id": str(cohort_id), **data})
+    cohort = Cohort.create(
+        cohort_id,
+        name=command.name,
+        kind=command.kind,
+        members=data["members"],
+        conditions_digest=digest([str(cohort_id), command.conditions]) if command.conditions else None,
+        meta=ctx.meta,
+    )
+    return Accepted(str(cohort_id), {"cohort_id": str(cohort_id), **data}, ctx.store.save(cohort))

@@ -192,6 +192,9 @@ def resume(command: ResumeSchedule, ctx: Context) -> Accepted:
 
 
 def detach(command: DetachSchedule, ctx: Context) -> Accepted:
+    # What is live ends by a person's hand; an agent pauses it.
+    if ctx.meta.principal.guarded:
+        raise DomainError("schedule.not_for_agents")
     schedule = ctx.store.load(Schedule, command.schedule_id, ctx.meta)
     schedule.detach(note=checked_note(command.note), meta=ctx.meta)
     return _answer(schedule, ctx.store.save(schedule))

@@ -13,6 +13,7 @@ from aggregates.shape import json_problems
 from aggregates.values import NAME_LIMIT
 from aggregates.workflow.aggregate import Workflow
 from aggregates.workflow.definition import Definition
+from aggregates.workflow.silence import silent_approvals
 from aggregates.workflow.triggers import BatchTrigger, parse_trigger
 from commands.context import Accepted, Context
 from commands.due import CHANGED
@@ -115,7 +116,7 @@ def edit(command: EditWorkflow, ctx: Context) -> Accepted:
 def enable(command: EnableWorkflow, ctx: Context) -> Accepted:
     workflow = ctx.store.load(Workflow, command.workflow_id, ctx.meta)
     definition, problems = Definition.parse(workflow.content)
-    problems = [*problems, *_cohort_problems(ctx, workflow.content, definition)]
+    problems = [*problems, *_cohort_problems(ctx, workflow.content, definition), *_silent(ctx, workflow.content)]
     if workflow.status == "draft" and _errors(problems):
         raise invalid("workflow.invalid", problems)
     workflow.enable(definition, meta=ctx.meta)
@@ -184,11 +185,16 @@ def _checked(ctx: Context, name: Any, description: Any, content: dict[str, Any])
     cohorts = _cohort_problems(ctx, content, definition)
     if not strict:
         cohorts = [replace(problem, severity="warning") for problem in cohorts]
-    findings = [*findings, *cohorts]
+    findings = [*findings, *cohorts, *_silent(ctx, content)]
     problems = [*_text_problems(name, description), *_errors(findings)]
     if problems:
         raise invalid("workflow.invalid", problems)
     return findings
+
+
+def _silent(ctx: Context, content: dict[str, Any]) -> list[Problem]:
+    """Approval steps that nobody has to answer: a finding for people, and nothing that an agent may save or enable."""
+    return silent_approvals(content, severity="error" if ctx.meta.principal.guarded else "warning")
 
 
 def _errors(problems: list[Problem]) -> list[Problem]:

@@ -22,6 +22,7 @@ from commands.refusals import subject_of
 from engine import failpoints
 from engine.clock import Clock, SystemClock
 from engine.errors import StartupError
+from engine.founding import begin_project
 from engine.ids import new_id
 from engine.keyring import Keyring
 from engine.rates import Rates
@@ -237,10 +238,8 @@ def ensure_project(system: System, name: str = DEFAULT_PROJECT) -> tuple[UUID, s
         if made is None:
             row = connection.execute(select(projects.c.id).where(projects.c.name == name)).one()
             return row.id, None
-        _, plain = system.keyring.create(
-            connection, made.id, name="owner", scopes=sorted(SCOPES), now=system.clock.now()
-        )
-        return made.id, plain
+        meta = system.meta(system_principal(made.id), via="projects create")
+        return made.id, begin_project(connection, system.recorder, system.keyring, name, meta)
 
 
 def check_secret(system: System) -> None:

@@ -219,6 +219,11 @@ class ProjectsPort:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
+    def stands(self, project_id: UUID) -> tuple[str, Limits]:
+        asked = select(projects.c.name, projects.c.limits).where(projects.c.id == project_id).with_for_update()
+        row = self._connection.execute(asked).one()
+        return row.name, Limits.of(row.limits)
+
     def narrow(self, project_id: UUID, limits: Limits) -> None:
         self._connection.execute(update(projects).where(projects.c.id == project_id).values(limits=limits.as_data()))
 
@@ -238,6 +243,3 @@ class KeysPort:
 
     def change(self, project_id: UUID, id: str, **fields: Any) -> None:
         self._keyring.change(self._connection, project_id, id, **fields)
-
-    def revoke(self, project_id: UUID, id: str, now: datetime) -> bool:
-        return self._keyring.revoke(self._connection, project_id, id, now)

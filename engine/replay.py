@@ -13,7 +13,7 @@ from sqlalchemy import Connection, Engine, Row, Select, exists, select
 
 from aggregates.base import Aggregate, Principal, decode, fold
 from aggregates.errors import DomainError, Problem, invalid
-from aggregates.shape import at
+from aggregates.shape import changes
 from projections.outside import values_of
 from projections.page import as_id
 from projections.tables import log, stream_heads
@@ -33,7 +33,7 @@ _EVENTS: Select[Any] = select(
 
 
 class Replay:
-    """Reads the past of a project's streams: workflows, schedules, batch jobs, refusals."""
+    """Reads the past of a project's streams: workflows, schedules, batch jobs, keys, cohorts, the project, refusals."""
 
     def __init__(self, engine: Engine, authorize: Callable[[Principal, str], None]) -> None:
         self._engine = engine
@@ -69,7 +69,7 @@ class Replay:
             "kind": new.KIND,
             "before": _moment(before),
             "after": _moment(after),
-            "changes": list(_changes("", old.as_data(), new.as_data())),
+            "changes": list(changes("", old.as_data(), new.as_data())),
         }
 
     def _until(
@@ -197,14 +197,3 @@ def _moment(rows: Sequence[Row[Any]]) -> dict[str, Any]:
         "version": last.originator_version,
         "recorded_at": last.recorded_at,
     }
-
-
-def _changes(pointer: str, before: Any, after: Any) -> Iterator[dict[str, Any]]:
-    """Where two plain states differ: objects field by field, anything else as a whole. None for what is not there."""
-    if before == after:
-        return
-    if isinstance(before, Mapping) and isinstance(after, Mapping):
-        for name in sorted({*before, *after}):
-            yield from _changes(at(pointer, name), before.get(name), after.get(name))
-        return
-    yield {"pointer": pointer, "before": before, "after": after}

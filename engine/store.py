@@ -115,7 +115,8 @@ class Store:
     def __init__(self, connection: Connection, recorder: LogRecorder) -> None:
         self._connection = connection
         self._recorder = recorder
-        self.appended = False
+        self.appended: int | None = None
+        """The position of what was appended last."""
 
     @property
     def _driver(self) -> psycopg.Connection[Any]:
@@ -184,8 +185,7 @@ class Store:
         events = [event for _, collected in pending for event in collected]
         if not events:
             return self._position_of(aggregates[0].id) if aggregates else 0
-        assert not self.appended, "a transaction appends once"
-        self.appended = True
+        assert self.appended is None, "a transaction appends once"
         moved = [aggregate for aggregate, collected in pending if collected]
         meta = events[0].meta
         kept = Kept()
@@ -210,7 +210,8 @@ class Store:
             )
         except psycopg.errors.UniqueViolation as error:
             raise StreamMoved from error
-        return positions[-1]
+        self.appended = positions[-1]
+        return self.appended
 
     def _events(self, id: UUID, project_id: UUID) -> list[Event]:
         stored = self._recorder.select_events(id, conn=self._driver)

@@ -80,7 +80,7 @@ class Unit:
         self._store = Store(connection, parts.recorder)
 
     @property
-    def appended(self) -> bool:
+    def appended(self) -> int | None:
         return self._store.appended
 
     def context(self, meta: Meta) -> Context:
@@ -126,14 +126,12 @@ class IdempotencyClaims:
             return None
         if row.body_digest != body_digest:
             raise DomainError("idempotency.mismatch")
-        return Accepted(row.answer["id"], row.answer["data"], row.answer["position"])
+        told = row.answer
+        return Accepted(told["id"], told["data"], told["position"], changed=told.get("changed", told["position"] > 0))
 
     def settle(self, meta: Meta, command: str, answer: Accepted) -> None:
-        self._connection.execute(
-            update(idempotency_keys)
-            .filter_by(**_identity(meta, command))
-            .values(answer={"id": answer.id, "data": dict(answer.data), "position": answer.position})
-        )
+        kept = {name: getattr(answer, name) for name in ("id", "position", "changed")} | {"data": dict(answer.data)}
+        self._connection.execute(update(idempotency_keys).filter_by(**_identity(meta, command)).values(answer=kept))
 
 
 def _identity(meta: Meta, command: str) -> dict[str, Any]:

@@ -100,7 +100,7 @@ class _Door:
                 question = await ask(ctx, params, partial(tool.asks, call, given), self._threads)
                 if question is not None:
                     return question
-            return _answered(await self._answer(call, tool, given))
+            return _answered(await self._answer(call, tool, given), call, tool)
         except DomainError as error:
             if error.code == "confirm.declined":  # the one refusal that is this door's own
                 await to_thread.run_sync(call.refused, error, tool.grant, raw, limiter=self._threads)
@@ -137,9 +137,14 @@ class _Door:
         ]
 
 
-def _answered(answer: Answer) -> types.CallToolResult:
-    """The same facts twice: some clients show a model the structure only, some the text only."""
+def _answered(answer: Answer, call: Call, tool: Tool[Any, Any]) -> types.CallToolResult:
+    """The same facts twice: some clients show a model the structure only, some the text only.
+
+    Whatever did something says where the log stands, and whether it has grown.
+    """
     data = answer.as_data()
+    if call.accepted and not tool.effect.reads_only:
+        data |= {"position": call.accepted[-1].position, "changed": call.accepted[-1].changed}
     return types.CallToolResult(content=[text_of(data)], structured_content=data)
 
 

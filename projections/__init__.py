@@ -18,7 +18,7 @@ conditions                  one condition about a person, as SQL
 audience    audience_sql    sizing, fingerprint, enrolment; their statements
 unknown_outcomes            runs that wait for a person to say what became of an effect
 failed_runs                 the failed runs of a job, counted and frozen for a retry
-keys                        API keys, without their secrets
+keys  policy                API keys, without their secrets; who set the policy, and when
 history                     the log: what was done, what was refused, by whom
 reads       Reads: all that a door receives
 """

@@ -16,6 +16,7 @@ from projections.cohorts import CohortReads
 from projections.history import LogReads
 from projections.keys import KeyReads
 from projections.people import PeopleReads
+from projections.policy import policy_set
 from projections.runs import RunReads
 from projections.schedules import OccurrencesView, ScheduleReads, SchedulesView
 from projections.tables import log, view_positions
@@ -78,4 +79,8 @@ class Reads:
         self._authorize(principal, "policy.get")
         levels = zip(("project", "key"), principal.limits, strict=False)
         narrowed = {level: limits.as_data() for level, limits in levels}
-        return {**self._policy.narrowed(principal.limits).as_data(), "narrowed_by": narrowed}
+        return {
+            **self._policy.narrowed(principal.limits).as_data(),
+            "narrowed_by": narrowed,
+            **policy_set(self._engine, principal.project_id),
+        }

@@ -50,6 +50,7 @@ from aggregates.batch_job.facts import Recorded
 from aggregates.batch_job.pace import UNHINDERED, Pace
 from aggregates.batch_job.standing import COUNTS, OUTCOMES, TERMINAL
 from aggregates.errors import DomainError
+from aggregates.lineage import heads_of, one_head
 from aggregates.outside import ERASED
 from aggregates.values import Acknowledgement
 
@@ -146,10 +147,10 @@ class BatchJob(Recorded):
         self._require(*TERMINAL, move="retry_failed")
 
     def may_decide(self, meta: Meta) -> None:
-        """An approver is never the requester, and never an agent."""
+        """An approver is never the requester, nor anybody who counts as one with them, and never an agent."""
         if meta.principal.guarded:
             raise DomainError("approval.not_for_agents")
-        if {meta.principal.id, meta.principal.on_behalf_of} & self.requesters:
+        if one_head(heads_of(meta.principal), self.requesters):
             raise DomainError("approval.own_request")
 
     def enrol(self, *, enrolled: int, chunks: int, fingerprint: str, meta: Meta) -> None:
@@ -212,8 +213,7 @@ class BatchJob(Recorded):
 
     def decide_unknown(self, person_id: int, step_id: str, *, decision: str, note: str, meta: Meta) -> None:
         """Say what became of an effect whose outcome nobody knows; the ledger knows that the run waits for it."""
-        if meta.principal.guarded:
-            raise DomainError("approval.not_for_agents")
+        self.may_decide(meta)
         self._require("running", "paused", move="decide_unknown")
         self.emit(BatchJobUnknownDecided, meta, person_id=person_id, step_id=step_id, decision=decision, note=note)
 

@@ -22,6 +22,7 @@ from aggregates.batch_job.events import (
     BatchJobUnknownDecided,
 )
 from aggregates.batch_job.pace import Pace
+from aggregates.lineage import recorded_heads
 
 
 class Recorded(Aggregate):
@@ -40,7 +41,7 @@ class Recorded(Aggregate):
         self.request_digest = event.request_digest
         self.send_mode = event.send_mode
         self.schedule_id = event.schedule_id
-        self.requesters = {event.meta["actor"], event.meta.get("on_behalf_of")} - {None}
+        self.requesters = recorded_heads(event.meta)
         self.approved_by: str | None = None
         self.decisions: dict[str, str] = {}
         self.cancelled_runs: frozenset[int] = frozenset()

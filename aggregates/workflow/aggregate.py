@@ -28,6 +28,8 @@ from aggregates.workflow.events import (
     WorkflowRestored,
 )
 
+WAS_LIVE = "It was active before it was archived: a person restores it."
+
 
 class Workflow(Aggregate):
     TOPIC = "workflow"
@@ -79,9 +81,12 @@ class Workflow(Aggregate):
         self.emit(WorkflowArchived, meta)
 
     def restore(self, *, meta: Meta) -> None:
+        """Back to draft. What was ever active has been in front of people: an agent does not bring it back."""
         if self.status == "draft":
             return
         self._require("archived", move="restore")
+        if self.published and meta.principal.guarded:
+            raise DomainError("workflow.not_for_agents", WAS_LIVE)
         self.emit(WorkflowRestored, meta)
 
     def published_content(self, version: int | None) -> tuple[int, dict[str, Any]]:

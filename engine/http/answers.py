@@ -54,7 +54,8 @@ class FindingAnswer(ErrorAnswer):
 class Accepted(BaseModel):
     """What every command answers."""
 
-    position: Annotated[int, Field(description="Place in the log; 0 if this recorded nothing there.")]
+    position: Annotated[int, Field(description="Place in the log: of what this recorded, else where it stood already.")]
+    changed: Annotated[bool, Field(description="Whether this recorded anything. False: it was so already.")]
 
 
 class WorkflowAccepted(Accepted):
@@ -130,6 +131,8 @@ class PolicyLevels(PolicyAnswer):
     """The caller's policy, and what of the installation's its project and its key narrow."""
 
     narrowed_by: Annotated[dict[str, dict[str, Any]], Field(examples=[{"project": {"max_audience": 500}, "key": {}}])]
+    set_by: Annotated[str | None, Field(description="Who set what the project narrows; null if that is not recorded.")]
+    set_at: datetime | None
 
 
 class SizingAnswer(BaseModel):
@@ -251,6 +254,8 @@ class KeyAccepted(Accepted):
         None
     )
     scopes: list[str]
+    owner: Annotated[str | None, Field(description="The user who answers for it: the maker's.")]
+    chain: Annotated[list[str], Field(description="The keys that made it, oldest first.")]
 
 
 class KeyChanged(Accepted):
@@ -263,6 +268,8 @@ class KeyChanged(Accepted):
     limits: Annotated[dict[str, Any], Field(description="What the key narrows of the policy.")]
     rate_per_minute: int | None
     expires_at: datetime | None
+    owner: str | None
+    chain: list[str]
 
 
 class KeyRevoked(Accepted):

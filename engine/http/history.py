@@ -36,7 +36,9 @@ class EventRow(BaseModel):
     position: int
     recorded_at: datetime
     topic: str
-    kind: Annotated[str, Field(description="Of the stream: workflow, schedule, batch_job, refusal.")]
+    kind: Annotated[
+        str, Field(description="Of the stream: workflow, schedule, batch_job, key, project, cohort, refusal.")
+    ]
     stream_id: UUID
     version: Annotated[int, Field(description="Place of the event in its stream.")]
     actor: Annotated[str, Field(description="The key's id, or the part of the engine.")]

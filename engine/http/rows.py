@@ -215,6 +215,14 @@ class KeyRow(BaseModel):
     revoked_at: datetime | None
     last_used_at: datetime | None
     created_at: datetime
+    owner: Annotated[str | None, Field(description="The user who answers for it.")]
+    made_by: Annotated[str | None, Field(description="The key that made it; null if that was not recorded.")]
+    made_via: Annotated[str | None, Field(description="By which route or command.")]
+    chain: Annotated[list[str], Field(description="The keys that made it, oldest first; empty for one that begins.")]
+    changed_at: datetime | None
+    changed_by: str | None
+    revoked_by: str | None
+    stream_id: Annotated[UUID, Field(description="Where the log tells of it.")]
 
 
 class ComponentRow(BaseModel):

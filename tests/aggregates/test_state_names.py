@@ -47,6 +47,19 @@ NAMES = {
         "unknown_decided",
     },
     "refusal": {"name", "code", "kind", "subject_id"},
+    "key": {
+        "key_id",
+        "name",
+        "scopes",
+        "agent",
+        "limits",
+        "rate_per_minute",
+        "expires_at",
+        "owner",
+        "chain",
+    },
+    "project": {"name", "limits"},
+    "cohort": {"name", "kind", "members", "conditions_digest"},
 }
 
 

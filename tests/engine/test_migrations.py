@@ -119,7 +119,7 @@ CONTENT_OF_THAT_TIME = {
 
 
 def test_what_older_versions_recorded_moves_outside_the_log_and_folds_to_the_same(empty: Engine) -> None:
-    rows = [older(number, event) for life in lives() for number, event in enumerate(life.collect_events())]
+    rows = [older(number, cast(Event, event)) for life in lives() for number, event in enumerate(life.collect_events())]
     whole = text("SELECT originator_id, originator_version, topic, notification_id FROM log ORDER BY notification_id")
     with empty.begin() as connection:
         command.upgrade(_config(connection), "0007")

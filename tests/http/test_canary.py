@@ -105,11 +105,10 @@ def ran(caller: Caller, id: str) -> None:
     variables = {"variables": {"offer": PLANTED["run-variable"]}}
     count = {"acknowledged_affected_count": 2, **variables}
     held = [
-        caller.post(f"/workflows/{id}/run-batch", count, **{"Idempotency-Key": f"{ASCII['run-key']} {n}"})
-        for n in range(2)
+        caller.post(f"/workflows/{id}/run-batch", count, Idempotency_Key=f"{ASCII['run-key']} {n}") for n in range(2)
     ]
     first, second = (job["batch_job_id"] for job in held)
-    approver = bearer(caller.door.key(scopes=sorted(SCOPES)))
+    approver: dict[str, Any] = bearer(caller.door.key(scopes=sorted(SCOPES)))
     approval = {"acknowledged_affected_count": 2, "note": PLANTED["approve-note"]}
     caller.post(f"/batch-jobs/{first}/approve", approval, **approver)
     caller.post(f"/batch-jobs/{second}/reject", {"reason": PLANTED["reject-reason"]}, **approver)

@@ -20,7 +20,7 @@ from alembic import op
 from engine.ids import new_salt
 
 revision = "0011"
-down_revision = "0007"
+down_revision = "0010"
 
 BATCH = 500
 """Events in one round trip."""
