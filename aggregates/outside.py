@@ -19,6 +19,9 @@ ERASED_TEXT = "[erased]"
 Keep = Callable[[Any], str]
 """Takes a value and answers the digest by which it will be known."""
 
+ADDRESSES = frozenset({"notify_addresses"})
+"""Limits that hold addresses of people."""
+
 LABEL = re.compile(r"[A-Za-z0-9_.:-]{1,100}")
 DIGEST = re.compile(r"[0-9a-f]{64}")
 PROPERTY = re.compile(r"[\w $./:-]{1,200}")
@@ -78,6 +81,28 @@ def content_parts(content: Any, swap: Swap) -> Any:
         return swap(content)
     readers: dict[str, Parting] = {"trigger": _trigger, "steps": _steps, "edges": _edges, "variables": _variables}
     return {name: readers[name](part, swap) for name, part in content.items()}
+
+
+def limits_parts(limits: Any, swap: Swap) -> Any:
+    """What narrows a policy: numbers and words stay in the log, addresses do not."""
+    if not isinstance(limits, dict):
+        return swap(limits)
+    return {name: swap(value) if name in ADDRESSES else value for name, value in limits.items()}
+
+
+def changes_parts(changes: Any, swap: Swap) -> Any:
+    """Leaves before and after a change: the name of a key and addresses do not stay in the log."""
+    if not isinstance(changes, list):
+        return swap(changes)
+    return [_changed(change, swap) for change in changes]
+
+
+def _changed(change: dict[str, Any], swap: Swap) -> dict[str, Any]:
+    leaf = change["pointer"].rpartition("/")[2]
+    if leaf not in {"name", *ADDRESSES}:
+        return change
+    both = {side: swap(change[side], text=leaf == "name") for side in ("before", "after")}
+    return {"pointer": change["pointer"], **both}
 
 
 def _trigger(raw: Any, swap: Swap) -> Any:

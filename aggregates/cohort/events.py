@@ -9,6 +9,7 @@ class CohortCreated(CreatedEvent):
     """Somebody named a set of people: `members` counts those of a frozen list, `conditions_digest` stands for rules."""
 
     TOPIC = "cohort.created.v1"
+    OUTSIDE = ("name", "conditions_digest")
     name: str
     kind: str
     members: int | None

@@ -6,6 +6,7 @@ from typing import Any
 from uuid import UUID, uuid5
 
 from aggregates.base import CreatedEvent, Event
+from aggregates.outside import changes_parts, limits_parts
 
 # Fixed for ever: the stream of every key in every stored log depends on it.
 _NAMESPACE = UUID("b2a8d3c4-5a0e-5f4b-8e65-0f6a7c1d9e27")
@@ -20,6 +21,8 @@ class KeyCreated(CreatedEvent):
     """Somebody made a key. `chain` has the keys that made it, oldest first, `owner` is the user who answers for it."""
 
     TOPIC = "key.created.v1"
+    OUTSIDE = ("name",)
+    PARTED = {"limits": limits_parts}
     key_id: str
     name: str
     scopes: list[str]
@@ -35,6 +38,8 @@ class KeyFound(CreatedEvent):
     """A key from before keys were recorded, as it stood when somebody first changed it: nobody knows who made it."""
 
     TOPIC = "key.found.v1"
+    OUTSIDE = ("name",)
+    PARTED = {"limits": limits_parts}
     key_id: str
     name: str
     scopes: list[str]
@@ -52,6 +57,7 @@ class KeyChanged(Event):
     """
 
     TOPIC = "key.changed.v1"
+    PARTED = {"changes": changes_parts}
     changes: list[dict[str, Any]]
     widened: list[str]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from aggregates.base import CreatedEvent, Event
+from aggregates.outside import changes_parts, limits_parts
 
 
 class ProjectCreated(CreatedEvent):
@@ -18,6 +19,7 @@ class ProjectFound(CreatedEvent):
     """A project from before projects were recorded, as it stood when its policy was first set again."""
 
     TOPIC = "project.found.v1"
+    PARTED = {"limits": limits_parts}
     name: str
     limits: dict[str, Any]
 
@@ -30,5 +32,6 @@ class PolicySet(Event):
     """
 
     TOPIC = "policy.set.v1"
+    PARTED = {"changes": changes_parts}
     changes: list[dict[str, Any]]
     widened: list[str]

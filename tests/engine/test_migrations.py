@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from typing import cast
 
 import pytest
 from alembic import command
@@ -119,7 +120,8 @@ CONTENT_OF_THAT_TIME = {
 
 
 def test_what_older_versions_recorded_moves_outside_the_log_and_folds_to_the_same(empty: Engine) -> None:
-    rows = [older(number, cast(Event, event)) for life in lives() for number, event in enumerate(life.collect_events())]
+    old = [life for life in lives() if life.KIND in {"workflow", "schedule", "batch_job", "refusal"}]
+    rows = [older(number, cast(Event, event)) for life in old for number, event in enumerate(life.collect_events())]
     whole = text("SELECT originator_id, originator_version, topic, notification_id FROM log ORDER BY notification_id")
     with empty.begin() as connection:
         command.upgrade(_config(connection), "0007")
