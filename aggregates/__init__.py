@@ -3,6 +3,8 @@
 base        Principal, Meta, and the roots of events and aggregates
 errors      DomainError and the whole catalogue of codes
 outside     values that an event keeps outside the log, named there by a salted digest
+address     the one form of an e-mail address
+reach       whom a workflow may reach, whatever its conditions say
 values      Condition, Audience, Variables, Acknowledgement: parsed once, then the type is the proof
 lineage     who counts as one when somebody approves
 policy      Policy and the Limits that narrow it

@@ -12,6 +12,7 @@ from datetime import timedelta
 from typing import Any
 
 from aggregates.errors import Problem
+from aggregates.reach import PerPerson, strictest
 
 LARGEST = 10**9
 """The highest number that a limit may be."""
@@ -30,7 +31,8 @@ RANGES: Mapping[str, tuple[float, float]] = {
 class Limits:
     """What a project or a key narrows; None leaves it as it stands above.
 
-    `max_growth` is a share (0.1 is ten per cent), intervals are in minutes, audiences in people.
+    `max_growth` is a share (0.1 is ten per cent), intervals are in minutes, audiences in people. `per_person` is how
+    many messages one person may get in how many days.
     """
 
     max_audience: int | None = None
@@ -38,12 +40,14 @@ class Limits:
     max_growth: float | None = None
     minimum_interval_minutes: int | None = None
     send_mode: str | None = None
+    per_person: PerPerson | None = None
 
     @classmethod
     def of(cls, data: Mapping[str, Any] | None) -> Limits:
         """Stored limits; names of another version are left out."""
         known = {field.name for field in fields(cls)}
-        return cls(**{name: value for name, value in (data or {}).items() if name in known})
+        stored = {name: value for name, value in (data or {}).items() if name in known}
+        return cls(**stored | {"per_person": PerPerson.of(stored.get("per_person"))})
 
     def as_data(self) -> dict[str, Any]:
         """Only what is narrowed."""
@@ -84,6 +88,7 @@ class Policy:
     send_mode: str
     token_minutes: int
     approval_hours: int
+    per_person: PerPerson | None = None
 
     @property
     def minimum_interval(self) -> timedelta:
@@ -113,6 +118,7 @@ class Policy:
                 max_growth=_least(policy.max_growth, limit.max_growth),
                 minimum_interval_minutes=max(policy.minimum_interval_minutes, limit.minimum_interval_minutes or 0),
                 send_mode="capture" if "capture" in (policy.send_mode, limit.send_mode) else policy.send_mode,
+                per_person=strictest(policy.per_person, limit.per_person),
             )
         return policy
 

@@ -9,38 +9,54 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Connection, Select, case, func, select
+from sqlalchemy.sql.elements import ColumnElement
 
+from aggregates.reach import Reach
 from projections import audience_sql
 from projections.audience import Audiences, Frozen
+from projections.exclusions import left_topic, refused
 from projections.tables import people, runs
 
 
-def tally(connection: Connection, audiences: Audiences, job_id: UUID) -> tuple[int, str]:
-    """How many failed, and who, as a fingerprint."""
-    row = connection.execute(audience_sql.known(_failed(job_id), audiences.seeds)).mappings().one()
+def tally(connection: Connection, audiences: Audiences, job_id: UUID, reach: Reach) -> tuple[int, str]:
+    """How many failed, and who with which addresses, as a fingerprint."""
+    row = connection.execute(audience_sql.known(_failed(job_id, reach), audiences.seeds)).mappings().one()
     return int(row["count"]), audiences.fingerprint(row["count"], row["sum"], row["xor"])
 
 
-def freeze(connection: Connection, audiences: Audiences, job_id: UUID, *, of: UUID, chunk_size: int) -> Frozen:
+def freeze(
+    connection: Connection, audiences: Audiences, job_id: UUID, *, of: UUID, reach: Reach, chunk_size: int
+) -> Frozen:
     """Write the people whose runs of the job `of` failed into the chunks of another job."""
-    statement = audience_sql.freeze(job_id, _failed(of), chunk_size, audiences.seeds)
+    statement = audience_sql.freeze(job_id, _failed(of, reach), chunk_size, audiences.seeds)
     row = connection.execute(statement).mappings().one()
     return Frozen(int(row["count"]), audiences.fingerprint(row["count"], row["sum"], row["xor"]), int(row["chunks"]))
 
 
-def left_since(connection: Connection, job_id: UUID) -> dict[str, int]:
+def left_since(connection: Connection, job_id: UUID, project_id: UUID, reach: Reach) -> dict[str, int]:
     """How many of those who failed a retry would skip, by the reason."""
-    failed = _failed(job_id).subquery("failed")
-    reason = case((people.c.id.is_(None), "erased"), else_="opted_out").label("reason")
-    gone = people.c.id.is_(None) | people.c.opted_out_at.is_not(None)
-    rows = connection.execute(
-        select(reason, func.count())
-        .select_from(failed.outerjoin(people, people.c.id == failed.c.id))
-        .where(gone)
-        .group_by(reason)
+    failed, stop = _failed(job_id, Reach()).subquery("failed"), refused(project_id, reach)
+    source = failed.outerjoin(people, people.c.id == failed.c.id).outerjoin(stop, stop.c.address == people.c.address)
+    left: ColumnElement[bool] = people.c.opted_out_at.is_not(None)
+    if (gone := left_topic(reach)) is not None:
+        source = source.outerjoin(gone, gone.c.person_id == people.c.id)
+        left = left | gone.c.person_id.is_not(None)
+    reason = case(
+        (people.c.id.is_(None), "erased"),
+        (left | func.coalesce(stop.c.opted_out, False), "opted_out"),
+        (func.coalesce(stop.c.suppressed, False), "suppressed"),
     )
-    return {"opted_out": 0, "erased": 0} | {row[0]: row[1] for row in rows}
+    each = select(reason.label("reason")).select_from(source).subquery("each")
+    rows = connection.execute(
+        select(each.c.reason, func.count()).where(each.c.reason.is_not(None)).group_by(each.c.reason)
+    )
+    return {"opted_out": 0, "suppressed": 0, "erased": 0} | {row[0]: row[1] for row in rows}
 
 
-def _failed(job_id: UUID) -> Select[Any]:
-    return select(runs.c.person_id.label("id")).where(runs.c.job_id == job_id, runs.c.status == "failed")
+def _failed(job_id: UUID, reach: Reach) -> Select[Any]:
+    """The people, with their addresses of now where the workflow sends email."""
+    failed = (runs.c.job_id == job_id, runs.c.status == "failed")
+    if not reach.sends_email:
+        return select(runs.c.person_id.label("id")).where(*failed)
+    source = runs.outerjoin(people, people.c.id == runs.c.person_id)
+    return select(runs.c.person_id.label("id"), people.c.address).select_from(source).where(*failed)
