@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from aggregates.base import Principal
+from aggregates.key.events import stream_of
 from aggregates.policy import Limits
 from commands.approval import ApproveBatchJob, DecideStep, RejectBatchJob
 from commands.grants import SCOPES
@@ -235,6 +236,8 @@ def test_nobody_lifts_a_key_of_their_own_chain(product: Product, lift: dict[str,
     for by in (root, sister, cousin, key(product, sister)):
         refusal = refused(product, ChangeKey(target["key_id"], **lift), by)
         assert refusal.code == "key.own_chain"
+        (event,) = events(product, "call.refused.v1")[-1:]
+        assert (event["actor"], event["data"]["subject_id"]) == (by.id, str(stream_of(target["key_id"])))
     for by in (key(product, owner="grace"), machine(product)):
         answer = product.ask(ChangeKey(narrow(product, root)["key_id"], **lift), by)
         (event,) = events(product, "key.changed.v1")[-1:]
