@@ -48,12 +48,12 @@ fresh AS (
     FROM ordered, unnest(%(ids)s::uuid[], %(versions)s::bigint[], %(topics)s::text[], %(states)s::bytea[])
          WITH ORDINALITY AS e (id, version, topic, state, place)
     ORDER BY e.place
-    RETURNING notification_id
+    RETURNING notification_id, originator_id
 ),
 heads AS (
     INSERT INTO stream_heads (id, project_id, kind, version, status, due_at, parent_id, position)
     SELECT h.id, %(project_id)s, h.kind, h.version, h.status, h.due_at, h.parent_id,
-           (SELECT max(notification_id) FROM fresh)
+           (SELECT max(notification_id) FROM fresh WHERE originator_id = h.id)
     FROM unnest(%(head_ids)s::uuid[], %(kinds)s::text[], %(head_versions)s::bigint[], %(statuses)s::text[],
                 %(dues)s::timestamptz[], %(parents)s::uuid[])
          AS h (id, kind, version, status, due_at, parent_id)

@@ -170,6 +170,14 @@ def test_everything_that_was_recorded_folds_to_what_is_live(product: Product) ->
     assert checked(product) == (4, events, [])
 
 
+def test_streams_that_were_written_together_stand_at_their_own_last_events(product: Product) -> None:
+    product.add_people(2)
+    workflow_id = product.workflow()
+    product.ask(AttachSchedule(workflow_id, acknowledged_affected_count=2, **DAILY))
+    product.ask(ArchiveWorkflow(workflow_id))
+    assert checked(product) == (2, 5, [])
+
+
 def test_more_streams_than_are_folded_at_once_are_all_folded(product: Product) -> None:
     meta = product.system.meta(product.principal(source="web"), via="test")
     for _ in range(STREAMS_AT_ONCE + 1):
