@@ -17,7 +17,7 @@ from projections.outside import values_of
 from projections.page import Page, Reader, as_id, bigint, decode_cursor
 from projections.tables import log, stream_heads
 
-META = ("on_behalf_of", "via", "client", "request_id", "correlation_id", "reason")
+META = ("on_behalf_of", "owner", "via", "client", "request_id", "correlation_id", "reason")
 """What is told of an event's metadata."""
 
 OF_THE_STORE = frozenset({"timestamp", "originator_topic", "class_version", "meta", "project_id"})

@@ -35,12 +35,12 @@ COLUMNS = (
     Column("name", "name"),
     Column("scopes", "scopes"),
     Column("agent", "agent"),
-    Column("owner", "owner"),
-    Column("made by", lambda row: row["chain"] or row["made_by"]),
     Column("limits", lambda row: [f"{name}={value}" for name, value in sorted(row["limits"].items())]),
     Column("expires", "expires_at"),
     Column("revoked", "revoked_at"),
     Column("last used", "last_used_at"),
+    Column("owner", "owner"),
+    Column("made by", lambda row: row["chain"] or row["made_by"]),
 )
 
 

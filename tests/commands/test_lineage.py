@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from aggregates.base import Principal
+from aggregates.key.events import stream_of
 from aggregates.policy import Limits
 from commands.approval import ApproveBatchJob, DecideStep, RejectBatchJob
 from commands.grants import SCOPES
@@ -144,7 +145,7 @@ def test_an_occurrence_is_asked_for_by_whoever_gave_the_standing_approval(produc
     schedule_id = desk.attach(gives)
     (job_id,) = desk.fire(schedule_id)
     assert desk.status(job_id) == "held"
-    narrow: Json = {"limits": Limits(approval_over=1)}
+    narrow: dict[str, Any] = {"limits": Limits(approval_over=1)}
     for approver in (gives, key(desk.product, gives, **narrow), key(desk.product, owner="ada")):
         command = ApproveBatchJob(job_id, *desk.token(approver))
         assert refused(desk.product, command, approver).code == "approval.own_request"
@@ -173,6 +174,21 @@ def test_steps_and_unknown_outcomes_are_decided_by_another_head(product_with: Ma
     other = key(desk.product)
     assert desk.product.ask(unknown, other)["decision"] == "failed"
     desk.product.ask(DecideStep(job_id, "ask", "approved"), other)
+
+
+def test_a_viewer_decides_nothing(desk: Desk) -> None:
+    job_id = desk.run(key(desk.product))
+    viewer = key(desk.product, scopes=tuple(sorted(scope for scope in SCOPES if scope.endswith(":read"))))
+    count, token = desk.token(viewer)
+    decisions = (
+        ApproveBatchJob(job_id, count, token),
+        RejectBatchJob(job_id, "no"),
+        DecideStep(job_id, "ask", "approved"),
+        DecideUnknown(f"{job_id}.{desk.pro[0]}", "retry"),
+    )
+    for command in decisions:
+        refusal = refused(desk.product, command, viewer)
+        assert (refusal.code, refusal.details) == ("scope.missing", {"missing": ["batch:approve"]})
 
 
 # -- who lifts
@@ -220,6 +236,8 @@ def test_nobody_lifts_a_key_of_their_own_chain(product: Product, lift: dict[str,
     for by in (root, sister, cousin, key(product, sister)):
         refusal = refused(product, ChangeKey(target["key_id"], **lift), by)
         assert refusal.code == "key.own_chain"
+        (event,) = events(product, "call.refused.v1")[-1:]
+        assert (event["actor"], event["data"]["subject_id"]) == (by.id, str(stream_of(target["key_id"])))
     for by in (key(product, owner="grace"), machine(product)):
         answer = product.ask(ChangeKey(narrow(product, root)["key_id"], **lift), by)
         (event,) = events(product, "key.changed.v1")[-1:]

@@ -42,7 +42,7 @@ from commands.workflow import (
 )
 from engine.store import Store
 from tests.commands.conftest import Desk, MakeProduct
-from tests.support.product import CAPTURE, EVERYONE, Json
+from tests.support.product import CAPTURE, EVERYONE
 
 EXEMPT = {"ImportPeople"}
 """What does not record itself yet. Nothing may be added here."""
@@ -200,7 +200,7 @@ def test_every_command_has_a_case() -> None:
 
 @pytest.fixture
 def case(product_with: MakeProduct, name: str) -> Case:
-    steps: Json = {"steps": STEPS, "edges": EDGES} if name.startswith("Decide") else {}
+    steps: dict[str, Any] = {"steps": STEPS, "edges": EDGES} if name.startswith("Decide") else {}
     desk = Desk(product_with(), **steps)
     by = desk.engine if name in ENGINES else desk.another if name in DECIDING else desk.somebody
     return Case(desk, CASES[name](desk), by)

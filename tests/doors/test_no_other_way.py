@@ -13,6 +13,7 @@ from fastapi.routing import APIRoute
 
 from aggregates.base import Source
 from aggregates.errors import DomainError
+from aggregates.key.events import stream_of
 from commands.batch_job import RunBatch
 from commands.bus import HANDLERS
 from commands.due import ExpireApproval, FireSchedule
@@ -229,6 +230,8 @@ def test_a_route_asks_for_what_it_stands_for_before_anything_else(
     assert (answer.status_code, answer.json()["code"]) == (403, "scope.missing")
     assert answer.json()["details"]["missing"] == list({**COMMANDS, **READS}[grants_of(route)])
     about = UUID(ID) if set(route.param_convertors) & SUBJECTS else None
+    if "key_id" in route.param_convertors:
+        about = stream_of(ID)
     assert stage.refusals(position) == [(grants_of(route), "scope.missing", about)]
 
 

@@ -106,7 +106,7 @@ def test_repeating_a_call_changes_nothing_more(agent: Agent, world: World, workf
     resume = {"schedule_id": made["schedule_id"], **token(agent, workflow_id)}
     before = world.traces()
     assert agent.call("workflows-schedule-create", **arguments) == made
-    assert agent.call("workflows-pause-schedule", **pause) == paused
+    assert agent.call("workflows-pause-schedule", **pause) == {**paused, "changed": False}
     agent.call("workflows-resume-schedule", **resume)
     agent.call("workflows-resume-schedule", **resume)
     assert world.traces()[0] == before[0] + 1

@@ -24,6 +24,7 @@ DAILY: Json = {"rrule": "FREQ=DAILY", "starts_at": "2026-01-01T09:00:00"}
 @pytest.fixture
 def product(database_url: str, tmp_path: Path) -> Iterator[Product]:
     with closing(Product(database_url, tmp_path)) as product:
+        product.empty_log()
         yield product
 
 

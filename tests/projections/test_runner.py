@@ -24,6 +24,7 @@ from tests.support.wait import until
 @pytest.fixture
 def product(database_url: str, tmp_path: Path) -> Iterator[Product]:
     built = Product(database_url, tmp_path)
+    built.empty_log()
     yield built
     built.close()
 

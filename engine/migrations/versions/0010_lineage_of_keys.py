@@ -19,6 +19,12 @@ def upgrade() -> None:
     op.add_column("api_keys", sa.Column("changed_at", sa.DateTime(timezone=True)))
     op.add_column("api_keys", sa.Column("changed_by", sa.Text()))
     op.add_column("api_keys", sa.Column("revoked_by", sa.Text()))
+    # Streams that were written together all stood at the last event of them: each stands at its own.
+    op.execute(
+        "UPDATE stream_heads h SET position = own.position FROM "
+        "(SELECT originator_id, max(notification_id) AS position FROM log GROUP BY originator_id) own "
+        "WHERE own.originator_id = h.id AND own.position <> h.position"
+    )
 
 
 def downgrade() -> None:
