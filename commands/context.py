@@ -191,6 +191,13 @@ class Keys(Protocol):
     def revoke(self, project_id: UUID, id: str, now: datetime) -> bool: ...
 
 
+class Secrets(Protocol):
+    """What is known of a project's secrets; their values stay where they are."""
+
+    def refusal(self, project_id: UUID, name: str, host: str, *, bound: bool) -> str | None:
+        """The code for which a secret may not go to a host; None when it may. `bound`: only to hosts that it names."""
+
+
 class Tokens(Protocol):
     """Signs and opens confirm tokens."""
 
@@ -223,3 +230,4 @@ class Context:
     policy: Policy
     tokens: Tokens
     ids: Ids
+    secrets: Secrets

@@ -16,6 +16,7 @@ from aggregates.workflow.definition import Definition
 from aggregates.workflow.triggers import BatchTrigger, parse_trigger
 from commands.context import Accepted, Context
 from commands.due import CHANGED
+from commands.secret_terms import secret_problems
 
 DESCRIPTION_LIMIT = 5_000
 
@@ -116,6 +117,7 @@ def enable(command: EnableWorkflow, ctx: Context) -> Accepted:
     workflow = ctx.store.load(Workflow, command.workflow_id, ctx.meta)
     definition, problems = Definition.parse(workflow.content)
     problems = [*problems, *_cohort_problems(ctx, workflow.content, definition)]
+    problems += secret_problems(ctx, workflow.content)
     if workflow.status == "draft" and _errors(problems):
         raise invalid("workflow.invalid", problems)
     workflow.enable(definition, meta=ctx.meta)
@@ -184,7 +186,7 @@ def _checked(ctx: Context, name: Any, description: Any, content: dict[str, Any])
     cohorts = _cohort_problems(ctx, content, definition)
     if not strict:
         cohorts = [replace(problem, severity="warning") for problem in cohorts]
-    findings = [*findings, *cohorts]
+    findings = [*findings, *cohorts, *secret_problems(ctx, content, strict=strict)]
     problems = [*_text_problems(name, description), *_errors(findings)]
     if problems:
         raise invalid("workflow.invalid", problems)

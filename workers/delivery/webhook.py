@@ -42,6 +42,8 @@ URLS_KEPT = 128
 
 HOST = re.compile(rb"[A-Za-z0-9.-]{1,253}|[0-9A-Fa-f:.]{2,45}")
 
+PORTS = {"http": 80, "https": 443}
+
 AGAIN = frozenset({408, 425, 429})
 
 # Nothing of these can have reached the other side.
@@ -95,6 +97,9 @@ class Webhooks:
         url = target(outgoing.request["url"])
         if url is None:
             return Result("failed", "url.invalid")
+        # The last look, at what is really connected to: redirects are not followed, so there is no other host.
+        if not outgoing.secrets.permits(f"{url.host}:{url.port or PORTS[url.scheme]}"):
+            return Result("failed", "secret.host_refused")
         try:
             async with self._hosts.slot(url.host, deadline - LEAST_SECONDS):
                 # Asked once it is our turn: whoever was before us may have been told to go away.
