@@ -86,7 +86,7 @@ def named_plainly(paths: Iterable[tuple[str, ...]], *, plain: bool) -> tuple[fro
 
     Anything cleverer than the plain name is refused: a condition on a secret, or a part of one, would tell of it.
     """
-    named = [path for path in paths if path[0] == "secrets"]
+    named = [path for path in paths if path[:1] == ("secrets",)]
     names = frozenset(path[1] for path in named if len(path) == 2 and NAME.fullmatch(path[1]))
     if not named or (plain and len(names) == len(set(named))):
         return names, []

@@ -206,7 +206,7 @@ def _references(analysis: TemplateAnalysis) -> Iterator[tuple[str, ...]]:
 
 def _name_problems(references: frozenset[tuple[str, ...]]) -> Iterator[Problem]:
     for path in sorted(references):
-        root = path[0]
+        root = path[0] if path else "[…]"  # a computed one could be any
         if root not in ROOTS:
             yield Problem("", "template.name_unknown", UNSEEN, echo(root), sorted(ROOTS), EXAMPLE)
             continue
