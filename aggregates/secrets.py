@@ -5,9 +5,12 @@
 
 from __future__ import annotations
 
+import json
 import re
+from base64 import b64encode
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from itertools import pairwise
 from typing import Any, NamedTuple
 from urllib.parse import quote
@@ -72,10 +75,19 @@ class SecretsInUse:
 
     def masked(self, text: str | None) -> str | None:
         """A text of the other side without them: they may have come back in it, as they were sent or encoded."""
-        for secret in self.secrets.values():
-            for spelling in (secret.value, quote(secret.value, safe="")):
-                text = text.replace(spelling, MASK) if text else text
+        for spelling in self._spellings if text else ():
+            text = text.replace(spelling, MASK) if text else text
         return text
+
+    @cached_property
+    def _spellings(self) -> list[str]:
+        """How the other side may write them, the longest first, so that no part of one is left."""
+        found: set[str] = set()
+        for value in (secret.value for secret in self.secrets.values()):
+            raw = value.encode()
+            found |= {value, quote(value), quote(value, safe=""), raw.decode("latin-1"), json.dumps(value)[1:-1]}
+            found.add(b64encode(raw).decode().rstrip("="))
+        return sorted(found, key=len, reverse=True)
 
 
 NONE_IN_USE = SecretsInUse()

@@ -130,5 +130,7 @@ def test_any_other_header_does_not(header: str) -> None:
 
 def test_a_secret_that_comes_back_is_masked_also_when_it_was_encoded() -> None:
     in_use = SecretsInUse({"TOKEN": Secret("s3cret value")})
-    assert in_use.masked("id s3cret value, s3cret%20value.") == "id ***, ***."
+    assert in_use.masked("id s3cret value, s3cret%20value, czNjcmV0IHZhbHVl.") == "id ***, ***, ***."
+    accented = SecretsInUse({"TOKEN": Secret("sécret valué")})
+    assert accented.masked("sécret valué".encode().decode("latin-1")) == "***"
     assert in_use.masked(None) is None
