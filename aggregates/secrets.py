@@ -26,7 +26,7 @@ _MENTION = re.compile(r"\{[{%][^}]*\bsecrets\b")
 
 _CREDENTIAL_WORDS = frozenset("apikey auth authentication authorization cookie credential credentials".split())
 _CREDENTIAL_WORDS |= frozenset("jwt passwd password secret token tokens".split())
-_KEYS = frozenset("access api app auth private secret subscription".split())
+_KEYS = frozenset("access api app application auth functions private secret subscription".split())
 
 
 class SecretUse(NamedTuple):
@@ -55,7 +55,7 @@ class Secret:
     hosts: tuple[str, ...] | None = None
 
     def permits(self, host: str) -> bool:
-        """Whether a host (`api.example.com`, or with a port) may get it."""
+        """Whether a host with its port may get it. An entry without a port is the one of HTTPS, and no other."""
         return self.hosts is None or any(_is_host(host, allowed) for allowed in self.hosts)
 
 
@@ -130,16 +130,15 @@ def literal_problems(
 
 
 def _is_host(host: str, allowed: str) -> bool:
-    name, _, port = _parted(host)
-    wanted, _, wanted_port = _parted(allowed)
-    if wanted_port and wanted_port != port:
+    (name, port), (wanted, wanted_port) = _parted(host), _parted(allowed)
+    if port != wanted_port:
         return False
     return name.endswith(wanted[1:]) if wanted.startswith("*.") else name == wanted
 
 
-def _parted(host: str) -> tuple[str, str, str]:
-    """Name and port, compared without case, without the dot at the end and the brackets of an address."""
-    match = re.fullmatch(r"(\[[^\]]*\]|[^:]*)(:(\d+))?", host.lower())
-    if match is None:  # an address of IPv6 without brackets
-        return host.lower(), "", ""
-    return match[1].strip("[]").rstrip("."), ":", match[3] or ""
+def _parted(host: str) -> tuple[str, str]:
+    """Name and port, compared without case and without the dot at the end. Without a port it is that of HTTPS."""
+    name, colon, port = host.lower().rpartition(":")
+    if not colon or port.endswith("]"):
+        name, port = host.lower(), "443"
+    return name.rstrip("."), port

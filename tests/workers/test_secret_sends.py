@@ -114,10 +114,10 @@ def test_a_secret_whose_hosts_have_changed_does_not_leave(
 
 
 def test_a_redirect_takes_no_secret_along(product: Product, workshop: Workshop, folder: Path) -> None:
-    (folder / "TOKEN.hosts").write_text("127.0.0.1")
     with HttpReceiver() as elsewhere:
         away = Answer(307, {"Location": f"{elsewhere.url.replace('127.0.0.1', 'localhost')}/"})
         with HttpReceiver(respond=lambda _: away) as receiver:
+            (folder / "TOKEN.hosts").write_text(receiver.url.removeprefix("http://"))
             job_id = done(workshop, call(receiver, headers=HEADER))
     assert (elsewhere.book.total, reasons(product, job_id)) == (0, {("failed", "http.307")})
 

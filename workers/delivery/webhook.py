@@ -99,7 +99,8 @@ class Webhooks:
         if url is None:
             return Result("failed", "url.invalid")
         # The last look, at what is really connected to: redirects are not followed, so there is no other host.
-        if not outgoing.secrets.permits(f"{url.host}:{url.port or PORTS[url.scheme]}"):
+        host = f"[{url.host}]" if ":" in url.host else url.host
+        if not outgoing.secrets.permits(f"{host}:{url.port or PORTS[url.scheme]}"):
             return Result("failed", "secret.host_refused")
         try:
             async with self._hosts.slot(url.host, deadline - LEAST_SECONDS):
