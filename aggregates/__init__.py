@@ -10,6 +10,7 @@ lineage     who counts as one when somebody approves
 policy      Policy and the Limits that narrow it
 recurrence  Recurrence: what a schedule repeats
 templates   Liquid texts whose needs are known before they are rendered (liquid: in which bounds)
+secrets     what webhooks may use and nobody may read
 filters     how a trigger and a branch say whom they mean
 shape       checks on plain data that every parser needs
 steps       the step types, one file each

@@ -158,6 +158,12 @@ CODES: dict[str, Code] = {
         "The target is not a public address.",
         "Allow it: TIDEGATE_OUTBOUND_ALLOW lists hosts and networks.",
     ),
+    "secret.unknown": Code(
+        Kind.INVALID, "A secret that the webhook names is not there.", "Have an operator put it there, then retry."
+    ),
+    "secret.host_refused": Code(
+        Kind.REFUSED, "A secret of the webhook may not go to its host.", "Have an operator add the host to its file."
+    ),
     # audience and acknowledgement
     "audience.invalid": Code(Kind.INVALID, "The audience is not valid.", "Correct the conditions that are named."),
     "audience.unanswerable": Code(

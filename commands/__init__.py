@@ -6,6 +6,7 @@ context     what a handler receives, as Protocols
 confirm     the one acknowledgement guard, and the sizing that it rests on
 reach       whom a workflow may reach under a policy
 workflow    create, edit, enable, disable, archive, restore
+secret_terms  what a workflow's content may do with secrets
 batch_job   size an audience, run a batch, pause, resume, cancel a job
 retry       size the failed runs of a job, run a new job over them
 runs        start a manual run, cancel a run

@@ -194,6 +194,13 @@ class Keys(Protocol):
     def change(self, project_id: UUID, id: str, **fields: Any) -> None: ...
 
 
+class Secrets(Protocol):
+    """What is known of a project's secrets; their values stay where they are."""
+
+    def refusal(self, project_id: UUID, name: str, host: str, *, bound: bool) -> str | None:
+        """The code for which a secret may not go to a host; None when it may. `bound`: only to hosts that it names."""
+
+
 class Tokens(Protocol):
     """Signs and opens confirm tokens."""
 
@@ -226,3 +233,4 @@ class Context:
     policy: Policy
     tokens: Tokens
     ids: Ids
+    secrets: Secrets

@@ -17,6 +17,7 @@ from aggregates.workflow.silence import silent_approvals
 from aggregates.workflow.triggers import BatchTrigger, parse_trigger
 from commands.context import Accepted, Context
 from commands.due import CHANGED
+from commands.secret_terms import secret_problems
 
 DESCRIPTION_LIMIT = 5_000
 
@@ -117,6 +118,7 @@ def enable(command: EnableWorkflow, ctx: Context) -> Accepted:
     workflow = ctx.store.load(Workflow, command.workflow_id, ctx.meta)
     definition, problems = Definition.parse(workflow.content)
     problems = [*problems, *_cohort_problems(ctx, workflow.content, definition), *_silent(ctx, workflow.content)]
+    problems += secret_problems(ctx, workflow.content)
     if workflow.status == "draft" and _errors(problems):
         raise invalid("workflow.invalid", problems)
     workflow.enable(definition, meta=ctx.meta)
@@ -185,7 +187,7 @@ def _checked(ctx: Context, name: Any, description: Any, content: dict[str, Any])
     cohorts = _cohort_problems(ctx, content, definition)
     if not strict:
         cohorts = [replace(problem, severity="warning") for problem in cohorts]
-    findings = [*findings, *cohorts, *_silent(ctx, content)]
+    findings = [*findings, *cohorts, *_silent(ctx, content), *secret_problems(ctx, content, strict=strict)]
     problems = [*_text_problems(name, description), *_errors(findings)]
     if problems:
         raise invalid("workflow.invalid", problems)

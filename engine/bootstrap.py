@@ -33,6 +33,7 @@ from engine.sessions import Sessions
 from engine.settings import Settings
 from engine.store import LogRecorder
 from engine.unit import Parts, SignedTokens, unit_of_work
+from engine.vault import Vault
 from projections.audience import Audiences
 from projections.reads import Reads
 from projections.tables import installation, projects
@@ -64,6 +65,7 @@ class System:
     rates: Rates
     refusals: Refusals
     sessions: Sessions
+    vault: Vault
 
     def principal_of(self, credential: str, source: Source) -> Principal:
         """Who holds an API key; raises `auth.invalid`."""
@@ -137,6 +139,7 @@ def build(settings: Settings, *, clock: Clock | None = None) -> System:
         rates=Rates(asking, clock),
         refusals=refusals,
         sessions=Sessions(asking, secrets.derive("mcp sessions"), clock, settings.mcp_session_hours),
+        vault=parts.vault,
     )
 
 
@@ -182,6 +185,7 @@ def _parts(settings: Settings, secrets: Secrets) -> Parts:
         ),
         tokens=SignedTokens(secrets.derive("confirm tokens")),
         people_per_chunk=settings.people_per_chunk,
+        vault=Vault(settings.secrets_dir),
     )
 
 

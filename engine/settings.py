@@ -118,6 +118,10 @@ class Settings(BaseSettings):
     webhook_secret: Annotated[SecretStr, AfterValidator(_signing_secret)] | None = Field(
         None, description="Standard Webhooks signing secret (whsec_...). Unset: derived from the secret key."
     )
+    secrets_dir: Path | None = Field(
+        None,
+        description="Folder of the secrets that webhooks may use: <folder>/<project>/NAME. Unset: there are none.",
+    )
 
     send_mode: Literal["capture", "live"] = Field(
         "capture", description="`capture` keeps every external effect inside; `live` sends."

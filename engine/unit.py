@@ -21,6 +21,7 @@ from engine import ids
 from engine.keyring import Keyring
 from engine.ports import KeysPort, LedgerPort, PeoplePort, ProjectsPort
 from engine.store import LogRecorder, Store
+from engine.vault import SecretsPort, Vault
 from projections import failpoints
 from projections.audience import Audiences
 from projections.tables import idempotency_keys
@@ -37,6 +38,7 @@ class Parts:
     policy: Policy
     tokens: SignedTokens
     people_per_chunk: Callable[[int], int]
+    vault: Vault
 
 
 class SignedTokens:
@@ -95,6 +97,7 @@ class Unit:
             policy=parts.policy.narrowed(meta.principal.limits),
             tokens=parts.tokens,
             ids=NewIds(),
+            secrets=SecretsPort(self._connection, parts.vault),
         )
 
 

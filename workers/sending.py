@@ -19,6 +19,7 @@ from sqlalchemy import Connection, Row, text
 
 from aggregates.batch_job.pace import UNHINDERED
 from aggregates.batch_job.standing import OUTCOME_UNKNOWN
+from aggregates.secrets import MASKED, NONE_IN_USE, SecretsInUse
 from aggregates.steps.base import Deliver
 from aggregates.walk.entry import Entry, RunVariables
 from aggregates.walk.walk import Group, Walk, render
@@ -126,6 +127,7 @@ class Sender:
         """Make the effects, outside of any transaction. Everybody gets an outcome."""
         outcomes: dict[UUID, Outcome] = {}
         outgoing: list[Outgoing] = []
+        in_use: dict[str, SecretsInUse | None] = {}
         for effect in batch.effects:
             plan = self._plan(job, effect.step_id)
             if effect.person_id in batch.gone:
@@ -135,16 +137,26 @@ class Sender:
             elif effect.was == "started" and plan.on_unknown == "hold":
                 outcomes[effect.id] = Outcome(effect.id, "unknown", error=OUTCOME_UNKNOWN)
             else:
-                person = {effect.person_id: batch.people[effect.person_id]}
-                rendered, _ = render(job.route, person, plan.request, effect.variables)
-                if effect.person_id in rendered:
-                    request = rendered[effect.person_id]
-                    outgoing.append(Outgoing(effect.id, plan.channel, request, effect.attempts))
+                secrets = self._secrets(job, effect.step_id, in_use)
+                made = _made(job, effect, plan, batch.people[effect.person_id], secrets)
+                if isinstance(made, Outgoing):
+                    outgoing.append(made)
                 else:
-                    outcomes[effect.id] = Outcome(effect.id, "failed", error="template.failed")
-        for outcome in self._deliveries.send_many(outgoing):
-            outcomes[outcome.effect_id] = outcome
+                    outcomes[effect.id] = Outcome(effect.id, "failed", error=made)
+        for sent, outcome in zip(outgoing, self._deliveries.send_many(outgoing), strict=True):
+            outcomes[outcome.effect_id] = _masked(outcome, sent.secrets)
         return outcomes
+
+    def _secrets(self, job: WorkingJob, step_id: str, known: dict[str, SecretsInUse | None]) -> SecretsInUse | None:
+        """The secrets that a step sends, looked up once for a sub-batch; None when one of them is not there."""
+        if step_id not in known:
+            step = job.route.definition.step(step_id)
+            names = self._plan(job, step_id).request.secrets if step.type.takes_secrets else ()
+            known[step_id] = NONE_IN_USE
+            if names:
+                with self._system.asking.connect() as connection:
+                    known[step_id] = self._system.vault.of(connection, job.project_id, names)
+        return known[step_id]
 
     def _record(
         self,
@@ -223,6 +235,25 @@ class Sender:
         plan = job.route.plan(step_id, self._system.clock.now())
         assert isinstance(plan, Deliver), f"nobody stands before {step_id} without an effect to make"
         return plan
+
+
+def _made(
+    job: WorkingJob, effect: Effect, plan: Deliver, person: dict[str, Any], secrets: SecretsInUse | None
+) -> Outgoing | str:
+    """The request for one person, or why there is none. Nothing else ever has secrets in it."""
+    if secrets is None:
+        return "secret.unknown"
+    seen = secrets.values or MASKED
+    rendered, _ = render(job.route, {effect.person_id: person}, plan.request, effect.variables, seen)
+    if effect.person_id not in rendered:
+        return "template.failed"
+    return Outgoing(effect.id, plan.channel, rendered[effect.person_id], effect.attempts, secrets)
+
+
+def _masked(outcome: Outcome, secrets: SecretsInUse) -> Outcome:
+    """What the other side said, without the secrets that it was sent."""
+    provider_id, error = secrets.masked(outcome.provider_id), secrets.masked(outcome.error)
+    return replace(outcome, provider_id=provider_id, error=error)
 
 
 def _at_once(job: WorkingJob) -> int:

@@ -118,7 +118,7 @@ class Definition:
     @cached_property
     def needs(self) -> tuple[str, ...]:
         """The person properties that templates read and whose absence no `default` provides for."""
-        return tuple(sorted({name for _, template in _templates(self.steps)[0] for name in template.needs}))
+        return tuple(sorted({name for _, template, _ in _templates(self.steps)[0] for name in template.needs}))
 
     def merge_variables(self, *layers: Any) -> tuple[dict[str, Any], list[Problem]]:
         """Defaults overlaid by each layer in turn (schedule, job), and every problem with the layers."""
@@ -185,16 +185,16 @@ def _sent_id(entry: Any) -> str | None:
     return id if isinstance(id, str) else None
 
 
-def _templates(steps: Sequence[Step | None]) -> tuple[list[tuple[str, Template]], list[Problem]]:
-    """Every template of every step with its pointer, and what is wrong with the others."""
+def _templates(steps: Sequence[Step | None]) -> tuple[list[tuple[str, Template, Step]], list[Problem]]:
+    """Every template of every step with its pointer and its step, and what is wrong with the others."""
     templates, problems = [], []
     for index, step in enumerate(steps):
         for source in step.type.templates(step.config) if step else ():
             pointer = at("/steps", index, "config") + source.pointer
             template, findings = Template.parse(source.text, pointer, source.place)
             problems += findings
-            if template:
-                templates.append((pointer, template))
+            if template and step:
+                templates.append((pointer, template, step))
     return templates, problems
 
 
@@ -210,7 +210,10 @@ def _template_problems(
     if trigger is not None:
         declared["inputs"] = {entry.key for entry in trigger.inputs} if isinstance(trigger, ManualTrigger) else set()
     manual = isinstance(trigger, ManualTrigger)
-    for pointer, template in templates:
+    for pointer, template, step in templates:
+        if template.secrets and not step.type.takes_secrets:
+            message = "Only a webhook may use secrets: none may come to a person or into the ledger."
+            yield Problem(pointer, "template.secrets_refused", message, step.type.id, "webhook")
         for root, *below in sorted(template.references):
             if root in declared and below and below[0] not in declared[root]:
                 got, expected = f"{root}.{echo(below[0])}", sorted(declared[root])
@@ -220,10 +223,10 @@ def _template_problems(
             elif root == "person" and manual:
                 message = "A manual run has no person; use its inputs."
                 yield Problem(pointer, "template.no_person", message, "person", "inputs", "{{ inputs.order }}")
-    for index, step in enumerate(steps):
-        if manual and step and step.type.needs_person:
+    for index, each in enumerate(steps):
+        if manual and each and each.type.needs_person:
             message = "A manual run has no person, so this step has nothing to decide by."
-            yield Problem(at("/steps", index, "type"), "step.needs_person", message, step.type.id, "a batch trigger")
+            yield Problem(at("/steps", index, "type"), "step.needs_person", message, each.type.id, "a batch trigger")
 
 
 def _variable_problems(steps: Sequence[Step | None], variables: Sequence[Variable]) -> Iterator[Problem]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from typing import cast
 
 import pytest
 from alembic import command
@@ -12,7 +11,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Connection, Engine, NullPool, create_engine, text
 
-from aggregates.base import Event, decode, encode, fold
+from aggregates.base import Aggregate, Event, decode, encode, fold
 from engine.migrate import _config, migrate, pending
 from projections.outside import values_of
 from projections.tables import metadata
@@ -85,6 +84,10 @@ def test_who_was_woken_before_goes_on_with_the_chunk_that_did_so(empty: Engine) 
 PLANTED = "ann.planted@example.com"
 
 
+def collected(life: Aggregate) -> list[Event]:
+    return [event for event in life.collect_events() if isinstance(event, Event)]
+
+
 def older(number: int, event: Event) -> dict[str, object]:
     """An event as a version before wrote it: everything in its state."""
     topic, state = encode(event)
@@ -121,7 +124,7 @@ CONTENT_OF_THAT_TIME = {
 
 def test_what_older_versions_recorded_moves_outside_the_log_and_folds_to_the_same(empty: Engine) -> None:
     old = [life for life in lives() if life.KIND in {"workflow", "schedule", "batch_job", "refusal"}]
-    rows = [older(number, cast(Event, event)) for life in old for number, event in enumerate(life.collect_events())]
+    rows = [older(number, event) for life in old for number, event in enumerate(collected(life))]
     whole = text("SELECT originator_id, originator_version, topic, notification_id FROM log ORDER BY notification_id")
     with empty.begin() as connection:
         command.upgrade(_config(connection), "0007")

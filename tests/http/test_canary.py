@@ -32,9 +32,10 @@ class Caller:
     def __init__(self, door: Door) -> None:
         self.door = door
 
-    def post(self, path: str, body: Any = None, status: int | None = None, method: str = "POST", **headers: str) -> Any:
-        named = {name.replace("_", "-"): value for name, value in headers.items()}
-        answer = self.door.client.request(method, f"/api/v1{path}", json=body, headers=named)
+    def post(
+        self, path: str, body: Any = None, status: int | None = None, method: str = "POST", headers: Any = None
+    ) -> Any:
+        answer = self.door.client.request(method, f"/api/v1{path}", json=body, headers=headers)
         assert answer.status_code == status if status else answer.is_success, answer.text
         self.door.catch_up()
         return answer.json()
@@ -86,7 +87,7 @@ def authored(caller: Caller) -> str:
     id = created["workflow_id"]
     edit = {"version": created["version"], "name": PLANTED["edited-name"], "description": PLANTED["edited-description"]}
     caller.post(f"/workflows/{id}", edit, method="PATCH")
-    caller.post(f"/workflows/{id}/activate", Idempotency_Key=ASCII["activate-key"])
+    caller.post(f"/workflows/{id}/activate", headers={"Idempotency-Key": ASCII["activate-key"]})
     caller.post(f"/workflows/{id}/simulate", {"variables": {"offer": PLANTED["simulate-variable"]}})
     return str(id)
 
@@ -105,16 +106,17 @@ def ran(caller: Caller, id: str) -> None:
     variables = {"variables": {"offer": PLANTED["run-variable"]}}
     count = {"acknowledged_affected_count": 2, **variables}
     held = [
-        caller.post(f"/workflows/{id}/run-batch", count, Idempotency_Key=f"{ASCII['run-key']} {n}") for n in range(2)
+        caller.post(f"/workflows/{id}/run-batch", count, headers={"Idempotency-Key": f"{ASCII['run-key']} {n}"})
+        for n in range(2)
     ]
     first, second = (job["batch_job_id"] for job in held)
-    approver: dict[str, Any] = bearer(caller.door.key(scopes=sorted(SCOPES)))
+    approver = bearer(caller.door.key(scopes=sorted(SCOPES)))
     approval = {"acknowledged_affected_count": 2, "note": PLANTED["approve-note"]}
-    caller.post(f"/batch-jobs/{first}/approve", approval, **approver)
-    caller.post(f"/batch-jobs/{second}/reject", {"reason": PLANTED["reject-reason"]}, **approver)
+    caller.post(f"/batch-jobs/{first}/approve", approval, headers=approver)
+    caller.post(f"/batch-jobs/{second}/reject", {"reason": PLANTED["reject-reason"]}, headers=approver)
     enrol(caller.door.system, UUID(first))
     decision = {"decision": "approved", "note": PLANTED["decide-note"]}
-    caller.post(f"/batch-jobs/{first}/steps/ask/decide", decision, **approver)
+    caller.post(f"/batch-jobs/{first}/steps/ask/decide", decision, headers=approver)
     caller.post(f"/batch-jobs/{first}/pause", {"reason": PLANTED["pause-note"]})
     caller.post(f"/batch-jobs/{first}/cancel", {"reason": PLANTED["cancel-reason"]})
 
@@ -143,7 +145,7 @@ def beside(caller: Caller) -> None:
 
 def refused(caller: Caller, id: str) -> None:
     body = {"acknowledged_affected_count": 7, "variables": {"offer": PLANTED["refused-variable"]}}
-    caller.post(f"/workflows/{id}/run-batch", body, 409, **{"Idempotency-Key": ASCII["header"]})
+    caller.post(f"/workflows/{id}/run-batch", body, 409, headers={"Idempotency-Key": ASCII["header"]})
     unknown = "00000000-0000-0000-0000-00000000000a"
     caller.post(f"/batch-jobs/{unknown}/cancel", {"reason": PLANTED["refused-reason"]}, 404)
 

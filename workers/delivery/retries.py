@@ -7,9 +7,11 @@ arrived. The last is repeated with the same idempotency key, unless the step say
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 from uuid import UUID
+
+from aggregates.secrets import NONE_IN_USE, SecretsInUse
 
 QUICK_TRIES = 3
 """Tries in one call, the first included. Later ones are the business of whoever calls again."""
@@ -25,12 +27,16 @@ ERROR_LIMIT = 200
 
 @dataclass(frozen=True, slots=True)
 class Outgoing:
-    """One effect to make. `request` is what the step's `Deliver` rendered to; `attempt` counts from 1."""
+    """One effect to make. `request` is what the step's `Deliver` rendered to; `attempt` counts from 1.
+
+    `secrets` are in the request, which is therefore never shown.
+    """
 
     effect_id: UUID
     channel: str
-    request: Mapping[str, Any]
+    request: Mapping[str, Any] = field(repr=False)
     attempt: int = 1
+    secrets: SecretsInUse = NONE_IN_USE
 
     @property
     def holds(self) -> bool:
