@@ -22,6 +22,7 @@ from commands.confirm import (
     claims_for,
     job_for,
     merged,
+    refuse_elsewhere,
     size,
 )
 from commands.context import Accepted, Context
@@ -93,6 +94,7 @@ class CancelBatchJob:
 def size_audience(command: SizeAudience, ctx: Context) -> Accepted:
     workflow = ctx.store.load(Workflow, command.workflow_id, ctx.meta)
     definition, audience = batch_definition(workflow)
+    refuse_elsewhere(ctx, definition)
     variables = merged(definition, command.variables)
     sizing = size(ctx, definition, audience, shown=True)
     claims = claims_for(ctx, workflow, audience, variables, Kept(sizing.affected, sizing.fingerprint))
@@ -112,6 +114,7 @@ def size_audience(command: SizeAudience, ctx: Context) -> Accepted:
         "everyone": sizing.everyone,
         "missing_variables": dict(sizing.missing_variables),
         "sample": [dict(person) for person in sizing.sample],
+        **sends_answer(definition, claims["count"]),
         "send_mode": ctx.policy.send_mode,
         "policy": ctx.policy.as_data(),
         "confirm_token": ctx.tokens.sign(claims),
@@ -166,6 +169,19 @@ def run_batch(command: RunBatch, ctx: Context) -> Accepted:
         meta=ctx.meta,
     )
     return job_answer(job, ctx.store.save(job))
+
+
+def sends_answer(definition: Definition, people: int) -> dict[str, Any]:
+    """What of a sizing is about messages: the most that one person gets, by step type and in all, and in words."""
+    sends = definition.sends
+    by_type = dict(sends.by_type)
+    kinds = ", ".join(f"{count} {type}" for type, count in by_type.items())
+    told = f"{people:,} people"
+    if kinds:
+        told += f", at most {sends.per_person} messages each ({kinds})"
+    if sends.beyond:
+        told += ", and whoever the receiver tells"
+    return {"deliveries": by_type, "per_person": sends.per_person or 0, "reaches": f"{told}."}
 
 
 def held_until(ctx: Context) -> datetime:

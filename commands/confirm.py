@@ -76,6 +76,16 @@ def merged(definition: Definition, variables: Mapping[str, Any]) -> dict[str, An
     return result
 
 
+def refuse_elsewhere(ctx: Context, definition: Definition) -> None:
+    """Refuse content whose emails would go where the policy lets none go, or that sends one person too much.
+
+    It was saved before the rule, or under another policy; the sender compares once more.
+    """
+    problems = definition.sending_problems(ctx.policy)
+    if problems:
+        raise invalid("workflow.invalid", problems)
+
+
 def size(ctx: Context, definition: Definition, audience: Audience, *, shown: bool) -> Sizing:
     """Ask the one sizing query, after the conditions have been checked against the cohorts of today.
 
@@ -134,6 +144,7 @@ def acknowledge(
     known already, asked for instead of whoever matches now; a token that buys a job may have kept its own.
     """
     definition, audience = batch_definition(workflow, active=True)
+    refuse_elsewhere(ctx, definition)
     merged_variables = merged(definition, variables)
     _is_count(count)
     claims = ctx.tokens.open(token) if token else None
@@ -177,6 +188,7 @@ def standing(
 def covered(ctx: Context, workflow: Workflow, approval: StandingApproval, variables: Mapping[str, Any]) -> Acknowledged:
     """What a standing approval allows at this instant; what goes beyond it, or beyond the policy, is held."""
     definition, audience = batch_definition(workflow)
+    refuse_elsewhere(ctx, definition)
     merged_variables = merged(definition, variables)
     sized = _sized_now(ctx, definition, audience)
     if sized.count == 0:

@@ -15,8 +15,8 @@ from aggregates.batch_job.aggregate import BatchJob
 from aggregates.errors import DomainError
 from aggregates.values import digest
 from aggregates.workflow.aggregate import Workflow
-from commands.batch_job import held_until, job_answer
-from commands.confirm import Kept, acknowledge, batch_definition, bought_job, claims_for
+from commands.batch_job import held_until, job_answer, sends_answer
+from commands.confirm import Kept, acknowledge, batch_definition, bought_job, claims_for, refuse_elsewhere
 from commands.context import Accepted, Context
 
 
@@ -40,7 +40,8 @@ def size_failed(command: SizeFailed, ctx: Context) -> Accepted:
     old = ctx.store.load(BatchJob, command.batch_job_id, ctx.meta)
     old.has_ended()
     workflow = ctx.store.load(Workflow, old.workflow_id, ctx.meta)
-    _, audience = batch_definition(workflow)
+    definition, audience = batch_definition(workflow)
+    refuse_elsewhere(ctx, definition)
     failed = _failed(ctx, old)
     claims = claims_for(ctx, workflow, audience, old.variables, failed)
     data = {
@@ -50,6 +51,7 @@ def size_failed(command: SizeFailed, ctx: Context) -> Accepted:
         "workflow_status": workflow.status,
         "affected": failed.count,
         "left": dict(ctx.people.left_since(old.id)),
+        **sends_answer(definition, failed.count),
         "limit": ctx.policy.max_audience,
         "send_mode": ctx.policy.send_mode,
         "policy": ctx.policy.as_data(),

@@ -13,6 +13,7 @@ from aggregates.shape import json_problems
 from aggregates.values import NAME_LIMIT
 from aggregates.workflow.aggregate import Workflow
 from aggregates.workflow.definition import Definition
+from aggregates.workflow.sending import sending_problems
 from aggregates.workflow.triggers import BatchTrigger, parse_trigger
 from commands.context import Accepted, Context
 from commands.due import CHANGED
@@ -115,7 +116,8 @@ def edit(command: EditWorkflow, ctx: Context) -> Accepted:
 def enable(command: EnableWorkflow, ctx: Context) -> Accepted:
     workflow = ctx.store.load(Workflow, command.workflow_id, ctx.meta)
     definition, problems = Definition.parse(workflow.content)
-    problems = [*problems, *_cohort_problems(ctx, workflow.content, definition)]
+    problems += _cohort_problems(ctx, workflow.content, definition)
+    problems += sending_problems(workflow.content, ctx.policy)
     if workflow.status == "draft" and _errors(problems):
         raise invalid("workflow.invalid", problems)
     workflow.enable(definition, meta=ctx.meta)
@@ -181,10 +183,10 @@ def _checked(ctx: Context, name: Any, description: Any, content: dict[str, Any])
     """
     strict = ctx.meta.principal.source != "web"
     definition, findings = Definition.parse(content, strict=strict)
-    cohorts = _cohort_problems(ctx, content, definition)
+    further = [*_cohort_problems(ctx, content, definition), *sending_problems(content, ctx.policy)]
     if not strict:
-        cohorts = [replace(problem, severity="warning") for problem in cohorts]
-    findings = [*findings, *cohorts]
+        further = [replace(problem, severity="warning") for problem in further]
+    findings = [*findings, *further]
     problems = [*_text_problems(name, description), *_errors(findings)]
     if problems:
         raise invalid("workflow.invalid", problems)

@@ -19,6 +19,7 @@ SIZING = (
     Column("failed", "affected", right=True),
     Column("opted out since", lambda sizing: sizing["left"]["opted_out"], right=True),
     Column("erased since", lambda sizing: sizing["left"]["erased"], right=True),
+    Column("reaches", "reaches"),
     Column("limit", "limit", right=True),
     Column("send mode", "send_mode"),
     Column("expires at", "expires_at"),
