@@ -22,11 +22,11 @@ from commands.confirm import (
     claims_for,
     job_for,
     merged,
-    refuse_elsewhere,
     size,
 )
 from commands.context import Accepted, Context
 from commands.notes import checked_note
+from commands.sends import refuse_elsewhere, sends_answer
 
 EXPLAINED_AT_ONCE = 100
 """Most excluded people in one answer."""
@@ -171,19 +171,6 @@ def run_batch(command: RunBatch, ctx: Context) -> Accepted:
     return job_answer(job, ctx.store.save(job))
 
 
-def sends_answer(definition: Definition, people: int) -> dict[str, Any]:
-    """What of a sizing is about messages: the most that one person gets, by step type and in all, and in words."""
-    sends = definition.sends
-    by_type = dict(sends.by_type)
-    kinds = ", ".join(f"{count} {type}" for type, count in by_type.items())
-    told = f"{people:,} people"
-    if kinds:
-        told += f", at most {sends.per_person} messages each ({kinds})"
-    if sends.beyond:
-        told += ", and whoever the receiver tells"
-    return {"deliveries": by_type, "per_person": sends.per_person or 0, "reaches": f"{told}."}
-
-
 def held_until(ctx: Context) -> datetime:
     """When a job that is held now is given up."""
     return ctx.meta.now + timedelta(hours=ctx.policy.approval_hours)
@@ -192,7 +179,7 @@ def held_until(ctx: Context) -> datetime:
 def pause(command: PauseBatchJob, ctx: Context) -> Accepted:
     job = ctx.store.load(BatchJob, command.batch_job_id, ctx.meta)
     job.pause(reason=checked_note(command.reason, at="/reason", required=True), meta=ctx.meta)
-    return job_answer(job, ctx.store.save(job))
+    return job_answer(job, ctx.store.save(job), reached=ctx.ledger.reached(job.id))
 
 
 def resume(command: ResumeBatchJob, ctx: Context) -> Accepted:
@@ -203,13 +190,13 @@ def resume(command: ResumeBatchJob, ctx: Context) -> Accepted:
     if job.status == "paused" and workflow.status != "active":
         raise DomainError("workflow.not_active", details={"status": workflow.status})
     job.resume(meta=ctx.meta)
-    return job_answer(job, ctx.store.save(job))
+    return job_answer(job, ctx.store.save(job), reached=ctx.ledger.reached(job.id))
 
 
 def cancel(command: CancelBatchJob, ctx: Context) -> Accepted:
     job = ctx.store.load(BatchJob, command.batch_job_id, ctx.meta)
     job.request_cancel(reason=checked_note(command.reason, at="/reason"), meta=ctx.meta)
-    return job_answer(job, ctx.store.save(job))
+    return job_answer(job, ctx.store.save(job), reached=ctx.ledger.reached(job.id))
 
 
 def _keep(
@@ -237,8 +224,8 @@ def _digest(command: RunBatch, ctx: Context) -> str:
     return digest(parts)
 
 
-def job_answer(job: BatchJob, position: int) -> Accepted:
-    """What every command about a job tells of it."""
+def job_answer(job: BatchJob, position: int, *, reached: int | None = None) -> Accepted:
+    """What every command about a job tells of it; `reached` is of this moment, else it is of the latest milestone."""
     data: dict[str, Any] = {
         "batch_job_id": str(job.id),
         "workflow_id": str(job.workflow_id),
@@ -247,6 +234,7 @@ def job_answer(job: BatchJob, position: int) -> Accepted:
         "acknowledged": job.acknowledged_count,
         "frozen": job.frozen,
         "send_mode": job.send_mode,
+        "reached": job.reached if reached is None else reached,
     }
     if job.status == "held" and job.due_at:
         data["held_until"] = job.due_at.isoformat()

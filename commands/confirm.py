@@ -21,6 +21,7 @@ from aggregates.values import Acknowledgement, Sizing, StandingApproval, digest
 from aggregates.workflow.aggregate import Workflow
 from aggregates.workflow.definition import Definition
 from commands.context import Context
+from commands.sends import refuse_elsewhere
 
 COUNT_LIMIT = 2**31 - 1
 
@@ -74,16 +75,6 @@ def merged(definition: Definition, variables: Mapping[str, Any]) -> dict[str, An
     if problems:
         raise invalid("variables.invalid", problems)
     return result
-
-
-def refuse_elsewhere(ctx: Context, definition: Definition) -> None:
-    """Refuse content whose emails would go where the policy lets none go, or that sends one person too much.
-
-    It was saved before the rule, or under another policy; the sender compares once more.
-    """
-    problems = definition.sending_problems(ctx.policy)
-    if problems:
-        raise invalid("workflow.invalid", problems)
 
 
 def size(ctx: Context, definition: Definition, audience: Audience, *, shown: bool) -> Sizing:

@@ -15,9 +15,10 @@ from aggregates.batch_job.aggregate import BatchJob
 from aggregates.errors import DomainError
 from aggregates.values import digest
 from aggregates.workflow.aggregate import Workflow
-from commands.batch_job import held_until, job_answer, sends_answer
-from commands.confirm import Kept, acknowledge, batch_definition, bought_job, claims_for, refuse_elsewhere
+from commands.batch_job import held_until, job_answer
+from commands.confirm import Kept, acknowledge, batch_definition, bought_job, claims_for
 from commands.context import Accepted, Context
+from commands.sends import refuse_elsewhere, sends_answer
 
 
 @dataclass(frozen=True)

@@ -13,9 +13,9 @@ from aggregates.values import NOBODY, digest, parse_run_id, run_id
 from aggregates.workflow.aggregate import Workflow
 from aggregates.workflow.definition import Definition
 from aggregates.workflow.triggers import ManualTrigger
-from commands.confirm import refuse_elsewhere
 from commands.context import Accepted, Context
 from commands.notes import checked_note
+from commands.sends import refuse_elsewhere
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,7 @@ from engine.keyring import Keyring
 from projections import cohorts, failed_runs, people, people_import, unknown_outcomes
 from projections.audience import Audiences
 from projections.run_cancelling import cancel_run, run_status
+from projections.run_rows import reached
 from projections.tables import frozen_sizings, jobs_at_work, manual_runs, projects, runs
 
 KEPT_AT_ONCE = 100
@@ -204,6 +205,9 @@ class LedgerPort:
         return unknown_outcomes.decide(
             self._connection, job_id, person_id, effect_id=effect_id, decision=decision, now=now
         )
+
+    def reached(self, job_id: UUID) -> int:
+        return reached(self._connection, job_id)
 
     def unknown_left(self, job_id: UUID) -> int:
         return unknown_outcomes.left(self._connection, job_id)

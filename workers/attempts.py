@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -14,6 +14,7 @@ from aggregates.values import run_id
 from aggregates.walk.entry import NONE_SET, RunVariables
 from engine.ids import derived_id
 from projections.people import records
+from projections.unknown_outcomes import CONFIRMED
 from workers import ledger
 
 # `was` tells what the row said before: 'started' means that an attempt was made whose outcome nobody knows, and
@@ -28,11 +29,12 @@ _ATTEMPT = text(
     "attempts = e.attempts + CASE e.state WHEN 'confirmed' THEN 0 ELSE 1 END, started_at = :now "
     "RETURNING e.id, e.attempts, (SELECT b.state FROM before b WHERE b.id = e.id) AS was"
 )
+_BEGUN = text("SELECT id FROM effects WHERE id = ANY (CAST(:ids AS uuid[])) AND state = 'started'")
 
 
 @dataclass(frozen=True)
 class Effect:
-    """One person's effect at one step; `id` is the same on every try."""
+    """One person's effect at one step; `id` is the same on every try. `reached`: by this or another effect."""
 
     id: UUID
     person_id: int
@@ -40,6 +42,12 @@ class Effect:
     variables: RunVariables = NONE_SET
     attempts: int = 0
     was: str | None = None
+    reached: bool = False
+
+    @property
+    def may_have_arrived(self) -> bool:
+        """Whether an earlier attempt may have: it was begun and its outcome recorded by nobody, or a person said so."""
+        return self.was in {"started", CONFIRMED}
 
 
 @dataclass(frozen=True)
@@ -56,11 +64,27 @@ def effect_id(job_id: UUID, person_id: int, step_id: str) -> UUID:
     return derived_id("effect", run_id(job_id, person_id), step_id)
 
 
+def unrecorded(connection: Connection, job_id: UUID, standing: Iterable[Row[Any]]) -> set[int]:
+    """Those of these people for whom an attempt was begun at the step where they stand, whose outcome nobody knows.
+
+    Whoever asks has the chunk: nobody is at it any more.
+    """
+    ids = {effect_id(job_id, row.person_id, row.at_step): row.person_id for row in standing if row.at_step is not None}
+    begun = connection.execute(_BEGUN, {"ids": list(ids)}).scalars() if ids else ()
+    return {ids[id] for id in begun}
+
+
 def attempt(connection: Connection, job_id: UUID, standing: Sequence[Row[Any]], now: datetime) -> SubBatch:
     """Record an attempt for each of these people, who stand before an effect, in the caller's transaction."""
     effects = [
-        Effect(effect_id(job_id, r.person_id, r.at_step), r.person_id, r.at_step, ledger.saved_variables([r]))
-        for r in standing
+        Effect(
+            effect_id(job_id, row.person_id, row.at_step),
+            row.person_id,
+            row.at_step,
+            ledger.saved_variables([row]),
+            reached=row.reached,
+        )
+        for row in standing
     ]
     ids = [effect.person_id for effect in effects]
     if effects:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 from functools import cache
 from typing import Any
@@ -20,7 +20,7 @@ COUNTERS = ("delivered", "skipped", "failed", "exited", "waiting", "in_progress"
 _COUNT = text(
     "UPDATE chunks SET state = :state, delivered = delivered + :delivered, skipped = skipped + :skipped, "
     "failed = failed + :failed, exited = exited + :exited, waiting = waiting + :waiting, "
-    "in_progress = in_progress + :in_progress WHERE job_id = :job_id AND number = :number"
+    "in_progress = in_progress + :in_progress, reached = reached + :reached WHERE job_id = :job_id AND number = :number"
 )
 
 # Whoever is counted here may be reached. Of people who lie close together it is one walk along the index, where the
@@ -37,7 +37,7 @@ _UNREACHABLE = text(
     "WHERE e.id <> :nobody AND (p.id IS NULL OR p.opted_out_at IS NOT NULL OR x.person_id IS NOT NULL)"
 )
 _IN_PROGRESS = text(
-    "SELECT person_id, at_step, variables FROM runs WHERE job_id = :job_id AND status = 'in_progress' "
+    "SELECT person_id, at_step, variables, reached FROM runs WHERE job_id = :job_id AND status = 'in_progress' "
     "AND person_id = ANY (CAST(:ids AS bigint[])) AND resumed_by IS NOT DISTINCT FROM CAST(:resumed_by AS integer) "
     "ORDER BY person_id LIMIT :limit"
 )
@@ -64,14 +64,16 @@ FROM unnest(CAST(:ids AS bigint[]), CAST(:steps AS text[]){more}) AS e (id, step
 _RESUMED = """
 UPDATE runs AS r
 SET status = :status, reason = :reason, at_step = :at_step, wake_at = CAST(:wake_at AS timestamptz),
-    steps = r.steps || CAST(e.steps AS jsonb), updated_at = :now{change}
+    steps = r.steps || CAST(e.steps AS jsonb), updated_at = :now{change}{reached}
 FROM unnest(CAST(:ids AS bigint[]), CAST(:steps AS text[]){more}) AS e (id, steps{alias})
 WHERE r.job_id = :job_id AND r.person_id = e.id AND r.person_id = ANY (CAST(:ids AS bigint[]))
   AND r.status = 'in_progress'
 """
 
 # The column `variables` is written only where somebody has set one: as a constant, or by person.
-_UNTOUCHED = dict.fromkeys(("column", "value", "more", "alias", "change"), "")
+_UNTOUCHED = dict.fromkeys(("column", "value", "more", "alias", "change", "reached"), "")
+# And who was reached only where somebody was, for the first time.
+_REACHED = ", reached = r.reached OR r.person_id = ANY (CAST(:reached AS bigint[]))"
 _WRITTEN = {
     "untouched": _UNTOUCHED,
     "shared": {
@@ -99,32 +101,36 @@ def write_first(connection: Connection, job_id: UUID, entries: Iterable[Entry], 
         connection.execute(statement, {**_parameters(job_id, entry, now), **variables, "steps": steps})
 
 
-def write_again(connection: Connection, job_id: UUID, entries: Iterable[Entry], now: datetime) -> None:
-    """Move on people who have a row and are in progress.
+def write_again(
+    connection: Connection, job_id: UUID, entries: Iterable[Entry], now: datetime, reached: Collection[int] = ()
+) -> None:
+    """Move on people who have a row and are in progress; `reached` are those of them who were reached just now.
 
     RuntimeError if somebody else has moved one of them: what is counted then would be wrong for ever.
     """
     for entry in entries:
-        statement, variables = _with_variables(_RESUMED, entry)
+        statement, variables = _with_variables(_RESUMED, entry, reached=bool(reached))
         parameters = {**_parameters(job_id, entry, now), **variables, "steps": entry.steps()}
+        if reached:
+            parameters["reached"] = as_array(reached)
         moved = connection.execute(statement, parameters).rowcount
         if moved != len(entry.ids):
             raise RuntimeError(f"{len(entry.ids) - moved} runs of job {job_id} were moved by somebody else")
 
 
-def _with_variables(statement: str, entry: Entry) -> tuple[TextClause, dict[str, Any]]:
+def _with_variables(statement: str, entry: Entry, *, reached: bool = False) -> tuple[TextClause, dict[str, Any]]:
     """A statement that writes what these people have set, if the ledger does not know it, and its parameter."""
     variables = entry.variables
     if not variables.unsaved:
-        return _filled(statement, "untouched"), {}
+        return _filled(statement, "untouched", reached), {}
     if not variables.own:
-        return _filled(statement, "shared"), {"variables": as_json(variables.common)}
-    return _filled(statement, "own"), {"variables": [as_json(variables.of(id)) for id in entry.ids]}
+        return _filled(statement, "shared", reached), {"variables": as_json(variables.common)}
+    return _filled(statement, "own", reached), {"variables": [as_json(variables.of(id)) for id in entry.ids]}
 
 
 @cache
-def _filled(statement: str, variables: str) -> TextClause:
-    return text(statement.format(**_WRITTEN[variables]))
+def _filled(statement: str, variables: str, reached: bool) -> TextClause:
+    return text(statement.format(**_WRITTEN[variables] | ({"reached": _REACHED} if reached else {})))
 
 
 def _parameters(job_id: UUID, entry: Entry, now: datetime) -> dict[str, Any]:
@@ -153,8 +159,8 @@ def as_array(ids: Iterable[int]) -> str:
 
 
 def count(connection: Connection, job_id: UUID, number: int, change: dict[str, int], state: str) -> None:
-    """Add to a chunk's counters and set its state."""
-    connection.execute(_COUNT, {"job_id": job_id, "number": number, "state": state, **change})
+    """Add to a chunk's counters and set its state. `change` names the counters, and `reached` if anybody was."""
+    connection.execute(_COUNT, {"job_id": job_id, "number": number, "state": state, "reached": 0, **change})
 
 
 def unreachable(connection: Connection, job_id: UUID, ids: Sequence[int]) -> dict[int, str]:

@@ -171,9 +171,15 @@ class Sender:
             )
         walk = Walk(job.route, self._world(connection, job.project_id), now)
         entries = self._settled(job, effects, outcomes, walk, now)
-        ledger.write_again(connection, job.id, entries, now)
+        reached = {
+            effect.person_id
+            for effect in effects
+            if not effect.reached and (outcomes[effect.id].arrived or effect.may_have_arrived)
+        }
+        ledger.write_again(connection, job.id, entries, now, reached)
         change = ledger.tally(entries)
         change["in_progress"] -= sum(change.values())
+        change["reached"] = len(reached)
         standing = ledger.in_progress(connection, job.id, chunk, FLUSH)
         ledger.count(connection, job.id, chunk.number, change, "sending" if standing else "done")
         return standing, self._trips(connection, job, outcomes.values())

@@ -231,7 +231,11 @@ class BatchJobAccepted(Accepted):
     send_mode: str
     held_until: Annotated[datetime | None, Field(description="When a held job is given up.")] = None
     retry_of: Annotated[UUID | None, Field(description="The job whose failed runs these people had.")] = None
-    counts: Annotated[dict[str, int] | None, Field(description="Who had been reached already, once it runs.")] = None
+    reached: Annotated[
+        int | None,
+        Field(description="How many were reached already, or may have been; null if an older version did not count."),
+    ]
+    counts: Annotated[dict[str, int] | None, Field(description="Where its people are, once it runs.")] = None
 
 
 class ImportAnswer(Accepted):
