@@ -3,6 +3,7 @@
 base        Principal, Meta, and the roots of events and aggregates
 errors      DomainError and the whole catalogue of codes
 values      Condition, Audience, Variables, Acknowledgement: parsed once, then the type is the proof
+address     the one form in which two e-mail addresses are the same or not
 policy      Policy and the Limits that narrow it
 recurrence  Recurrence: what a schedule repeats
 templates   Liquid texts whose needs are known before they are rendered (liquid: in which bounds)

@@ -22,11 +22,12 @@ from commands.confirm import (
     claims_for,
     job_for,
     merged,
+    sendable_definition,
     size,
 )
 from commands.context import Accepted, Context
 from commands.notes import checked_note
-from commands.sends import refuse_elsewhere, sends_answer
+from commands.sends import sends_answer
 
 EXPLAINED_AT_ONCE = 100
 """Most excluded people in one answer."""
@@ -93,8 +94,7 @@ class CancelBatchJob:
 
 def size_audience(command: SizeAudience, ctx: Context) -> Accepted:
     workflow = ctx.store.load(Workflow, command.workflow_id, ctx.meta)
-    definition, audience = batch_definition(workflow)
-    refuse_elsewhere(ctx, definition)
+    definition, audience = sendable_definition(ctx, workflow)
     variables = merged(definition, command.variables)
     sizing = size(ctx, definition, audience, shown=True)
     claims = claims_for(ctx, workflow, audience, variables, Kept(sizing.affected, sizing.fingerprint))

@@ -69,6 +69,13 @@ def batch_definition(workflow: Workflow, *, active: bool = False) -> tuple[Defin
     return definition, definition.audience
 
 
+def sendable_definition(ctx: Context, workflow: Workflow, *, active: bool = False) -> tuple[Definition, Audience]:
+    """The same, refused also when the policy does not allow what it sends."""
+    definition, audience = batch_definition(workflow, active=active)
+    refuse_elsewhere(ctx, definition)
+    return definition, audience
+
+
 def merged(definition: Definition, variables: Mapping[str, Any]) -> dict[str, Any]:
     """Workflow defaults overlaid by what the caller gives; refused with every problem."""
     result, problems = definition.merge_variables(variables)
@@ -134,8 +141,7 @@ def acknowledge(
     What the token `buys` gets its id; where it buys no stream of its own, it is spent here. `kept` are people who are
     known already, asked for instead of whoever matches now; a token that buys a job may have kept its own.
     """
-    definition, audience = batch_definition(workflow, active=True)
-    refuse_elsewhere(ctx, definition)
+    definition, audience = sendable_definition(ctx, workflow, active=True)
     merged_variables = merged(definition, variables)
     _is_count(count)
     claims = ctx.tokens.open(token) if token else None
@@ -178,8 +184,7 @@ def standing(
 
 def covered(ctx: Context, workflow: Workflow, approval: StandingApproval, variables: Mapping[str, Any]) -> Acknowledged:
     """What a standing approval allows at this instant; what goes beyond it, or beyond the policy, is held."""
-    definition, audience = batch_definition(workflow)
-    refuse_elsewhere(ctx, definition)
+    definition, audience = sendable_definition(ctx, workflow)
     merged_variables = merged(definition, variables)
     sized = _sized_now(ctx, definition, audience)
     if sized.count == 0:
@@ -229,19 +234,9 @@ def _bound(ctx: Context, workflow: Workflow, conditions: str, variables: Mapping
 
 def _is_count(count: Any) -> None:
     if isinstance(count, bool) or not isinstance(count, int) or not 0 <= count <= COUNT_LIMIT:
-        raise invalid(
-            "request.invalid",
-            [
-                Problem(
-                    "/acknowledged_affected_count",
-                    "field.invalid",
-                    "The count that a human confirmed.",
-                    None,
-                    "integer",
-                    1234,
-                )
-            ],
-        )
+        message = "The count that a human confirmed."
+        problem = Problem("/acknowledged_affected_count", "field.invalid", message, None, "integer", 1234)
+        raise invalid("request.invalid", [problem])
 
 
 def _no_drift(sized: Kept, count: int, fingerprint: str | None, kept: Kept | None) -> None:

@@ -16,9 +16,9 @@ from aggregates.errors import DomainError
 from aggregates.values import digest
 from aggregates.workflow.aggregate import Workflow
 from commands.batch_job import held_until, job_answer
-from commands.confirm import Kept, acknowledge, batch_definition, bought_job, claims_for
+from commands.confirm import Kept, acknowledge, bought_job, claims_for, sendable_definition
 from commands.context import Accepted, Context
-from commands.sends import refuse_elsewhere, sends_answer
+from commands.sends import sends_answer
 
 
 @dataclass(frozen=True)
@@ -41,8 +41,7 @@ def size_failed(command: SizeFailed, ctx: Context) -> Accepted:
     old = ctx.store.load(BatchJob, command.batch_job_id, ctx.meta)
     old.has_ended()
     workflow = ctx.store.load(Workflow, old.workflow_id, ctx.meta)
-    definition, audience = batch_definition(workflow)
-    refuse_elsewhere(ctx, definition)
+    definition, audience = sendable_definition(ctx, workflow)
     failed = _failed(ctx, old)
     claims = claims_for(ctx, workflow, audience, old.variables, failed)
     data = {

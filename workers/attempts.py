@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -51,12 +51,22 @@ class Effect:
 
 
 @dataclass(frozen=True)
+class Addressed:
+    """Where each email goes, who is skipped, and whose effect fails; each by person, the latter two with the reason."""
+
+    to: dict[int, str] = field(default_factory=dict)
+    skipped: dict[int, str] = field(default_factory=dict)
+    failed: dict[int, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class SubBatch:
     """The effects that are made together, what templates may see of their people, and who may not be reached."""
 
     effects: Sequence[Effect]
     people: dict[int, dict[str, Any]]
     gone: dict[int, str]
+    addressed: Addressed = field(default_factory=Addressed)
 
 
 def effect_id(job_id: UUID, person_id: int, step_id: str) -> UUID:

@@ -45,7 +45,7 @@ _LEAVE_SLOT = text("SELECT pg_advisory_unlock(hashtextextended(:job, :slot))")
 
 # The job's status is read in the statement that leases, so a pause or cancel that was committed before is seen.
 _LEASE = text(
-    "SELECT c.number, c.person_ids, c.size, c.state FROM chunks c WHERE c.job_id = :job_id "
+    "SELECT c.number, c.person_ids, c.address_marks, c.size, c.state FROM chunks c WHERE c.job_id = :job_id "
     "AND (c.state = 'ready' OR (c.state = 'sending' AND c.leased_until < now() "
     "AND NOT EXISTS (SELECT 1 FROM sending_pace p "
     "WHERE p.job_id = c.job_id AND p.free_at > now() + make_interval(secs => :patience)))) "
@@ -120,7 +120,8 @@ class Fanout:
         fresh = chunk.state == "ready" and chunk.size > 0
         if fresh:
             entries = self._enter(connection, job, walk, chunk.person_ids)
-            ledger.write_first(connection, job.id, entries, now)
+            marks = dict(zip(chunk.person_ids, chunk.address_marks, strict=True)) if chunk.address_marks else {}
+            ledger.write_first(connection, job.id, entries, now, marks)
         else:
             entries, reached = self._go_on(connection, job, walk, chunk)
             ledger.write_again(connection, job.id, entries, now, reached)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from functools import cache
 from typing import Any
@@ -48,15 +48,17 @@ _ASKED = text(
 )
 
 _CONSTANT = """
-INSERT INTO runs (job_id, person_id, status, reason, at_step, wake_at, steps, updated_at{column})
-SELECT :job_id, id, :status, :reason, :at_step, CAST(:wake_at AS timestamptz), CAST(:steps AS jsonb), :now{value}
-FROM unnest(CAST(:ids AS bigint[])) AS id
+INSERT INTO runs (job_id, person_id, status, reason, at_step, wake_at, steps, updated_at{column}{mark_column})
+SELECT :job_id, e.id, :status, :reason, :at_step, CAST(:wake_at AS timestamptz), CAST(:steps AS jsonb), :now{value}
+       {mark}
+FROM unnest(CAST(:ids AS bigint[]){marks}) AS e (id{mark_alias})
 """
 
 _EACH = """
-INSERT INTO runs (job_id, person_id, status, reason, at_step, wake_at, steps, updated_at{column})
+INSERT INTO runs (job_id, person_id, status, reason, at_step, wake_at, steps, updated_at{column}{mark_column})
 SELECT :job_id, e.id, :status, :reason, :at_step, CAST(:wake_at AS timestamptz), CAST(e.steps AS jsonb), :now{value}
-FROM unnest(CAST(:ids AS bigint[]), CAST(:steps AS text[]){more}) AS e (id, steps{alias})
+       {mark}
+FROM unnest(CAST(:ids AS bigint[]), CAST(:steps AS text[]){more}{marks}) AS e (id, steps{alias}{mark_alias})
 """
 
 # The ids are told twice: a planner that has not met the job's rows yet would join all of them to these few people, and
@@ -71,9 +73,16 @@ WHERE r.job_id = :job_id AND r.person_id = e.id AND r.person_id = ANY (CAST(:ids
 """
 
 # The column `variables` is written only where somebody has set one: as a constant, or by person.
-_UNTOUCHED = dict.fromkeys(("column", "value", "more", "alias", "change", "reached"), "")
-# And who was reached only where somebody was, for the first time.
-_REACHED = ", reached = r.reached OR r.person_id = ANY (CAST(:reached AS bigint[]))"
+_UNTOUCHED = dict.fromkeys(("column", "value", "more", "alias", "change"), "")
+# Who was reached is written only where somebody was, for the first time; marks of addresses only where there are some.
+_REACHED = {"reached": ", reached = r.reached OR r.person_id = ANY (CAST(:reached AS bigint[]))"}
+_MARKED = {
+    "mark_column": ", address_mark",
+    "mark": ", e.address_mark",
+    "marks": ", CAST(:marks AS bigint[])",
+    "mark_alias": ", address_mark",
+}
+_BARE = dict.fromkeys((*_REACHED, *_MARKED), "")
 _WRITTEN = {
     "untouched": _UNTOUCHED,
     "shared": {
@@ -92,13 +101,21 @@ _WRITTEN = {
 }
 
 
-def write_first(connection: Connection, job_id: UUID, entries: Iterable[Entry], now: datetime) -> None:
-    """One row each for people who had none; a second row for a person is impossible by the primary key."""
+def write_first(
+    connection: Connection, job_id: UUID, entries: Iterable[Entry], now: datetime, marks: Mapping[int, int | None]
+) -> None:
+    """One row each for people who had none; a second row for a person is impossible by the primary key.
+
+    `marks` stand for the confirmed addresses, by person; empty where the job sends no email.
+    """
     for entry in entries:
         by_person = bool(entry.own or entry.variables.own)
-        statement, variables = _with_variables(_EACH if by_person else _CONSTANT, entry)
+        statement, variables = _with_variables(_EACH if by_person else _CONSTANT, entry, marked=bool(marks))
         steps = entry.steps() if by_person else json.dumps(entry.trace)
-        connection.execute(statement, {**_parameters(job_id, entry, now), **variables, "steps": steps})
+        parameters = {**_parameters(job_id, entry, now), **variables, "steps": steps}
+        if marks:
+            parameters["marks"] = as_array("NULL" if (mark := marks[id]) is None else mark for id in entry.ids)
+        connection.execute(statement, parameters)
 
 
 def write_again(
@@ -118,19 +135,23 @@ def write_again(
             raise RuntimeError(f"{len(entry.ids) - moved} runs of job {job_id} were moved by somebody else")
 
 
-def _with_variables(statement: str, entry: Entry, *, reached: bool = False) -> tuple[TextClause, dict[str, Any]]:
-    """A statement that writes what these people have set, if the ledger does not know it, and its parameter."""
+def _with_variables(statement: str, entry: Entry, **more: bool) -> tuple[TextClause, dict[str, Any]]:
+    """A statement that writes what these people have set, if the ledger does not know it, and its parameter.
+
+    `reached` and `marked` say what else it writes.
+    """
     variables = entry.variables
     if not variables.unsaved:
-        return _filled(statement, "untouched", reached), {}
+        return _filled(statement, "untouched", **more), {}
     if not variables.own:
-        return _filled(statement, "shared", reached), {"variables": as_json(variables.common)}
-    return _filled(statement, "own", reached), {"variables": [as_json(variables.of(id)) for id in entry.ids]}
+        return _filled(statement, "shared", **more), {"variables": as_json(variables.common)}
+    return _filled(statement, "own", **more), {"variables": [as_json(variables.of(id)) for id in entry.ids]}
 
 
 @cache
-def _filled(statement: str, variables: str, reached: bool) -> TextClause:
-    return text(statement.format(**_WRITTEN[variables] | ({"reached": _REACHED} if reached else {})))
+def _filled(statement: str, variables: str, *, reached: bool = False, marked: bool = False) -> TextClause:
+    more = _BARE | (_REACHED if reached else {}) | (_MARKED if marked else {})
+    return text(statement.format(**_WRITTEN[variables], **more))
 
 
 def _parameters(job_id: UUID, entry: Entry, now: datetime) -> dict[str, Any]:
@@ -153,8 +174,8 @@ def tally(entries: Iterable[Entry]) -> dict[str, int]:
     return counts
 
 
-def as_array(ids: Iterable[int]) -> str:
-    """Ids as PostgreSQL reads an array; the driver would look at each of them on its own, at many times the cost."""
+def as_array(ids: Iterable[int | str]) -> str:
+    """Numbers as PostgreSQL reads an array; the driver would look at each of them, at many times the cost."""
     return "{" + ",".join(map(str, ids)) + "}"
 
 

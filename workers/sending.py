@@ -32,6 +32,7 @@ from workers.delivery import Deliveries, Outcome, Outgoing
 from workers.jobs import WorkingJob
 from workers.leases import Lease
 from workers.pace import take_turn
+from workers.recipients import addressed
 
 FLUSH = 25
 """Effects between two records of outcomes: at most so many are repeated after a crash."""
@@ -120,7 +121,9 @@ class Sender:
         return wait
 
     def _attempt(self, connection: Connection, job: WorkingJob, standing: Sequence[Row[Any]]) -> SubBatch:
-        return attempt(connection, job.id, standing, self._system.clock.now())
+        batch = attempt(connection, job.id, standing, self._system.clock.now())
+        plans = {step: self._plan(job, step) for step in {effect.step_id for effect in batch.effects}}
+        return replace(batch, addressed=addressed(connection, self._system, job, batch.effects, plans))
 
     def _carry_out(self, job: WorkingJob, batch: SubBatch) -> dict[UUID, Outcome]:
         """Make the effects, outside of any transaction. Everybody gets an outcome."""
@@ -128,20 +131,21 @@ class Sender:
         outgoing: list[Outgoing] = []
         for effect in batch.effects:
             plan = self._plan(job, effect.step_id)
-            if effect.person_id in batch.gone:
-                outcomes[effect.id] = Outcome(effect.id, "skipped", error=batch.gone[effect.person_id])
-            elif effect.was == CONFIRMED:
-                outcomes[effect.id] = Outcome(effect.id, "succeeded", error="outcome_decided")
-            elif effect.was == "started" and plan.on_unknown == "hold":
-                outcomes[effect.id] = Outcome(effect.id, "unknown", error=OUTCOME_UNKNOWN)
-            else:
-                person = {effect.person_id: batch.people[effect.person_id]}
-                rendered, _ = render(job.route, person, plan.request, effect.variables)
-                if effect.person_id in rendered:
-                    request = rendered[effect.person_id]
-                    outgoing.append(Outgoing(effect.id, plan.channel, request, effect.attempts))
-                else:
-                    outcomes[effect.id] = Outcome(effect.id, "failed", error="template.failed")
+            outcome = _without_sending(effect, plan, batch)
+            if outcome is not None:
+                outcomes[effect.id] = outcome
+                continue
+            rendered, _ = render(
+                job.route, {effect.person_id: batch.people[effect.person_id]}, plan.request, effect.variables
+            )
+            if effect.person_id not in rendered:
+                outcomes[effect.id] = Outcome(effect.id, "failed", error="template.failed")
+                continue
+            request = rendered[effect.person_id]
+            if plan.channel == "email":
+                # The address that was compared, whatever a template would make of it now.
+                request = {**request, "to": batch.addressed.to[effect.person_id]}
+            outgoing.append(Outgoing(effect.id, plan.channel, request, effect.attempts))
         for outcome in self._deliveries.send_many(outgoing):
             outcomes[outcome.effect_id] = outcome
         return outcomes
@@ -229,6 +233,22 @@ class Sender:
         plan = job.route.plan(step_id, self._system.clock.now())
         assert isinstance(plan, Deliver), f"nobody stands before {step_id} without an effect to make"
         return plan
+
+
+def _without_sending(effect: Effect, plan: Deliver, batch: SubBatch) -> Outcome | None:
+    """What comes of an effect that is not made now; None for one that is."""
+    person_id, addressed = effect.person_id, batch.addressed
+    if person_id in batch.gone:
+        return Outcome(effect.id, "skipped", error=batch.gone[person_id])
+    if effect.was == CONFIRMED:
+        return Outcome(effect.id, "succeeded", error="outcome_decided")
+    if effect.was == "started" and plan.on_unknown == "hold":
+        return Outcome(effect.id, "unknown", error=OUTCOME_UNKNOWN)
+    if person_id in addressed.skipped:
+        return Outcome(effect.id, "skipped", error=addressed.skipped[person_id])
+    if person_id in addressed.failed:
+        return Outcome(effect.id, "failed", error=addressed.failed[person_id], tries=0)
+    return None
 
 
 def _at_once(job: WorkingJob) -> int:
