@@ -2,6 +2,8 @@
 
 base        Principal, Meta, and the roots of events and aggregates
 errors      DomainError and the whole catalogue of codes
+address     the one form of an e-mail address
+reach       whom a workflow may reach, whatever its conditions say
 values      Condition, Audience, Variables, Acknowledgement: parsed once, then the type is the proof
 address     the one form in which two e-mail addresses are the same or not
 policy      Policy and the Limits that narrow it

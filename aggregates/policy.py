@@ -13,6 +13,7 @@ from typing import Any
 
 from aggregates.address import normalised
 from aggregates.errors import Problem
+from aggregates.reach import PerPerson, strictest
 
 LARGEST = 10**9
 """The highest number that a limit may be."""
@@ -39,7 +40,8 @@ class Limits:
     """What a project or a key narrows; None leaves it as it stands above.
 
     `max_growth` is a share (0.1 is ten per cent), intervals are in minutes, audiences in people. `max_sends` counts
-    sending steps on one path, `notify_addresses` are normalised addresses.
+    sending steps on one path, `notify_addresses` are normalised addresses, `per_person` is how many messages one person
+    may get in how many days.
     """
 
     max_audience: int | None = None
@@ -49,6 +51,7 @@ class Limits:
     send_mode: str | None = None
     max_sends: int | None = None
     notify_addresses: tuple[str, ...] | None = None
+    per_person: PerPerson | None = None
 
     @classmethod
     def of(cls, data: Mapping[str, Any] | None) -> Limits:
@@ -57,7 +60,7 @@ class Limits:
         given = {name: value for name, value in (data or {}).items() if name in known}
         if given.get("notify_addresses") is not None:
             given["notify_addresses"] = known_addresses(given["notify_addresses"])
-        return cls(**given)
+        return cls(**given | {"per_person": PerPerson.of(given.get("per_person"))})
 
     def as_data(self) -> dict[str, Any]:
         """Only what is narrowed."""
@@ -115,6 +118,7 @@ class Policy:
     approval_hours: int
     max_sends: int = 5
     notify_addresses: tuple[str, ...] = ()
+    per_person: PerPerson | None = None
 
     @property
     def minimum_interval(self) -> timedelta:
@@ -146,6 +150,7 @@ class Policy:
                 send_mode="capture" if "capture" in (policy.send_mode, limit.send_mode) else policy.send_mode,
                 max_sends=_least(policy.max_sends, limit.max_sends),
                 notify_addresses=_both(policy.notify_addresses, limit.notify_addresses),
+                per_person=strictest(policy.per_person, limit.per_person),
             )
         return policy
 

@@ -12,6 +12,7 @@ from uuid import UUID
 
 from aggregates.address import normalised
 from aggregates.policy import Limits
+from aggregates.reach import PerPerson
 
 NAME_LIMIT = 200
 """Longest name of anything, in characters."""
@@ -25,6 +26,7 @@ class Acknowledgement:
     """The count that a human confirmed, with the sizing that it came from.
 
     With a `ceiling` it came from a standing approval: up to so many people, whoever they are at that instant.
+    `per_person` is the cap under which people were counted.
     """
 
     count: int
@@ -32,14 +34,18 @@ class Acknowledgement:
     token_nonce: str | None
     sized_at: datetime | None
     ceiling: int | None = None
+    per_person: PerPerson | None = None
 
     def as_data(self) -> dict[str, Any]:
+        # What was recorded before there was a cap has no name for it, and neither has what has none.
+        capped = {"per_person": self.per_person.as_data()} if self.per_person else {}
         return {
             "count": self.count,
             "fingerprint": self.fingerprint,
             "token_nonce": self.token_nonce,
             "sized_at": self.sized_at.isoformat() if self.sized_at else None,
             "ceiling": self.ceiling,
+            **capped,
         }
 
 

@@ -5,6 +5,7 @@ grants      one table: command or read -> scopes
 context     what a handler receives, as Protocols
 confirm     the one acknowledgement guard, and the sizing that it rests on
 sends       what a workflow may send, and how much of it one person gets
+reach       whom a workflow may reach under a policy
 workflow    create, edit, enable, disable, archive, restore
 batch_job   size an audience, run a batch, pause, resume, cancel a job
 retry       size the failed runs of a job, run a new job over them

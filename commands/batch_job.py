@@ -27,6 +27,7 @@ from commands.confirm import (
 )
 from commands.context import Accepted, Context
 from commands.notes import checked_note
+from commands.reach import reach_of
 from commands.sends import sends_answer
 
 EXPLAINED_AT_ONCE = 100
@@ -96,7 +97,7 @@ def size_audience(command: SizeAudience, ctx: Context) -> Accepted:
     workflow = ctx.store.load(Workflow, command.workflow_id, ctx.meta)
     definition, audience = sendable_definition(ctx, workflow)
     variables = merged(definition, command.variables)
-    sizing = size(ctx, definition, audience, shown=True)
+    sizing = size(ctx, definition, audience, ctx.policy, shown=True)
     claims = claims_for(ctx, workflow, audience, variables, Kept(sizing.affected, sizing.fingerprint))
     limit = ctx.policy.max_audience
     if command.freeze and 0 < sizing.affected <= limit:
@@ -129,7 +130,7 @@ def explain_audience(command: ExplainAudience, ctx: Context) -> Accepted:
     excluded = ctx.people.explain(
         ctx.meta.principal.project_id,
         audience,
-        sends_email=definition.sends_email,
+        reach=reach_of(definition, ctx.policy),
         limit=min(max(command.limit, 1), EXPLAINED_AT_ONCE),
         now=ctx.meta.now,
     )
@@ -208,7 +209,7 @@ def _keep(
         job_for(ctx, claims["nonce"]),
         workflow.id,
         audience,
-        sends_email=definition.sends_email,
+        reach=reach_of(definition, ctx.policy),
         about=claims["count"],
         expires_at=datetime.fromtimestamp(claims["expires_at"], UTC),
         now=ctx.meta.now,

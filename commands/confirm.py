@@ -21,6 +21,7 @@ from aggregates.values import Acknowledgement, Sizing, StandingApproval, digest
 from aggregates.workflow.aggregate import Workflow
 from aggregates.workflow.definition import Definition
 from commands.context import Context
+from commands.reach import reach_of
 from commands.sends import refuse_elsewhere
 
 COUNT_LIMIT = 2**31 - 1
@@ -84,18 +85,16 @@ def merged(definition: Definition, variables: Mapping[str, Any]) -> dict[str, An
     return result
 
 
-def size(ctx: Context, definition: Definition, audience: Audience, *, shown: bool) -> Sizing:
+def size(ctx: Context, definition: Definition, audience: Audience, policy: Policy, *, shown: bool) -> Sizing:
     """Ask the one sizing query, after the conditions have been checked against the cohorts of today.
 
     `shown` asks for what only a reader needs: the project's total, a sample, what people lack.
     """
     project = ctx.meta.principal.project_id
-    problems = ctx.people.audience_problems(project, audience, "/trigger/filters/properties")
-    if problems:
+    if problems := ctx.people.audience_problems(project, audience, "/trigger/filters/properties"):
         raise invalid("audience.invalid", problems)
-    return ctx.people.size(
-        project, audience, sends_email=definition.sends_email, needs=definition.needs, shown=shown, now=ctx.meta.now
-    )
+    reach = reach_of(definition, policy)
+    return ctx.people.size(project, audience, reach=reach, needs=definition.needs, shown=shown, now=ctx.meta.now)
 
 
 def claims_for(
@@ -147,7 +146,7 @@ def acknowledge(
     claims = ctx.tokens.open(token) if token else None
     if buys == "job" and not spent:
         kept = _kept_for(ctx, claims)
-    sized = kept or _sized_now(ctx, definition, audience)
+    sized = kept or _sized_now(ctx, definition, audience, ctx.policy)
     bound = _bound(ctx, workflow, _who(audience, sized), merged_variables)
     ours = claims is not None and all(claims.get(name) == value for name, value in bound.items())
     _no_drift(sized, count, claims["fingerprint"] if ours and claims else None, kept)
@@ -157,14 +156,19 @@ def acknowledge(
         raise DomainError("confirm.frozen")
     if claims and buys is None:
         ctx.store.spend(job_for(ctx, claims["nonce"]), ctx.meta)
-    acknowledgement = Acknowledgement(
+    acknowledgement = _acknowledgement(sized, claims, ctx.policy)
+    held_because = ctx.policy.holds(sized.count)
+    return Acknowledged(definition, merged_variables, acknowledgement, ctx.policy, held_because, kept is not None)
+
+
+def _acknowledgement(sized: Kept, claims: Mapping[str, Any] | None, policy: Policy) -> Acknowledgement:
+    return Acknowledgement(
         count=sized.count,
         fingerprint=sized.fingerprint,
         token_nonce=claims["nonce"] if claims else None,
         sized_at=datetime.fromtimestamp(claims["sized_at"], UTC) if claims else None,
+        per_person=policy.per_person,
     )
-    held_because = ctx.policy.holds(sized.count)
-    return Acknowledged(definition, merged_variables, acknowledgement, ctx.policy, held_because, kept is not None)
 
 
 def standing(
@@ -186,10 +190,10 @@ def covered(ctx: Context, workflow: Workflow, approval: StandingApproval, variab
     """What a standing approval allows at this instant; what goes beyond it, or beyond the policy, is held."""
     definition, audience = sendable_definition(ctx, workflow)
     merged_variables = merged(definition, variables)
-    sized = _sized_now(ctx, definition, audience)
+    policy = ctx.policy.narrowed([approval.limits])
+    sized = _sized_now(ctx, definition, audience, policy)
     if sized.count == 0:
         raise DomainError("audience.empty")
-    policy = ctx.policy.narrowed([approval.limits])
     held_because = policy.exceeded(sized.count) or approval.exceeded(sized.count, ctx.meta.now)
     acknowledgement = Acknowledgement(
         count=sized.count,
@@ -197,6 +201,7 @@ def covered(ctx: Context, workflow: Workflow, approval: StandingApproval, variab
         token_nonce=None,
         sized_at=ctx.meta.now,
         ceiling=policy.ceiling(approval.ceiling),
+        per_person=policy.per_person,
     )
     return Acknowledged(definition, merged_variables, acknowledgement, policy, held_because)
 
@@ -211,8 +216,8 @@ def _kept_for(ctx: Context, claims: Mapping[str, Any] | None) -> Kept | None:
     return Kept(*kept)
 
 
-def _sized_now(ctx: Context, definition: Definition, audience: Audience) -> Kept:
-    sizing = size(ctx, definition, audience, shown=False)
+def _sized_now(ctx: Context, definition: Definition, audience: Audience, policy: Policy) -> Kept:
+    sizing = size(ctx, definition, audience, policy, shown=False)
     return Kept(sizing.affected, sizing.fingerprint)
 
 
@@ -234,9 +239,8 @@ def _bound(ctx: Context, workflow: Workflow, conditions: str, variables: Mapping
 
 def _is_count(count: Any) -> None:
     if isinstance(count, bool) or not isinstance(count, int) or not 0 <= count <= COUNT_LIMIT:
-        message = "The count that a human confirmed."
-        problem = Problem("/acknowledged_affected_count", "field.invalid", message, None, "integer", 1234)
-        raise invalid("request.invalid", [problem])
+        at, message = "/acknowledged_affected_count", "The count that a human confirmed."
+        raise invalid("request.invalid", [Problem(at, "field.invalid", message, None, "integer", 1234)])
 
 
 def _no_drift(sized: Kept, count: int, fingerprint: str | None, kept: Kept | None) -> None:

@@ -12,6 +12,7 @@ from aggregates.audience import Audience
 from aggregates.base import Aggregate, Meta
 from aggregates.errors import Problem
 from aggregates.policy import Limits, Policy
+from aggregates.reach import Reach
 from aggregates.values import Sizing
 
 A = TypeVar("A", bound=Aggregate)
@@ -71,7 +72,7 @@ class People(Protocol):
         project_id: UUID,
         audience: Audience,
         *,
-        sends_email: bool,
+        reach: Reach,
         needs: Sequence[str],
         shown: bool,
         now: datetime,
@@ -79,7 +80,7 @@ class People(Protocol):
         """Counts and fingerprint of one snapshot; only if `shown` also the total, a sample and what people lack."""
 
     def explain(
-        self, project_id: UUID, audience: Audience, *, sends_email: bool, limit: int, now: datetime
+        self, project_id: UUID, audience: Audience, *, reach: Reach, limit: int, now: datetime
     ) -> Sequence[Mapping[str, Any]]:
         """People who match and are excluded: `{person_id, distinct_id, reason}`."""
 
@@ -90,7 +91,7 @@ class People(Protocol):
         workflow_id: UUID,
         audience: Audience,
         *,
-        sends_email: bool,
+        reach: Reach,
         about: int,
         expires_at: datetime,
         now: datetime,
@@ -100,22 +101,20 @@ class People(Protocol):
     def kept(self, project_id: UUID, job_id: UUID) -> tuple[int, str] | None:
         """What was kept for a job, if it still is."""
 
-    def failed(self, job_id: UUID) -> tuple[int, str]:
-        """The people whose runs of a job have failed: count, fingerprint."""
+    def failed(self, job_id: UUID, reach: Reach) -> tuple[int, str]:
+        """The people whose runs of a job have failed: count, fingerprint over them and their addresses of now."""
 
-    def left_since(self, job_id: UUID) -> Mapping[str, int]:
+    def left_since(self, job_id: UUID, project_id: UUID, reach: Reach) -> Mapping[str, int]:
         """How many of these can be reached no more, by reason."""
 
-    def sample(
-        self, project_id: UUID, audience: Audience, *, sends_email: bool, limit: int, now: datetime
-    ) -> list[int]:
+    def sample(self, project_id: UUID, audience: Audience, *, reach: Reach, limit: int, now: datetime) -> list[int]:
         """Some people whom an audience reaches, spread over all of them, the same ones each time; ascending."""
 
     def named(self, project_id: UUID, distinct_ids: Sequence[str]) -> Mapping[str, int]:
         """Who of the project has these distinct ids."""
 
     def reasons(
-        self, project_id: UUID, audience: Audience, ids: Sequence[int], *, sends_email: bool, now: datetime
+        self, project_id: UUID, audience: Audience, ids: Sequence[int], *, reach: Reach, now: datetime
     ) -> Mapping[int, str]:
         """Those of these people whom the audience would not reach, and why."""
 

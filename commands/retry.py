@@ -15,9 +15,11 @@ from aggregates.batch_job.aggregate import BatchJob
 from aggregates.errors import DomainError
 from aggregates.values import digest
 from aggregates.workflow.aggregate import Workflow
+from aggregates.workflow.definition import Definition
 from commands.batch_job import held_until, job_answer
-from commands.confirm import Kept, acknowledge, bought_job, claims_for, sendable_definition
+from commands.confirm import Kept, acknowledge, batch_definition, bought_job, claims_for, sendable_definition
 from commands.context import Accepted, Context
+from commands.reach import reach_of
 from commands.sends import sends_answer
 
 
@@ -42,7 +44,7 @@ def size_failed(command: SizeFailed, ctx: Context) -> Accepted:
     old.has_ended()
     workflow = ctx.store.load(Workflow, old.workflow_id, ctx.meta)
     definition, audience = sendable_definition(ctx, workflow)
-    failed = _failed(ctx, old)
+    failed = _failed(ctx, old, definition)
     claims = claims_for(ctx, workflow, audience, old.variables, failed)
     data = {
         "batch_job_id": str(old.id),
@@ -50,7 +52,7 @@ def size_failed(command: SizeFailed, ctx: Context) -> Accepted:
         "workflow_version": old.workflow_version,
         "workflow_status": workflow.status,
         "affected": failed.count,
-        "left": dict(ctx.people.left_since(old.id)),
+        "left": dict(ctx.people.left_since(old.id, workflow.project_id, reach_of(definition, ctx.policy))),
         **sends_answer(definition, failed.count),
         "limit": ctx.policy.max_audience,
         "send_mode": ctx.policy.send_mode,
@@ -80,7 +82,7 @@ def retry_failed(command: RetryFailed, ctx: Context) -> Accepted:
         token=command.confirm_token,
         variables=old.variables,
         spent=ctx.store.taken(bought_job(ctx, command.confirm_token)),
-        kept=_failed(ctx, old),
+        kept=_failed(ctx, old, batch_definition(workflow)[0]),
     )
     job = BatchJob.request(
         id,
@@ -99,8 +101,8 @@ def retry_failed(command: RetryFailed, ctx: Context) -> Accepted:
     return job_answer(job, ctx.store.save(job))
 
 
-def _failed(ctx: Context, old: BatchJob) -> Kept:
-    return Kept(*ctx.people.failed(old.id), failed=old.id)
+def _failed(ctx: Context, old: BatchJob, definition: Definition) -> Kept:
+    return Kept(*ctx.people.failed(old.id, reach_of(definition, ctx.policy)), failed=old.id)
 
 
 def _place(ctx: Context, old: BatchJob) -> tuple[UUID, BatchJob | None]:

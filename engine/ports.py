@@ -13,6 +13,7 @@ from sqlalchemy.dialects.postgresql import insert
 from aggregates.audience import Audience
 from aggregates.errors import DomainError, Problem
 from aggregates.policy import Limits
+from aggregates.reach import Reach
 from aggregates.values import Sizing
 from engine.keyring import Keyring
 from projections import cohorts, failed_runs, people, people_import, unknown_outcomes
@@ -44,7 +45,7 @@ class PeoplePort:
         project_id: UUID,
         audience: Audience,
         *,
-        sends_email: bool,
+        reach: Reach,
         needs: Sequence[str],
         shown: bool,
         now: datetime,
@@ -53,7 +54,7 @@ class PeoplePort:
             self._connection,
             project_id,
             audience,
-            sends_email=sends_email,
+            reach=reach,
             needs=needs if shown else (),
             sample=SAMPLE if shown else 0,
             with_total=shown,
@@ -61,11 +62,9 @@ class PeoplePort:
         )
 
     def explain(
-        self, project_id: UUID, audience: Audience, *, sends_email: bool, limit: int, now: datetime
+        self, project_id: UUID, audience: Audience, *, reach: Reach, limit: int, now: datetime
     ) -> Sequence[Mapping[str, Any]]:
-        excluded = self._audiences.explain(
-            self._connection, project_id, audience, sends_email=sends_email, limit=limit, now=now
-        )
+        excluded = self._audiences.explain(self._connection, project_id, audience, reach=reach, limit=limit, now=now)
         return [
             {
                 "person_id": person_id,
@@ -82,7 +81,7 @@ class PeoplePort:
         workflow_id: UUID,
         audience: Audience,
         *,
-        sends_email: bool,
+        reach: Reach,
         about: int,
         expires_at: datetime,
         now: datetime,
@@ -95,7 +94,7 @@ class PeoplePort:
             job_id,
             project_id,
             audience,
-            sends_email=sends_email,
+            reach=reach,
             chunk_size=self._people_per_chunk(about),
             now=now,
         )
@@ -121,29 +120,23 @@ class PeoplePort:
         ).first()
         return (row[0], row[1]) if row else None
 
-    def failed(self, job_id: UUID) -> tuple[int, str]:
-        return failed_runs.tally(self._connection, self._audiences, job_id)
+    def failed(self, job_id: UUID, reach: Reach) -> tuple[int, str]:
+        return failed_runs.tally(self._connection, self._audiences, job_id, reach)
 
-    def left_since(self, job_id: UUID) -> Mapping[str, int]:
-        return failed_runs.left_since(self._connection, job_id)
+    def left_since(self, job_id: UUID, project_id: UUID, reach: Reach) -> Mapping[str, int]:
+        return failed_runs.left_since(self._connection, self._audiences, job_id, project_id, reach)
 
-    def sample(
-        self, project_id: UUID, audience: Audience, *, sends_email: bool, limit: int, now: datetime
-    ) -> list[int]:
-        return self._audiences.sample(
-            self._connection, project_id, audience, sends_email=sends_email, limit=limit, now=now
-        )
+    def sample(self, project_id: UUID, audience: Audience, *, reach: Reach, limit: int, now: datetime) -> list[int]:
+        return self._audiences.sample(self._connection, project_id, audience, reach=reach, limit=limit, now=now)
 
     def named(self, project_id: UUID, distinct_ids: Sequence[str]) -> Mapping[str, int]:
         return people.named(self._connection, project_id, distinct_ids)
 
     def reasons(
-        self, project_id: UUID, audience: Audience, ids: Sequence[int], *, sends_email: bool, now: datetime
+        self, project_id: UUID, audience: Audience, ids: Sequence[int], *, reach: Reach, now: datetime
     ) -> Mapping[int, str]:
         return dict(
-            self._audiences.explain(
-                self._connection, project_id, audience, sends_email=sends_email, person_ids=ids, now=now
-            )
+            self._audiences.explain(self._connection, project_id, audience, reach=reach, person_ids=ids, now=now)
         )
 
     def matching(self, project_id: UUID, audience: Audience, ids: Sequence[int], *, now: datetime) -> set[int]:

@@ -15,6 +15,7 @@ people_files  people_import a file of them: its rows; all of it or nothing
 cohorts     cohort_graph    named sets of people; what each leads to, and means in SQL
 conditions                  one condition about a person, as SQL
 audience    audience_sql    sizing, fingerprint, enrolment; their statements
+exclusions  audience_masks  who is left out whatever the conditions say; people as a sizing shows them
 unknown_outcomes            runs that wait for a person to say what became of an effect
 failed_runs                 the failed runs of a job, counted and frozen for a retry
 keys                        API keys, without their secrets

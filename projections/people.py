@@ -14,8 +14,8 @@ from sqlalchemy import (
     Text,
     any_,
     bindparam,
+    case,
     func,
-    literal,
     literal_column,
     or_,
     select,
@@ -24,10 +24,10 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import ARRAY, Insert, insert
 
+from aggregates.address import normalised
 from aggregates.base import Principal
 from aggregates.errors import DomainError
 from aggregates.values import NOBODY
-from projections.conditions import address, normalised
 from projections.page import Page, Reader, bigint, decode_cursor
 from projections.person_rules import PersonInput
 from projections.tables import people
@@ -65,6 +65,7 @@ def upsert(conn: Connection, project_id: UUID, person: PersonInput, now: datetim
         "project_id": project_id,
         "distinct_id": person.distinct_id,
         "email": person.email,
+        "address": person.address,
         "properties": dict(person.properties),
         "opted_out_at": person.opted_out_at,
         "created_at": now,
@@ -99,16 +100,24 @@ def merged(statement: Insert, now: datetime, *, only_changes: bool) -> Insert:
     """The same insert as an upsert by distinct_id; with `only_changes` a person who stays the same is not written."""
     told = statement.excluded
     email = func.coalesce(told.email, people.c.email)
+    address = case((told.email.is_(None), people.c.address), else_=told.address)
     properties = people.c.properties.op("||")(told.properties)
     opted_out_at = func.coalesce(people.c.opted_out_at, told.opted_out_at)
     changed = or_(
         email.is_distinct_from(people.c.email),
+        address.is_distinct_from(people.c.address),
         properties.is_distinct_from(people.c.properties),
         opted_out_at.is_distinct_from(people.c.opted_out_at),
     )
     return statement.on_conflict_do_update(
         index_elements=[people.c.project_id, people.c.distinct_id],
-        set_={"email": email, "properties": properties, "opted_out_at": opted_out_at, "updated_at": now},
+        set_={
+            "email": email,
+            "address": address,
+            "properties": properties,
+            "opted_out_at": opted_out_at,
+            "updated_at": now,
+        },
         where=changed if only_changes else None,
     )
 
@@ -152,13 +161,15 @@ class PeopleReads(Reader):
         limit: int = 20,
         after: str | None = None,
     ) -> Page:
-        """By id, oldest first; `email` finds an address however it is capitalised."""
+        """By id, oldest first; `email` finds an address in whatever form it is told."""
         self.authorize(principal, "people.list")
         statement = select(*SHOWN).where(people.c.project_id == principal.project_id)
         if distinct_id is not None:
             statement = statement.where(people.c.distinct_id == distinct_id)
         if email is not None:
-            statement = statement.where(address(people) == normalised(literal(email, Text)))
+            told = normalised(email)
+            same = people.c.address == told if told else people.c.address.is_(None) & (people.c.email == email)
+            statement = statement.where(same)
         if after is not None:
             statement = statement.where(people.c.id > decode_cursor(after, (bigint,))[0])
         return self.page(statement.order_by(people.c.id), limit, ("id",), None)

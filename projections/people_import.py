@@ -31,7 +31,7 @@ from sqlalchemy.dialects.postgresql import JSONB, insert
 from aggregates.errors import DomainError, Problem, invalid
 from projections.people import merged
 from projections.people_files import READERS, SHOWN_REJECTIONS, Rejections, Unreadable
-from projections.tables import Instant, people
+from projections.tables import Instant, opt_outs, people
 
 BATCH = 1_000
 """Rows handed to COPY at once."""
@@ -45,6 +45,7 @@ rows = Table(
     Column("line", BigInteger),
     Column("distinct_id", Text),
     Column("email", Text),
+    Column("address", Text),
     Column("opted_out_at", Instant),
     Column("properties", JSONB),
     prefixes=["TEMPORARY"],
@@ -194,7 +195,10 @@ def _refusal(count: int, rejections: Rejections) -> DomainError:
 def _foreseen(conn: Connection, project_id: UUID) -> tuple[int, int]:
     """How many rows would be inserted and updated; a double counts once, as it could only be told once."""
     same = (
-        (rows.c.email.is_(None) | (rows.c.email == people.c.email))
+        (
+            rows.c.email.is_(None)
+            | ((rows.c.email == people.c.email) & rows.c.address.is_not_distinct_from(people.c.address))
+        )
         & (rows.c.opted_out_at.is_(None) | people.c.opted_out_at.is_not(None))
         & (people.c.properties.op("||")(rows.c.properties) == people.c.properties)
     )
@@ -216,6 +220,7 @@ def _write(conn: Connection, project_id: UUID, now: datetime) -> tuple[int, int]
         literal(project_id).label("project_id"),
         rows.c.distinct_id,
         rows.c.email,
+        rows.c.address,
         rows.c.properties,
         rows.c.opted_out_at,
         literal(now, Instant).label("created_at"),
@@ -224,9 +229,16 @@ def _write(conn: Connection, project_id: UUID, now: datetime) -> tuple[int, int]
     columns = [column.name for column in told.selected_columns]
     written = (
         merged(insert(people).from_select(columns, told, include_defaults=False), now, only_changes=True)
-        .returning(literal_column("people.xmax = 0").label("made"))
+        .returning(literal_column("people.xmax = 0").label("made"), people.c.address, people.c.opted_out_at)
         .cte("written")
     )
-    counts = select(func.count().filter(written.c.made), func.count().filter(~written.c.made))
+    # Whoever of the file is opted out, by it or before it, takes their address with them, also a new one.
+    gone = written.c
+    left = select(literal(project_id), gone.address, literal(""), literal("import"), func.min(gone.opted_out_at))
+    left = left.where(gone.opted_out_at.is_not(None), gone.address.is_not(None)).group_by(gone.address)
+    columns = ["project_id", "address", "topic", "source", "at"]
+    kept = insert(opt_outs).from_select(columns, left, include_defaults=False)
+    stored = kept.on_conflict_do_nothing().returning(opt_outs.c.address).cte("stored")
+    counts = select(func.count().filter(written.c.made), func.count().filter(~written.c.made)).add_cte(stored)
     inserted, updated = conn.execute(counts).one()
     return inserted, updated

@@ -15,6 +15,7 @@ from aggregates.base import Meta
 from aggregates.batch_job.aggregate import BatchJob
 from aggregates.batch_job.standing import ONE_RUN
 from aggregates.errors import DomainError
+from aggregates.reach import Reach
 from aggregates.values import NOBODY
 from aggregates.workflow.aggregate import Workflow
 from commands.bus import StreamMoved
@@ -92,15 +93,16 @@ def _frozen(connection: Connection, system: System, job: BatchJob, workflow: Wor
     if job.frozen:
         return _kept(connection, job.id)
     size = system.settings.people_per_chunk(job.acknowledged_count)
-    if job.retry_of:
-        return failed_runs.freeze(connection, system.audiences, job.id, of=job.retry_of, chunk_size=size)
     definition, audience = batch_definition(workflow)
+    reach = Reach(definition.sends_email, definition.topic, definition.transactional, job.per_person)
+    if job.retry_of:
+        return failed_runs.freeze(connection, system.audiences, job.id, of=job.retry_of, reach=reach, chunk_size=size)
     return system.audiences.freeze(
         connection,
         job.id,
         job.project_id,
         audience,
-        sends_email=definition.sends_email,
+        reach=reach,
         chunk_size=size,
         now=meta.now,
     )

@@ -13,6 +13,7 @@ from sqlalchemy import Connection, Row, TextClause, text
 
 from aggregates.values import NOBODY
 from aggregates.walk.entry import Entry, RunVariables, as_json
+from projections.failed_runs import NO_ADDRESS
 
 COUNTERS = ("delivered", "skipped", "failed", "exited", "waiting", "in_progress")
 
@@ -114,7 +115,7 @@ def write_first(
         steps = entry.steps() if by_person else json.dumps(entry.trace)
         parameters = {**_parameters(job_id, entry, now), **variables, "steps": steps}
         if marks:
-            parameters["marks"] = as_array("NULL" if (mark := marks[id]) is None else mark for id in entry.ids)
+            parameters["marks"] = as_array(marks[id] or NO_ADDRESS for id in entry.ids)
         connection.execute(statement, parameters)
 
 
@@ -174,7 +175,7 @@ def tally(entries: Iterable[Entry]) -> dict[str, int]:
     return counts
 
 
-def as_array(ids: Iterable[int | str]) -> str:
+def as_array(ids: Iterable[int]) -> str:
     """Numbers as PostgreSQL reads an array; the driver would look at each of them, at many times the cost."""
     return "{" + ",".join(map(str, ids)) + "}"
 

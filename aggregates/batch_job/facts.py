@@ -22,6 +22,7 @@ from aggregates.batch_job.events import (
     BatchJobUnknownDecided,
 )
 from aggregates.batch_job.pace import Pace
+from aggregates.reach import PerPerson
 
 
 class Recorded(Aggregate):
@@ -31,6 +32,7 @@ class Recorded(Aggregate):
         self.acknowledgement = acknowledgement
         self.acknowledged_count: int = acknowledgement["count"]
         self.fingerprint: str = acknowledgement["fingerprint"]
+        self.per_person = PerPerson.of(acknowledgement.get("per_person"))
 
     def _requested(self, event: BatchJobRequested) -> None:
         self.workflow_id = self.parent_id = event.workflow_id

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -20,7 +21,10 @@ from aggregates.workflow.steps import Edge, Step, parse_edges, parse_steps
 from aggregates.workflow.triggers import BatchTrigger, ManualTrigger, Trigger, parse_trigger
 from aggregates.workflow.variables import Variable, merge, parse_variables
 
-FIELDS = ("trigger", "steps", "edges", "variables")
+FIELDS = ("trigger", "steps", "edges", "variables", "purpose", "topic")
+
+PURPOSES = ("marketing", "transactional")
+TOPIC = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")
 
 # Wrong in an unfinished draft too: what cannot be stored.
 NEVER = frozenset({"content.not_json", "content.too_deep", "content.too_large"})
@@ -34,6 +38,8 @@ class Definition:
     steps: tuple[Step, ...]
     edges: tuple[Edge, ...] = ()
     variables: tuple[Variable, ...] = ()
+    purpose: str = "marketing"
+    topic: str = ""
 
     @classmethod
     def parse(cls, content: Any, strict: bool = True) -> tuple[Definition | None, list[Problem]]:
@@ -56,11 +62,15 @@ class Definition:
 
     def as_data(self) -> dict[str, Any]:
         """Canonical content: what is left out by an author is written out. Parsing it gives an equal definition."""
+        # Content that says nothing of them is what it was before there were any.
+        about = {"purpose": self.purpose} if self.transactional else {}
+        about |= {"topic": self.topic} if self.topic else {}
         return {
             "trigger": self.trigger.as_data(),
             "steps": [step.as_data() for step in self.steps],
             "edges": [edge.as_data() for edge in self.edges],
             "variables": [variable.as_data() for variable in self.variables],
+            **about,
         }
 
     # -- the graph
@@ -96,6 +106,11 @@ class Definition:
     @property
     def sends_email(self) -> bool:
         return any(step.type.sends_email for step in self.steps)
+
+    @property
+    def transactional(self) -> bool:
+        """Whether it ignores that people left its topic."""
+        return self.purpose == "transactional"
 
     @property
     def external(self) -> bool:
@@ -169,10 +184,20 @@ def _parse(content: Any) -> tuple[Definition | None, list[Problem]]:
         problems += graph_problems(steps, edges, [_sent_id(entry) for entry in content["steps"]])
     problems += _template_problems(trigger, steps, None if variable_problems else variables)
     problems += [] if variable_problems else _variable_problems(steps, variables)
+    purpose, topic = content.get("purpose", PURPOSES[0]), content.get("topic", "")
+    problems += _about_problems(purpose, topic)
     if trigger is None or any(problem.severity == "error" for problem in problems):
         return None, problems
     whole = (tuple(s for s in steps if s), tuple(e for e in edges if e))
-    return Definition(trigger, *whole, variables), problems
+    return Definition(trigger, *whole, variables, purpose, topic), problems
+
+
+def _about_problems(purpose: Any, topic: Any) -> Iterator[Problem]:
+    if purpose not in PURPOSES:
+        yield Problem("/purpose", "field.invalid", "What it is sent for.", echo(purpose), list(PURPOSES), PURPOSES[0])
+    if topic != "" and not (isinstance(topic, str) and TOPIC.fullmatch(topic)):
+        message = "A topic has 1 to 64 small letters, digits and hyphens."
+        yield Problem("/topic", "field.invalid", message, echo(topic), "string", "product-news")
 
 
 def _sent_id(entry: Any) -> str | None:

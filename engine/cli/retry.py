@@ -18,6 +18,7 @@ SIZING = (
     Column("workflow", "workflow_id"),
     Column("failed", "affected", right=True),
     Column("opted out since", lambda sizing: sizing["left"]["opted_out"], right=True),
+    Column("address changed since", lambda sizing: sizing["left"]["address_changed"], right=True),
     Column("erased since", lambda sizing: sizing["left"]["erased"], right=True),
     Column("reaches", "reaches"),
     Column("limit", "limit", right=True),

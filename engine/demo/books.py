@@ -35,13 +35,15 @@ def expected(path: Path) -> Expected:
     total = matched = affected = webhooks = 0
     addresses: set[str] = set()
     with path.open(encoding="utf-8", newline="") as file:
+        left = {_address(row) for row in csv.DictReader(file) if row["opted_out_at"]} - {""}
+        file.seek(0)
         for row in csv.DictReader(file):
             total += 1
             if row["plan"] not in PLANS:
                 continue
             matched += 1
-            address = row["email"].strip().lower()
-            reason = _exclusion(row, address, addresses)
+            address = _address(row)
+            reason = _exclusion(row, address, addresses, left)
             if reason:
                 excluded[reason] += 1
                 continue
@@ -51,8 +53,12 @@ def expected(path: Path) -> Expected:
     return Expected(total, matched, excluded, affected, webhooks, emails=affected)
 
 
-def _exclusion(row: Mapping[str, str], address: str, taken: set[str]) -> str | None:
-    if row["opted_out_at"]:
+def _address(row: Mapping[str, str]) -> str:
+    return row["email"].strip().lower()
+
+
+def _exclusion(row: Mapping[str, str], address: str, taken: set[str], left: set[str]) -> str | None:
+    if row["opted_out_at"] or address in left:
         return "opted_out"
     if not address:
         return "no_address"

@@ -4,7 +4,7 @@ base    metadata and the types that tables share
 access  projects, keys and their rates, idempotency, spent tokens, ended sessions
 log     the log, which belongs to the event store, and the store's own index of streams
 views   workflows, schedules, occurrences, batch jobs: disposable
-people  people and cohorts
+people  people, cohorts, opt-outs and suppressions
 ledger  chunks, runs, effects: the truth about each person of a batch job
 """
 
@@ -30,7 +30,7 @@ from projections.tables.ledger import (
     sending_pace,
 )
 from projections.tables.log import log, stream_heads, view_positions
-from projections.tables.people import cohort_members, cohorts, people
+from projections.tables.people import cohort_members, cohorts, opt_outs, people, person_opt_outs, suppressions
 from projections.tables.views import batch_jobs, occurrences, schedules, workflows
 
 __all__ = [
@@ -53,7 +53,9 @@ __all__ = [
     "manual_runs",
     "metadata",
     "occurrences",
+    "opt_outs",
     "people",
+    "person_opt_outs",
     "projects",
     "runs",
     "scheduler_work",
@@ -61,6 +63,7 @@ __all__ = [
     "sending_pace",
     "spent_tokens",
     "stream_heads",
+    "suppressions",
     "view_positions",
     "workflows",
 ]

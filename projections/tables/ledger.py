@@ -30,6 +30,7 @@ chunks = Table(
     Column("job_id", Id, primary_key=True),
     Column("number", Integer, primary_key=True),
     Column("person_ids", ARRAY(BigInteger), nullable=False),
+    Column("address_marks", ARRAY(BigInteger)),
     Column("size", Integer, nullable=False),
     Column("state", Text, nullable=False, server_default="ready"),
     Column("leased_until", Instant),
@@ -42,7 +43,8 @@ chunks = Table(
     Column("in_progress", Integer, nullable=False, server_default="0"),
     Column("reached", Integer, nullable=False, server_default="0"),
 )
-"""Frozen ids in ascending order. `size` counts people enrolled by this chunk: 0 for one that resumes parked runs,
+"""Frozen ids in ascending order. `address_marks` has a keyed hash of the normalised address of each, where the
+workflow sends email, else it is NULL. `size` counts people enrolled by this chunk: 0 for one that resumes parked runs,
 whose counters are then differences, so that sums over a job's chunks are always right."""
 Index("chunks_to_do", chunks.c.job_id, chunks.c.number, postgresql_where=text("state IN ('ready', 'sending')"))
 
@@ -139,5 +141,6 @@ effects = Table(
     Column("error", Text),
     Column("started_at", Instant, nullable=False),
     Column("finished_at", Instant),
+    Index("effects_by_person", "person_id", "started_at"),
 )
 """External effects, written before they are tried. `id` is the idempotency key, the same on every try."""

@@ -10,6 +10,7 @@ from uuid import UUID
 
 from sqlalchemy import insert, text
 
+from aggregates.address import normalised
 from aggregates.base import Principal, Source
 from commands.batch_job import RunBatch, SizeAudience
 from commands.grants import SCOPES
@@ -106,6 +107,8 @@ class Product:
             }
             for n in range(1, count + 1)
         ]
+        for row in rows:
+            row.setdefault("address", normalised(str(row["email"] or "")))
         with self.system.engine.begin() as connection:
             return list(connection.execute(insert(people).returning(people.c.id), rows).scalars())
 

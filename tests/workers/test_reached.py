@@ -224,4 +224,4 @@ def test_a_manual_run_says_whether_it_reached_anybody(product: Product, workshop
     job = workshop.advance(UUID(answer["batch_job_id"]))
     assert (job["status"], reached(product, job)) == ("completed", 1)
     assert product.system.reads.runs.result(product.principal(), answer["run_id"])["reached"] is True
-    assert [received.target for received in outside.smtp.book.latest] == ["Ann@Example.com"]
+    assert [received.target for received in outside.smtp.book.latest] == ["ann@example.com"]
