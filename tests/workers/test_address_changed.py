@@ -10,6 +10,7 @@ from uuid import UUID
 import pytest
 
 from aggregates.policy import Limits
+from aggregates.steps.email import Email
 from commands.batch_job import CancelBatchJob, PauseBatchJob, ResumeBatchJob, RunBatch, SizeAudience
 from commands.policy import SetPolicy
 from commands.retry import RetryFailed, SizeFailed
@@ -21,7 +22,7 @@ from workers.enrolment import enrol
 
 WAIT = step("wait", "delay", {"duration": "PT1M"})
 MAIL = step("mail", "email", {"subject": "Hello", "text": "Hi"})
-LIMIT = "address_changed"
+CHANGED = "address_changed"
 
 
 class Mailbox:
@@ -83,7 +84,7 @@ def test_a_swap_between_the_enrolment_and_the_send_skips(
     swap(product, "p2", None)
     job = workshop.advance(job_id)
     assert (job["delivered"], job["skipped"], job["reached"]) == (1, 2, 1)
-    assert skipped(product, job_id) == dict.fromkeys(("p1", "p2"), LIMIT)
+    assert skipped(product, job_id) == dict.fromkeys(("p1", "p2"), CHANGED)
     assert mailbox.got == ["p3@example.com"]
 
 
@@ -95,7 +96,7 @@ def test_a_frozen_sizing_and_then_a_swap_skips(product: Product, workshop: Works
     command = RunBatch(workflow_id, sizing["affected"], sizing["confirm_token"])
     job_id = UUID(product.ask(command)["batch_job_id"])
     assert workshop.advance(job_id)["skipped"] == 1
-    assert (skipped(product, job_id), mailbox.got) == ({"p1": LIMIT}, ["p2@example.com"])
+    assert (skipped(product, job_id), mailbox.got) == ({"p1": CHANGED}, ["p2@example.com"])
 
 
 def test_a_swap_while_they_wait_skips_and_a_swap_back_does_not(
@@ -108,7 +109,7 @@ def test_a_swap_while_they_wait_skips_and_a_swap_back_does_not(
     swap(product, "p2", "thief@example.com")
     swap(product, "p2", "p2@example.com")
     assert woken(product, workshop, job_id)["delivered"] == 2
-    assert (skipped(product, job_id), mailbox.got) == ({"p1": LIMIT}, ["p2@example.com", "p3@example.com"])
+    assert (skipped(product, job_id), mailbox.got) == ({"p1": CHANGED}, ["p2@example.com", "p3@example.com"])
 
 
 def test_a_swap_while_it_is_paused_skips(product: Product, workshop: Workshop, mailbox: Mailbox) -> None:
@@ -119,7 +120,7 @@ def test_a_swap_while_it_is_paused_skips(product: Product, workshop: Workshop, m
     swap(product, "p1", "thief@example.com")
     product.ask(ResumeBatchJob(job_id))
     assert woken(product, workshop, job_id)["skipped"] == 1
-    assert (skipped(product, job_id), mailbox.got) == ({"p1": LIMIT}, ["p2@example.com"])
+    assert (skipped(product, job_id), mailbox.got) == ({"p1": CHANGED}, ["p2@example.com"])
 
 
 def test_a_swap_between_two_tries_skips(product: Product, workshop: Workshop, mailbox: Mailbox) -> None:
@@ -131,7 +132,7 @@ def test_a_swap_between_two_tries_skips(product: Product, workshop: Workshop, ma
     swap(product, "p1", "thief@example.com")
     job = woken(product, workshop, job_id)
     assert (job["delivered"], job["skipped"], job["reached"]) == (1, 1, 1)
-    assert (skipped(product, job_id), mailbox.got) == ({"p1": LIMIT}, ["p2@example.com"])
+    assert (skipped(product, job_id), mailbox.got) == ({"p1": CHANGED}, ["p2@example.com"])
 
 
 def test_a_swap_before_a_retry_skips_is_counted_and_is_no_drift(
@@ -143,13 +144,13 @@ def test_a_swap_before_a_retry_skips_is_counted_and_is_no_drift(
     assert workshop.advance(old)["failed"] == 3
     mailbox.refusal = None
     sizing = product.ask(SizeFailed(old))
-    assert sizing["left"][LIMIT] == 0
+    assert sizing["left"][CHANGED] == 0
     swap(product, "p1", "thief@example.com")
     swap(product, "p2", None)
-    assert product.ask(SizeFailed(old))["left"][LIMIT] == 2
+    assert product.ask(SizeFailed(old))["left"][CHANGED] == 2
     retry = UUID(product.ask(RetryFailed(old, 3, sizing["confirm_token"]))["batch_job_id"])
     job = workshop.advance(retry)
-    assert (job["delivered"], skipped(product, retry)) == (1, dict.fromkeys(("p1", "p2"), LIMIT))
+    assert (job["delivered"], skipped(product, retry)) == (1, dict.fromkeys(("p1", "p2"), CHANGED))
     assert mailbox.got == ["p3@example.com"]
 
 
@@ -166,7 +167,7 @@ def test_a_retry_of_a_retry_keeps_the_address_that_was_confirmed_first(
     mailbox.refusal = None
     third = UUID(product.ask(RetryFailed(second, 1))["batch_job_id"])
     workshop.advance(third)
-    assert (skipped(product, third), mailbox.got) == ({"p1": LIMIT}, [])
+    assert (skipped(product, third), mailbox.got) == ({"p1": CHANGED}, [])
 
 
 def test_a_held_effect_is_left_to_a_person_although_the_address_changed(
@@ -213,6 +214,26 @@ def test_what_a_job_pinned_before_the_rule_fails_at_the_send(
     assert (job["status"], job["failed"], job["reached"]) == ("completed_with_failures", 2, 0)
     assert {run["reason"] for run in product.runs(job_id)} == {"email.to_elsewhere"}
     assert (mailbox.got, product.execute("SELECT DISTINCT attempts FROM effects")) == ([], [(0,)])
+
+
+@pytest.mark.parametrize(
+    ("unsaid", "reason"), [("sends_email", "email.to_elsewhere"), ("external", "step.not_external")]
+)
+def test_a_step_type_that_does_not_say_what_it_sends_sends_nothing(
+    product: Product,
+    workshop: Workshop,
+    mailbox: Mailbox,
+    monkeypatch: pytest.MonkeyPatch,
+    unsaid: str,
+    reason: str,
+) -> None:
+    product.add_people(1)
+    job_id = product.run(product.workflow(steps=[MAIL]))
+    enrol(product.system, job_id)
+    monkeypatch.setattr(Email, unsaid, False)
+    job = workshop.advance(job_id)
+    assert (job["failed"], job["reached"], mailbox.got) == (1, 0, [])
+    assert {run["reason"] for run in product.runs(job_id)} == {reason}
 
 
 def test_a_colleague_is_written_to_until_the_policy_lists_them_no_more(

@@ -24,7 +24,7 @@ from workers import sending
 from workers.delivery import retries
 
 CANCELS = 50
-PEOPLE = 24
+PEOPLE = 16
 WAIT = step("wait", "delay", {"duration": "PT1M"})
 MAIL = step("mail", "email", {"subject": "{{ run.id }}", "text": "Hi"}, on_error="continue")
 
