@@ -30,7 +30,7 @@ from sqlalchemy.sql.elements import ColumnElement
 
 from aggregates.reach import REASONS, Reach
 from projections.conditions import Verdict, present
-from projections.exclusions import INVALID, capped, hashed, left_by_id, mark, refused, unrefused
+from projections.exclusions import INVALID, capped, hashed, left_topic, mark, refused, unrefused
 from projections.tables import chunks, people
 
 BUCKETS = 1009
@@ -61,33 +61,38 @@ class Question:
 def tally(asked: Question, seeds: Seeds, *, needs: Sequence[str], sample: int, with_total: bool) -> Statement:
     """One row: matched, affected, each exclusion, sum and xor of the hashes, lack_0.., sample (ids), total."""
     row = _recipients(asked, needs).c
-    fine = row.reason.is_(None)
     marked = mark(row.address, seeds.mark) if asked.reach.sends_email else None
-    # Of the people with one address the first may be reached; the others are its duplicates.
-    others = row.reason.is_(None) | (row.reason == "capped")
-    counts = {reason: func.sum(row.people).filter(row.reason == reason) for reason in REASONS}
-    counts["duplicate_address"] = func.sum(row.people - 1).filter(others)
-    counts["capped"] = func.count().filter(row.reason == "capped")
     parts = (
         select(
-            func.sum(row.people).label("matched"),
-            func.count().filter(fine).label("affected"),
-            *(count.label(reason) for reason, count in counts.items()),
-            func.sum(hashed(row.id, seeds.sum, marked)).filter(fine).label("sum"),
-            func.bit_xor(hashed(row.id, seeds.xor, marked)).filter(fine).label("xor"),
-            func.min(row.id).filter(fine).label("first"),
-            *(func.count().filter(fine, row[f"lack_{n}"]).label(f"lack_{n}") for n in range(len(needs))),
+            row.reason,
+            func.count().label("rows"),
+            func.sum(row.people).label("people"),
+            func.sum(hashed(row.id, seeds.sum, marked)).label("sum"),
+            func.bit_xor(hashed(row.id, seeds.xor, marked)).label("xor"),
+            func.min(row.id).label("first"),
+            *(func.count().filter(row[f"lack_{n}"]).label(f"lack_{n}") for n in range(len(needs))),
         )
-        .group_by(*([row.id % BUCKETS] if sample else []))
+        .group_by(row.reason, *([row.id % BUCKETS] if sample else []))
         .subquery("parts")
     )
     part = parts.c
-    sums = ["matched", "affected", *REASONS, "sum", *(f"lack_{n}" for n in range(len(needs)))]
-    firsts = func.array_agg(aggregate_order_by(part.first, part.first)).filter(part.first.is_not(None))
+    fine = part.reason.is_(None)
+    counts: dict[str, tuple[Any, ColumnElement[bool]]] = {
+        reason: (part.people, part.reason == reason) for reason in REASONS
+    }
+    # Of the people with one address the first may be reached, or is capped; the others are its duplicates.
+    counts |= {
+        "matched": (part.people, true()),
+        "affected": (part.rows, fine),
+        "duplicate_address": (part.people - part.rows, fine | (part.reason == "capped")),
+        "capped": (part.rows, part.reason == "capped"),
+        **{name: (part[name], fine) for name in ("sum", *(f"lack_{n}" for n in range(len(needs))))},
+    }
+    firsts = func.array_agg(aggregate_order_by(part.first, part.first)).filter(fine)
     total = select(func.count()).select_from(people).where(people.c.project_id == asked.project_id).scalar_subquery()
     return select(
-        *(func.coalesce(func.sum(part[name]), 0).label(name) for name in sums),
-        func.bit_xor(part.xor).label("xor"),
+        *(func.coalesce(func.sum(value).filter(when), 0).label(name) for name, (value, when) in counts.items()),
+        func.bit_xor(part.xor).filter(fine).label("xor"),
         (_slice(firsts, sample) if sample else null()).label("sample"),
         (total if with_total else null()).label("total"),
     )
@@ -147,17 +152,15 @@ def known(ids: Statement, seeds: Seeds) -> Statement:
 
 def reasons(asked: Question, ids: Any) -> Statement:
     """(id, reason) of those of `ids` who are not reached."""
-    reach, project_id = asked.reach, asked.project_id
     matched = func.coalesce(asked.verdict, False).label("matched")
-    named = select(*_columns(reach), matched).where(people.c.project_id == project_id, people.c.id == any_(ids))
-    each, stop = named.cte("named"), refused(project_id, reach)
+    each = _people(asked, matched).where(people.c.id == any_(ids)).cte("named")
+    stop = refused(asked.project_id, asked.reach)
     source: Any = each.outerjoin(stop, stop.c.address == each.c.address)
     duplicate: ColumnElement[bool] = false()
-    if reach.sends_email:
-        firsts = select(func.min(people.c.id).label("id"), people.c.address).where(
-            people.c.project_id == project_id, asked.verdict, not_(left_by_id(reach)),
-            people.c.address.in_(select(each.c.address)),
-        ).group_by(people.c.address).subquery("firsts")  # fmt: skip
+    if asked.reach.sends_email:
+        there = _matched(asked).where(people.c.address.in_(select(each.c.address))).subquery("there")
+        first = select(func.min(there.c.id).label("id"), there.c.address).where(not_(there.c.left))
+        firsts = first.group_by(there.c.address).subquery("firsts")
         source = source.outerjoin(firsts, firsts.c.address == each.c.address)
         duplicate = each.c.id != firsts.c.id
     why = case((not_(each.c.matched), "not_matched"), else_=_reason(asked, each, stop, duplicate))
@@ -167,8 +170,7 @@ def reasons(asked: Question, ids: Any) -> Statement:
 
 def excluded(asked: Question, *, limit: int) -> Statement:
     """(id, reason) of some people who match and are excluded, in turn from each reason."""
-    matched = select(*_columns(asked.reach)).where(people.c.project_id == asked.project_id, asked.verdict)
-    each, stop = matched.subquery("matched"), refused(asked.project_id, asked.reach)
+    each, stop = _matched(asked).subquery("matched"), refused(asked.project_id, asked.reach)
     rank = func.row_number().over(partition_by=(each.c.left, each.c.address), order_by=each.c.id)
     why = _reason(asked, each, stop, rank > 1)
     source = each.outerjoin(stop, stop.c.address == each.c.address)
@@ -185,8 +187,7 @@ def _recipients(asked: Question, needs: Sequence[str]) -> Subquery:
     """
     reach = asked.reach
     lacks = [not_(present(key, people)).label(f"lack_{n}") for n, key in enumerate(needs)]
-    matched = select(*_columns(reach), *lacks).where(people.c.project_id == asked.project_id, asked.verdict)
-    each, stop = matched.subquery("matched"), refused(asked.project_id, reach)
+    each, stop = _matched(asked, *lacks).subquery("matched"), refused(asked.project_id, reach)
     if reach.sends_email:
         each = _by_address(each, len(needs))
     # An address of several people is their duplicate, which is no reason for the row that stands for them.
@@ -207,8 +208,19 @@ def _by_address(each: Subquery, needs: int) -> Subquery:
     return select(first.label("id"), func.count().label("people"), *key, *lacks).group_by(*key).subquery("addresses")
 
 
-def _columns(reach: Reach) -> list[ColumnElement[Any]]:
-    return [people.c.id, people.c.address, left_by_id(reach).label("left"), INVALID.label("invalid")]
+def _matched(asked: Question, *more: ColumnElement[Any]) -> Statement:
+    """Who matches: (id, address, left, invalid, ..)."""
+    return _people(asked, *more).where(asked.verdict)
+
+
+def _people(asked: Question, *more: ColumnElement[Any]) -> Statement:
+    """The people of the project; `left` says whether they opted out by their id."""
+    gone = left_topic(asked.reach)
+    source = people if gone is None else people.outerjoin(gone, gone.c.person_id == people.c.id)
+    left: ColumnElement[bool] = people.c.opted_out_at.is_not(None)
+    left = left if gone is None else left | gone.c.person_id.is_not(None)
+    columns = (people.c.id, people.c.address, left.label("left"), INVALID.label("invalid"))
+    return select(*columns, *more).select_from(source).where(people.c.project_id == asked.project_id)
 
 
 def _reason(asked: Question, each: Any, stop: Subquery, duplicate: ColumnElement[bool]) -> ColumnElement[Any]:

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, Subquery, and_, cast, exists, false, func, literal, or_, select, true, union_all
+from sqlalchemy import BigInteger, Subquery, and_, cast, exists, false, func, literal, select, true, union_all
 from sqlalchemy.sql.elements import ColumnElement
 
 from aggregates.reach import Reach
@@ -23,17 +23,19 @@ INVALID = and_(people.c.address.is_(None), func.coalesce(func.btrim(people.c.ema
 """A person with something told as an address that is none."""
 
 
-def left_by_id(reach: Reach) -> ColumnElement[bool]:
-    """Whether a row of `people` is of somebody who opted out, whatever address they have now."""
-    left = people.c.opted_out_at.is_not(None)
-    return or_(left, _left_topic(reach)) if len(reach.topics) > 1 else left
+def left_topic(reach: Reach) -> Subquery | None:
+    """(person_id): people who left the workflow's topic, whatever address they have now; None where it has no say."""
+    if len(reach.topics) < 2:
+        return None
+    return select(person_opt_outs.c.person_id).where(person_opt_outs.c.topic == reach.topic).subquery("left_topic")
 
 
 def unrefused(project_id: UUID, reach: Reach) -> list[ColumnElement[bool]]:
     """What holds for a row of `people` to whom nobody forbids to send: neither by id nor by address."""
     left = exists().where(_opt_outs(project_id, reach), opt_outs.c.address == people.c.address)
     stopped = exists().where(suppressions.c.project_id == project_id, suppressions.c.address == people.c.address)
-    by_topic = [~_left_topic(reach)] if len(reach.topics) > 1 else []
+    gone = left_topic(reach)
+    by_topic = [] if gone is None else [~exists().where(gone.c.person_id == people.c.id)]
     return [people.c.opted_out_at.is_(None), *by_topic, ~left, ~stopped]
 
 
@@ -86,8 +88,3 @@ def hashed(id: ColumnElement[int], seed: int, marked: ColumnElement[int] | None 
 
 def _opt_outs(project_id: UUID, reach: Reach) -> ColumnElement[bool]:
     return and_(opt_outs.c.project_id == project_id, opt_outs.c.topic.in_(reach.topics))
-
-
-def _left_topic(reach: Reach) -> ColumnElement[bool]:
-    left = person_opt_outs.c
-    return exists().where(left.person_id == people.c.id, left.topic == reach.topic)

@@ -9,12 +9,13 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Connection, Select, case, false, func, select
+from sqlalchemy import Connection, Select, case, false, func, select
+from sqlalchemy.sql.elements import ColumnElement
 
 from aggregates.reach import Reach
 from projections import audience_sql
 from projections.audience import Audiences, Frozen
-from projections.exclusions import left_by_id, mark, refused
+from projections.exclusions import left_topic, mark, refused
 from projections.tables import people, runs
 
 NO_ADDRESS = 0
@@ -42,16 +43,20 @@ def left_since(
 ) -> dict[str, int]:
     """How many of those who failed a retry would skip, by the reason."""
     failed, stop = _failed(job_id, reach, audiences).subquery("failed"), refused(project_id, reach)
+    source = failed.outerjoin(people, people.c.id == failed.c.id).outerjoin(stop, stop.c.address == people.c.address)
+    left: ColumnElement[bool] = people.c.opted_out_at.is_not(None)
+    if (gone := left_topic(reach)) is not None:
+        source = source.outerjoin(gone, gone.c.person_id == people.c.id)
+        left = left | gone.c.person_id.is_not(None)
     changed: ColumnElement[bool] = false()
     if reach.sends_email:
         changed = failed.c.mark.is_distinct_from(mark(people.c.address, audiences.seeds.mark))
     reason = case(
         (people.c.id.is_(None), "erased"),
-        (left_by_id(reach) | func.coalesce(stop.c.opted_out, False), "opted_out"),
+        (left | func.coalesce(stop.c.opted_out, False), "opted_out"),
         (func.coalesce(stop.c.suppressed, False), "suppressed"),
         (changed, "address_changed"),
     )
-    source = failed.outerjoin(people, people.c.id == failed.c.id).outerjoin(stop, stop.c.address == people.c.address)
     each = select(reason.label("reason")).select_from(source).subquery("each")
     rows = connection.execute(
         select(each.c.reason, func.count()).where(each.c.reason.is_not(None)).group_by(each.c.reason)

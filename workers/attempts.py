@@ -84,7 +84,7 @@ def unrecorded(connection: Connection, job_id: UUID, standing: Iterable[Row[Any]
     return {ids[id] for id in begun}
 
 
-def attempt(connection: Connection, job_id: UUID, standing: Sequence[Row[Any]], now: datetime) -> SubBatch:
+def attempt(connection: Connection, job_id: UUID, standing: Sequence[Row[Any]], now: datetime, topic: str) -> SubBatch:
     """Record an attempt for each of these people, who stand before an effect, in the caller's transaction."""
     effects = [
         Effect(
@@ -110,4 +110,4 @@ def attempt(connection: Connection, job_id: UUID, standing: Sequence[Row[Any]], 
         )
         tried = {row.id: row for row in rows}
         effects = [replace(e, attempts=tried[e.id].attempts, was=tried[e.id].was) for e in effects]
-    return SubBatch(effects, records(connection, ids), ledger.unreachable(connection, job_id, ids))
+    return SubBatch(effects, records(connection, ids), ledger.unwelcome(connection, job_id, ids, topic))

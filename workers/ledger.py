@@ -30,6 +30,25 @@ _ALL_REACHABLE = text(
     "SELECT NOT EXISTS (SELECT 1 FROM cancelled_runs WHERE job_id = :job_id) AND :many = "
     "(SELECT count(*) FROM people WHERE id = ANY (CAST(:ids AS bigint[])) AND opted_out_at IS NULL)"
 )
+# Before a send it is also asked about addresses, under whichever person they are, and about the workflow's topic.
+_ALL_WELCOME = text(
+    f"{_ALL_REACHABLE.text} "  # noqa: S608 - our own words
+    "AND NOT EXISTS (SELECT 1 FROM person_opt_outs WHERE person_id = ANY (CAST(:ids AS bigint[])) AND topic = :topic) "
+    "AND NOT EXISTS (SELECT 1 FROM people p JOIN opt_outs o ON o.project_id = p.project_id AND o.address = p.address "
+    "WHERE p.id = ANY (CAST(:ids AS bigint[])) AND o.topic IN ('', :topic)) "
+    "AND NOT EXISTS (SELECT 1 FROM people p JOIN suppressions s ON s.project_id = p.project_id "
+    "AND s.address = p.address WHERE p.id = ANY (CAST(:ids AS bigint[])))"
+)
+_UNWELCOME = text(
+    "SELECT p.id, CASE WHEN o.address IS NOT NULL OR t.person_id IS NOT NULL THEN 'opted_out' ELSE 'suppressed' END "
+    "AS reason FROM people p "
+    "LEFT JOIN person_opt_outs t ON t.person_id = p.id AND t.topic = :topic "
+    "LEFT JOIN LATERAL (SELECT o.address FROM opt_outs o WHERE o.project_id = p.project_id AND o.address = p.address "
+    "AND o.topic IN ('', :topic) LIMIT 1) o ON true "
+    "LEFT JOIN suppressions s ON s.project_id = p.project_id AND s.address = p.address "
+    "WHERE p.id = ANY (CAST(:ids AS bigint[])) "
+    "AND (t.person_id IS NOT NULL OR o.address IS NOT NULL OR s.address IS NOT NULL)"
+)
 _UNREACHABLE = text(
     "SELECT e.id, CASE WHEN x.person_id IS NOT NULL THEN 'run_cancelled' "
     "WHEN p.id IS NULL THEN 'erased' ELSE 'opted_out' END AS reason "
@@ -191,6 +210,18 @@ def unreachable(connection: Connection, job_id: UUID, ids: Sequence[int]) -> dic
     if connection.execute(_ALL_REACHABLE, {**asked, "many": len(ids)}).scalar():
         return {}
     return {row.id: row.reason for row in connection.execute(_UNREACHABLE, {**asked, "nobody": NOBODY})}
+
+
+def unwelcome(connection: Connection, job_id: UUID, ids: Sequence[int], topic: str) -> dict[int, str]:
+    """The same before a send, and also for people whose address opted out or is suppressed, or who left the topic.
+
+    `topic` is "" for a workflow without one, and for one that ignores that people leave its topic.
+    """
+    asked = {"ids": as_array(ids), "job_id": job_id, "topic": topic}
+    if connection.execute(_ALL_WELCOME, {**asked, "many": len(ids)}).scalar():
+        return {}
+    by_address = {row.id: row.reason for row in connection.execute(_UNWELCOME, asked)}
+    return by_address | unreachable(connection, job_id, ids)
 
 
 def in_progress(connection: Connection, job_id: UUID, chunk: Row[Any], limit: int | None = None) -> list[Row[Any]]:

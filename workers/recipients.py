@@ -31,6 +31,14 @@ _CONFIRMED = text(
 )
 
 
+_STOPPED = text(
+    "SELECT address, 'opted_out' AS reason FROM opt_outs WHERE project_id = :project_id "
+    "AND address = ANY (CAST(:addresses AS text[])) AND topic IN ('', :topic) "
+    "UNION ALL SELECT address, 'suppressed' FROM suppressions WHERE project_id = :project_id "
+    "AND address = ANY (CAST(:addresses AS text[]))"
+)
+
+
 def addressed(
     connection: Connection, system: System, job: WorkingJob, effects: Sequence[Effect], plans: Mapping[str, Deliver]
 ) -> Addressed:
@@ -55,6 +63,8 @@ def addressed(
             literals[effect.person_id] = address
         else:
             found.to[effect.person_id] = address
+    if found.to:
+        _take_out_stopped(connection, job, found)
     if people:
         _add_confirmed(connection, system, job.id, people, found)
     if literals:
@@ -67,6 +77,16 @@ def _named(job: WorkingJob, recipient: Recipient) -> str | None:
     if recipient.kind == "input":
         return normalised(str((job.route.inputs or {}).get(recipient.value) or ""))
     return recipient.value or None
+
+
+def _take_out_stopped(connection: Connection, job: WorkingJob, found: Addressed) -> None:
+    """Of the addresses that inputs name, those that opted out or are suppressed are not written to."""
+    definition = job.route.definition
+    topic = "" if definition.transactional else definition.topic
+    asked = {"project_id": job.project_id, "addresses": list(found.to.values()), "topic": topic}
+    stopped = {row.address: row.reason for row in connection.execute(_STOPPED, asked)}
+    for person_id in [id for id, address in found.to.items() if address in stopped]:
+        found.skipped[person_id] = stopped[found.to.pop(person_id)]
 
 
 def _add_confirmed(

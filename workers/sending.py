@@ -121,7 +121,9 @@ class Sender:
         return wait
 
     def _attempt(self, connection: Connection, job: WorkingJob, standing: Sequence[Row[Any]]) -> SubBatch:
-        batch = attempt(connection, job.id, standing, self._system.clock.now())
+        definition = job.route.definition
+        topic = "" if definition.transactional else definition.topic
+        batch = attempt(connection, job.id, standing, self._system.clock.now(), topic)
         plans = {step: self._plan(job, step) for step in {effect.step_id for effect in batch.effects}}
         return replace(batch, addressed=addressed(connection, self._system, job, batch.effects, plans))
 

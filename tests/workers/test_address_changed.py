@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from aggregates.steps.email import Email
 from commands.batch_job import CancelBatchJob, PauseBatchJob, ResumeBatchJob, RunBatch, SizeAudience
 from commands.policy import SetPolicy
 from commands.retry import RetryFailed, SizeFailed
+from commands.runs import RunWorkflow
 from engine.demo.receivers import SmtpReceiver
 from tests.support.product import Product
 from tests.support.walks import chain, step
@@ -214,6 +216,46 @@ def test_what_a_job_pinned_before_the_rule_fails_at_the_send(
     assert (job["status"], job["failed"], job["reached"]) == ("completed_with_failures", 2, 0)
     assert {run["reason"] for run in product.runs(job_id)} == {"email.to_elsewhere"}
     assert (mailbox.got, product.execute("SELECT DISTINCT attempts FROM effects")) == ([], [(0,)])
+
+
+OUT = "INSERT INTO opt_outs (project_id, address, topic, at) SELECT id, 'p1@example.com', :topic, now() FROM projects"
+STOP = "INSERT INTO suppressions (project_id, address, reason, at) SELECT id, 'p1@example.com', '', now() FROM projects"
+
+
+@pytest.mark.parametrize("trigger", ["batch", "manual"])
+@pytest.mark.parametrize(("table", "reason"), [(OUT, "opted_out"), (STOP, "suppressed")])
+def test_an_address_that_opts_out_or_is_suppressed_during_a_wait_is_not_written_to(
+    product: Product, workshop: Workshop, mailbox: Mailbox, trigger: str, table: str, reason: str
+) -> None:
+    if trigger == "batch":
+        product.add_people(2)
+        job_id = product.run(product.workflow(**chain(WAIT, MAIL)))
+    else:
+        mail = step("mail", "email", {**MAIL["config"], "to": "{{ inputs.to }}"})
+        inputs = {"type": "manual", "inputs": {"to": {"type": "address"}}}
+        run = RunWorkflow(product.workflow(trigger=inputs, **chain(WAIT, mail)), {"to": "P1@example.com"})
+        job_id = UUID(product.ask(run)["batch_job_id"])
+    workshop.advance(job_id)
+    product.execute(table, **({"topic": ""} if table == OUT else {}))
+    job = woken(product, workshop, job_id)
+    assert (job["skipped"], job["reached"]) == (1, job["delivered"])
+    assert {run["reason"] for run in product.runs(job_id, status="skipped")} == {reason}
+    assert mailbox.got == ["p2@example.com"] * job["delivered"]
+
+
+@pytest.mark.parametrize(
+    ("about", "written"), [({"topic": "news"}, 1), ({"topic": "news", "purpose": "transactional"}, 2), ({}, 2)]
+)
+def test_a_topic_that_is_left_during_a_wait_stops_its_mailings_only(
+    product: Product, workshop: Workshop, mailbox: Mailbox, about: Any, written: int
+) -> None:
+    product.add_people(2)
+    job_id = product.run(product.workflow(**chain(WAIT, MAIL)))
+    enrol(product.system, job_id)
+    product.execute("UPDATE jobs_at_work SET content = content || CAST(:about AS jsonb)", about=json.dumps(about))
+    workshop.advance(job_id)
+    product.execute(OUT, topic="news")
+    assert woken(product, workshop, job_id)["delivered"] == written
 
 
 @pytest.mark.parametrize(
