@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
@@ -10,6 +10,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection, Row, text
 
+from aggregates.steps.base import Deliver
 from aggregates.values import run_id
 from aggregates.walk.entry import NONE_SET, RunVariables
 from engine.ids import derived_id
@@ -61,12 +62,16 @@ class Addressed:
 
 @dataclass(frozen=True)
 class SubBatch:
-    """The effects that are made together, what templates may see of their people, and who may not be reached."""
+    """The effects that are made together, what templates may see of their people, and who may not be reached.
+
+    `plans` are those that were looked at, by step: a plan may be another one an instant later.
+    """
 
     effects: Sequence[Effect]
     people: dict[int, dict[str, Any]]
     gone: dict[int, str]
     addressed: Addressed = field(default_factory=Addressed)
+    plans: Mapping[str, Deliver] = field(default_factory=dict)
 
 
 def effect_id(job_id: UUID, person_id: int, step_id: str) -> UUID:

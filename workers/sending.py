@@ -125,14 +125,15 @@ class Sender:
         topic = "" if definition.transactional else definition.topic
         batch = attempt(connection, job.id, standing, self._system.clock.now(), topic)
         plans = {step: self._plan(job, step) for step in {effect.step_id for effect in batch.effects}}
-        return replace(batch, addressed=addressed(connection, self._system, job, batch.effects, plans))
+        compared = addressed(connection, self._system, job, batch.effects, plans)
+        return replace(batch, addressed=compared, plans=plans)
 
     def _carry_out(self, job: WorkingJob, batch: SubBatch) -> dict[UUID, Outcome]:
         """Make the effects, outside of any transaction. Everybody gets an outcome."""
         outcomes: dict[UUID, Outcome] = {}
         outgoing: list[Outgoing] = []
         for effect in batch.effects:
-            plan = self._plan(job, effect.step_id)
+            plan = batch.plans[effect.step_id]
             outcome = _without_sending(effect, plan, batch)
             if outcome is not None:
                 outcomes[effect.id] = outcome
