@@ -6,11 +6,12 @@ stands above them.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from datetime import timedelta
 from typing import Any
 
+from aggregates.address import normalised
 from aggregates.errors import Problem
 from aggregates.reach import PerPerson, strictest
 
@@ -23,16 +24,24 @@ RANGES: Mapping[str, tuple[float, float]] = {
     "approval_over": (0, LARGEST),
     "max_growth": (0, 10),
     "minimum_interval_minutes": (60, 60 * 24 * 366),
+    "max_sends": (0, 200),
 }
 """What each limit may be: lowest, highest."""
+
+NOTIFIED_AT_MOST = 50
+"""Addresses of own colleagues that a policy may list."""
+
+ANY_OTHER = "*"
+"""Stands for every address that is not named, where two lists of addresses are compared."""
 
 
 @dataclass(frozen=True)
 class Limits:
     """What a project or a key narrows; None leaves it as it stands above.
 
-    `max_growth` is a share (0.1 is ten per cent), intervals are in minutes, audiences in people. `per_person` is how
-    many messages one person may get in how many days.
+    `max_growth` is a share (0.1 is ten per cent), intervals are in minutes, audiences in people. `max_sends` counts
+    sending steps on one path, `notify_addresses` are normalised addresses, `per_person` is how many messages one person
+    may get in how many days.
     """
 
     max_audience: int | None = None
@@ -40,25 +49,36 @@ class Limits:
     max_growth: float | None = None
     minimum_interval_minutes: int | None = None
     send_mode: str | None = None
+    max_sends: int | None = None
+    notify_addresses: tuple[str, ...] | None = None
     per_person: PerPerson | None = None
 
     @classmethod
     def of(cls, data: Mapping[str, Any] | None) -> Limits:
-        """Stored limits; names of another version are left out."""
+        """Stored or sent limits; names of another version are left out."""
         known = {field.name for field in fields(cls)}
-        stored = {name: value for name, value in (data or {}).items() if name in known}
-        return cls(**stored | {"per_person": PerPerson.of(stored.get("per_person"))})
+        given = {name: value for name, value in (data or {}).items() if name in known}
+        if given.get("notify_addresses") is not None:
+            given["notify_addresses"] = known_addresses(given["notify_addresses"])
+        return cls(**given | {"per_person": PerPerson.of(given.get("per_person"))})
 
     def as_data(self) -> dict[str, Any]:
         """Only what is narrowed."""
-        return {name: value for name, value in asdict(self).items() if value is not None}
+        return {name: _plain(value) for name, value in asdict(self).items() if value is not None}
 
     def beyond(self, other: Limits) -> list[Problem]:
         """Where this leaves more room than the other: nobody gives more than they have."""
-        wide = Policy(LARGEST, None, LARGEST, 0, "live", 0, 0)
+        named = {*(self.notify_addresses or ()), *(other.notify_addresses or ()), ANY_OTHER}
+        wide = Policy(LARGEST, None, LARGEST, 0, "live", 0, 0, LARGEST, tuple(sorted(named)))
         mine, both = wide.narrowed([self]), wide.narrowed([self, other])
         return [
-            Problem(f"/{name}", "limit.beyond", "You cannot give more than your own limit.", None, getattr(both, name))
+            Problem(
+                f"/{name}",
+                "limit.beyond",
+                "You cannot give more than your own limit.",
+                None,
+                _plain(getattr(both, name)),
+            )
             for name in Limits.__dataclass_fields__
             if getattr(mine, name) != getattr(both, name)
         ]
@@ -74,12 +94,20 @@ class Limits:
             found.append(
                 Problem("/send_mode", "field.invalid", "capture or live.", None, ["capture", "live"], "capture")
             )
+        addresses = self.notify_addresses or ()
+        if len(addresses) > NOTIFIED_AT_MOST or any(normalised(address) is None for address in addresses):
+            message = f"At most {NOTIFIED_AT_MOST} addresses, each of one mailbox."
+            found.append(Problem("/notify_addresses", "field.invalid", message, None, "list", ["ann@example.com"]))
         return found
 
 
 @dataclass(frozen=True)
 class Policy:
-    """What may be done. `approval_over` None means that no job waits for a second person."""
+    """What may be done. `approval_over` None means that no job waits for a second person.
+
+    At most `max_sends` sending steps lie on any path of a workflow. `notify_addresses` are own colleagues, normalised:
+    the only addresses that an email step may name itself.
+    """
 
     max_audience: int
     approval_over: int | None
@@ -88,6 +116,8 @@ class Policy:
     send_mode: str
     token_minutes: int
     approval_hours: int
+    max_sends: int = 5
+    notify_addresses: tuple[str, ...] = ()
     per_person: PerPerson | None = None
 
     @property
@@ -118,17 +148,36 @@ class Policy:
                 max_growth=_least(policy.max_growth, limit.max_growth),
                 minimum_interval_minutes=max(policy.minimum_interval_minutes, limit.minimum_interval_minutes or 0),
                 send_mode="capture" if "capture" in (policy.send_mode, limit.send_mode) else policy.send_mode,
+                max_sends=_least(policy.max_sends, limit.max_sends),
+                notify_addresses=_both(policy.notify_addresses, limit.notify_addresses),
                 per_person=strictest(policy.per_person, limit.per_person),
             )
         return policy
 
     def as_data(self) -> dict[str, Any]:
-        return asdict(self)
+        return {name: _plain(value) for name, value in asdict(self).items()}
+
+
+def known_addresses(given: Iterable[str]) -> tuple[str, ...]:
+    """Addresses as they are compared, each once; what is none stays as it is, to be refused."""
+    return tuple(sorted({normalised(address) or address for address in given}))
 
 
 def _least(first: Any, second: Any) -> Any:
     given = [value for value in (first, second) if value is not None]
     return min(given) if given else None
+
+
+def _both(above: tuple[str, ...], narrower: Sequence[str] | None) -> tuple[str, ...]:
+    """The addresses that both name; None names all of those above."""
+    if narrower is None:
+        return above
+    return tuple(address for address in above if address in narrower)
+
+
+def _plain(value: Any) -> Any:
+    """A value as JSON has it."""
+    return list(value) if isinstance(value, tuple) else value
 
 
 def _within(value: Any, low: float, high: float, *, whole: bool) -> bool:

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
+from aggregates.address import normalised
 from aggregates.policy import Limits
 from aggregates.reach import PerPerson
 
@@ -145,12 +146,19 @@ def digest(data: Any) -> str:
 
 VARIABLE_TYPES: Mapping[str, tuple[type, ...]] = {"string": (str,), "number": (int, float), "boolean": (bool,)}
 
+ADDRESS = "address"
+"""The type of an input that is one e-mail address, to which a manual workflow may write."""
+
+INPUT_TYPES: Mapping[str, tuple[type, ...]] = {**VARIABLE_TYPES, ADDRESS: (str,)}
+
 
 def fits(value: Any, type_name: str) -> bool:
-    """Whether a plain value is of a declared variable type; true and false are not numbers."""
+    """Whether a plain value is of a declared variable or input type; true and false are not numbers."""
     if type_name != "boolean" and isinstance(value, bool):
         return False
-    return isinstance(value, VARIABLE_TYPES[type_name])
+    if type_name == ADDRESS and isinstance(value, str):
+        return normalised(value) is not None
+    return isinstance(value, INPUT_TYPES[type_name])
 
 
 def kind_of(value: Any) -> str:

@@ -4,6 +4,7 @@ bus         authorize -> idempotency -> handle -> append; retries when a stream 
 grants      one table: command or read -> scopes
 context     what a handler receives, as Protocols
 confirm     the one acknowledgement guard, and the sizing that it rests on
+sends       what a workflow may send, and how much of it one person gets
 reach       whom a workflow may reach under a policy
 workflow    create, edit, enable, disable, archive, restore
 secret_terms  what a workflow's content may do with secrets

@@ -22,11 +22,13 @@ from commands.confirm import (
     claims_for,
     job_for,
     merged,
+    sendable_definition,
     size,
 )
 from commands.context import Accepted, Context
 from commands.notes import checked_note
 from commands.reach import reach_of
+from commands.sends import sends_answer
 
 EXPLAINED_AT_ONCE = 100
 """Most excluded people in one answer."""
@@ -93,7 +95,7 @@ class CancelBatchJob:
 
 def size_audience(command: SizeAudience, ctx: Context) -> Accepted:
     workflow = ctx.store.load(Workflow, command.workflow_id, ctx.meta)
-    definition, audience = batch_definition(workflow)
+    definition, audience = sendable_definition(ctx, workflow)
     variables = merged(definition, command.variables)
     sizing = size(ctx, definition, audience, ctx.policy, shown=True)
     claims = claims_for(ctx, workflow, audience, variables, Kept(sizing.affected, sizing.fingerprint))
@@ -113,6 +115,7 @@ def size_audience(command: SizeAudience, ctx: Context) -> Accepted:
         "everyone": sizing.everyone,
         "missing_variables": dict(sizing.missing_variables),
         "sample": [dict(person) for person in sizing.sample],
+        **sends_answer(definition, claims["count"]),
         "send_mode": ctx.policy.send_mode,
         "policy": ctx.policy.as_data(),
         "confirm_token": ctx.tokens.sign(claims),
@@ -177,7 +180,7 @@ def held_until(ctx: Context) -> datetime:
 def pause(command: PauseBatchJob, ctx: Context) -> Accepted:
     job = ctx.store.load(BatchJob, command.batch_job_id, ctx.meta)
     job.pause(reason=checked_note(command.reason, at="/reason", required=True), meta=ctx.meta)
-    return job_answer(job, ctx.store.save(job))
+    return job_answer(job, ctx.store.save(job), reached=ctx.ledger.reached(job.id))
 
 
 def resume(command: ResumeBatchJob, ctx: Context) -> Accepted:
@@ -188,13 +191,13 @@ def resume(command: ResumeBatchJob, ctx: Context) -> Accepted:
     if job.status == "paused" and workflow.status != "active":
         raise DomainError("workflow.not_active", details={"status": workflow.status})
     job.resume(meta=ctx.meta)
-    return job_answer(job, ctx.store.save(job))
+    return job_answer(job, ctx.store.save(job), reached=ctx.ledger.reached(job.id))
 
 
 def cancel(command: CancelBatchJob, ctx: Context) -> Accepted:
     job = ctx.store.load(BatchJob, command.batch_job_id, ctx.meta)
     job.request_cancel(reason=checked_note(command.reason, at="/reason"), meta=ctx.meta)
-    return job_answer(job, ctx.store.save(job))
+    return job_answer(job, ctx.store.save(job), reached=ctx.ledger.reached(job.id))
 
 
 def _keep(
@@ -222,8 +225,8 @@ def _digest(command: RunBatch, ctx: Context) -> str:
     return digest(parts)
 
 
-def job_answer(job: BatchJob, position: int) -> Accepted:
-    """What every command about a job tells of it."""
+def job_answer(job: BatchJob, position: int, *, reached: int | None = None) -> Accepted:
+    """What every command about a job tells of it; `reached` is of this moment, else it is of the latest milestone."""
     data: dict[str, Any] = {
         "batch_job_id": str(job.id),
         "workflow_id": str(job.workflow_id),
@@ -232,6 +235,7 @@ def job_answer(job: BatchJob, position: int) -> Accepted:
         "acknowledged": job.acknowledged_count,
         "frozen": job.frozen,
         "send_mode": job.send_mode,
+        "reached": job.reached if reached is None else reached,
     }
     if job.status == "held" and job.due_at:
         data["held_until"] = job.due_at.isoformat()

@@ -22,6 +22,7 @@ from aggregates.workflow.aggregate import Workflow
 from aggregates.workflow.definition import Definition
 from commands.context import Context
 from commands.reach import reach_of
+from commands.sends import refuse_elsewhere
 
 COUNT_LIMIT = 2**31 - 1
 
@@ -67,6 +68,13 @@ def batch_definition(workflow: Workflow, *, active: bool = False) -> tuple[Defin
     if definition is None or definition.audience is None:
         raise invalid("workflow.invalid", problems)
     return definition, definition.audience
+
+
+def sendable_definition(ctx: Context, workflow: Workflow, *, active: bool = False) -> tuple[Definition, Audience]:
+    """The same, refused also when the policy does not allow what it sends."""
+    definition, audience = batch_definition(workflow, active=active)
+    refuse_elsewhere(ctx, definition)
+    return definition, audience
 
 
 def merged(definition: Definition, variables: Mapping[str, Any]) -> dict[str, Any]:
@@ -132,7 +140,7 @@ def acknowledge(
     What the token `buys` gets its id; where it buys no stream of its own, it is spent here. `kept` are people who are
     known already, asked for instead of whoever matches now; a token that buys a job may have kept its own.
     """
-    definition, audience = batch_definition(workflow, active=True)
+    definition, audience = sendable_definition(ctx, workflow, active=True)
     merged_variables = merged(definition, variables)
     _is_count(count)
     claims = ctx.tokens.open(token) if token else None
@@ -182,7 +190,7 @@ def standing(
 
 def covered(ctx: Context, workflow: Workflow, approval: StandingApproval, variables: Mapping[str, Any]) -> Acknowledged:
     """What a standing approval allows at this instant; what goes beyond it, or beyond the policy, is held."""
-    definition, audience = batch_definition(workflow)
+    definition, audience = sendable_definition(ctx, workflow)
     merged_variables = merged(definition, variables)
     policy = ctx.policy.narrowed([approval.limits])
     sized = _sized_now(ctx, definition, audience, policy)

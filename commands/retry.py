@@ -17,9 +17,10 @@ from aggregates.values import digest
 from aggregates.workflow.aggregate import Workflow
 from aggregates.workflow.definition import Definition
 from commands.batch_job import held_until, job_answer
-from commands.confirm import Kept, acknowledge, batch_definition, bought_job, claims_for
+from commands.confirm import Kept, acknowledge, batch_definition, bought_job, claims_for, sendable_definition
 from commands.context import Accepted, Context
 from commands.reach import reach_of
+from commands.sends import sends_answer
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,7 @@ def size_failed(command: SizeFailed, ctx: Context) -> Accepted:
     old = ctx.store.load(BatchJob, command.batch_job_id, ctx.meta)
     old.has_ended()
     workflow = ctx.store.load(Workflow, old.workflow_id, ctx.meta)
-    definition, audience = batch_definition(workflow)
+    definition, audience = sendable_definition(ctx, workflow)
     failed = _failed(ctx, old, definition)
     claims = claims_for(ctx, workflow, audience, old.variables, failed)
     data = {
@@ -52,6 +53,7 @@ def size_failed(command: SizeFailed, ctx: Context) -> Accepted:
         "workflow_status": workflow.status,
         "affected": failed.count,
         "left": dict(ctx.people.left_since(old.id, workflow.project_id, reach_of(definition, ctx.policy))),
+        **sends_answer(definition, failed.count),
         "limit": ctx.policy.max_audience,
         "send_mode": ctx.policy.send_mode,
         "policy": ctx.policy.as_data(),

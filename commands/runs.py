@@ -15,6 +15,7 @@ from aggregates.workflow.definition import Definition
 from aggregates.workflow.triggers import ManualTrigger
 from commands.context import Accepted, Context
 from commands.notes import checked_note
+from commands.sends import refuse_elsewhere
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,7 @@ class CancelRun:
 def run_workflow(command: RunWorkflow, ctx: Context) -> Accepted:
     workflow = ctx.store.load(Workflow, command.workflow_id, ctx.meta)
     version, definition = manual_definition(workflow, command.version)
+    refuse_elsewhere(ctx, definition)
     inputs, variables = started_with(definition, command.inputs)
     job = BatchJob.request(
         ctx.ids.new(),

@@ -13,6 +13,7 @@ from aggregates.shape import json_problems
 from aggregates.values import NAME_LIMIT
 from aggregates.workflow.aggregate import Workflow
 from aggregates.workflow.definition import Definition
+from aggregates.workflow.sending import sending_problems
 from aggregates.workflow.silence import silent_approvals
 from aggregates.workflow.triggers import BatchTrigger, parse_trigger
 from commands.context import Accepted, Context
@@ -117,7 +118,8 @@ def edit(command: EditWorkflow, ctx: Context) -> Accepted:
 def enable(command: EnableWorkflow, ctx: Context) -> Accepted:
     workflow = ctx.store.load(Workflow, command.workflow_id, ctx.meta)
     definition, problems = Definition.parse(workflow.content)
-    problems = [*problems, *_cohort_problems(ctx, workflow.content, definition), *_silent(ctx, workflow.content)]
+    problems += _cohort_problems(ctx, workflow.content, definition)
+    problems += [*sending_problems(workflow.content, ctx.policy), *_silent(ctx, workflow.content)]
     problems += secret_problems(ctx, workflow.content)
     if workflow.status == "draft" and _errors(problems):
         raise invalid("workflow.invalid", problems)
@@ -184,10 +186,10 @@ def _checked(ctx: Context, name: Any, description: Any, content: dict[str, Any])
     """
     strict = ctx.meta.principal.source != "web"
     definition, findings = Definition.parse(content, strict=strict)
-    cohorts = _cohort_problems(ctx, content, definition)
+    further = [*_cohort_problems(ctx, content, definition), *sending_problems(content, ctx.policy)]
     if not strict:
-        cohorts = [replace(problem, severity="warning") for problem in cohorts]
-    findings = [*findings, *cohorts, *_silent(ctx, content), *secret_problems(ctx, content, strict=strict)]
+        further = [replace(problem, severity="warning") for problem in further]
+    findings = [*findings, *further, *_silent(ctx, content), *secret_problems(ctx, content, strict=strict)]
     problems = [*_text_problems(name, description), *_errors(findings)]
     if problems:
         raise invalid("workflow.invalid", problems)

@@ -182,6 +182,8 @@ def _parts(settings: Settings, secrets: Secrets) -> Parts:
             send_mode=settings.send_mode,
             token_minutes=settings.token_minutes,
             approval_hours=settings.approval_hours,
+            max_sends=settings.max_sends,
+            notify_addresses=settings.notify_addresses,
         ),
         tokens=SignedTokens(secrets.derive("confirm tokens")),
         people_per_chunk=settings.people_per_chunk,

@@ -19,6 +19,7 @@ from engine.keyring import Keyring
 from projections import cohorts, failed_runs, people, people_import, unknown_outcomes
 from projections.audience import Audiences
 from projections.run_cancelling import cancel_run, run_status
+from projections.run_rows import reached
 from projections.tables import frozen_sizings, jobs_at_work, manual_runs, projects, runs
 
 KEPT_AT_ONCE = 100
@@ -123,7 +124,7 @@ class PeoplePort:
         return failed_runs.tally(self._connection, self._audiences, job_id, reach)
 
     def left_since(self, job_id: UUID, project_id: UUID, reach: Reach) -> Mapping[str, int]:
-        return failed_runs.left_since(self._connection, job_id, project_id, reach)
+        return failed_runs.left_since(self._connection, self._audiences, job_id, project_id, reach)
 
     def sample(self, project_id: UUID, audience: Audience, *, reach: Reach, limit: int, now: datetime) -> list[int]:
         return self._audiences.sample(self._connection, project_id, audience, reach=reach, limit=limit, now=now)
@@ -197,6 +198,9 @@ class LedgerPort:
         return unknown_outcomes.decide(
             self._connection, job_id, person_id, effect_id=effect_id, decision=decision, now=now
         )
+
+    def reached(self, job_id: UUID) -> int:
+        return reached(self._connection, job_id)
 
     def unknown_left(self, job_id: UUID) -> int:
         return unknown_outcomes.left(self._connection, job_id)

@@ -18,6 +18,8 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, Field, PrivateAttr, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
+from aggregates.address import normalised
+from aggregates.policy import known_addresses
 from aggregates.steps.email import SENDER
 from engine import failpoints
 from engine.errors import StartupError
@@ -142,6 +144,13 @@ class Settings(BaseSettings):
     token_minutes: Annotated[int, Field(ge=1, le=1440)] = Field(
         15, description="How long a confirm token is good for, in minutes."
     )
+    max_sends: Annotated[int, Field(ge=0, le=200)] = Field(
+        5, description="Most sending steps on any path of a workflow: as many messages can one person get."
+    )
+    notify_addresses: Annotated[tuple[str, ...], NoDecode] = Field(
+        (),
+        description="Addresses of own colleagues, separated by commas: the only ones that an email step may name.",
+    )
     outbound_allow: Annotated[tuple[str, ...], NoDecode] = Field(
         (), description="Hosts and networks (CIDR), separated by commas, that webhooks may reach although private."
     )
@@ -185,10 +194,17 @@ class Settings(BaseSettings):
 
     _origins: dict[str, str] = PrivateAttr(default_factory=dict)
 
-    @field_validator("outbound_allow", "mcp_allowed_hosts", mode="before")
+    @field_validator("outbound_allow", "mcp_allowed_hosts", "notify_addresses", mode="before")
     @classmethod
     def _split_on_commas(cls, value: Any) -> Any:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+    @field_validator("notify_addresses")
+    @classmethod
+    def _one_address_each(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if any(normalised(address) is None for address in value):
+            raise ValueError("each is one address, such as ann@example.com")
+        return known_addresses(value)
 
     @field_validator("failpoints")
     @classmethod

@@ -118,7 +118,7 @@ def by_lot(ids: Statement, seed: int, limit: int) -> Statement:
 def freeze(job_id: UUID, ids: Statement, chunk_size: int, seeds: Seeds) -> Statement:
     """Insert the chunks of `ids`, with marks of their addresses if it has those; count, sum, xor and chunks."""
     each = ids.subquery("affected")
-    marks = [mark(each.c.address, seeds.mark).label("mark")] if "address" in each.c else []
+    marks = [marked.label("mark") for marked in _marks(each, seeds)]
     place = cast(func.row_number().over(order_by=each.c.id) - 1, BigInteger)
     placed = select(each.c.id, cast(place // chunk_size, Integer).label("number"), *marks).subquery("placed")
     content = select(
@@ -147,7 +147,7 @@ def freeze(job_id: UUID, ids: Statement, chunk_size: int, seeds: Seeds) -> State
 def known(ids: Statement, seeds: Seeds) -> Statement:
     """Count, sum and xor of people who are known already, and of their addresses if `ids` has those."""
     each = ids.subquery("known")
-    return select(*_digest(each.c.id, mark(each.c.address, seeds.mark) if "address" in each.c else None, seeds))
+    return select(*_digest(each.c.id, next(iter(_marks(each, seeds)), None), seeds))
 
 
 def reasons(asked: Question, ids: Any) -> Statement:
@@ -239,6 +239,13 @@ def _reason(asked: Question, each: Any, stop: Subquery, duplicate: ColumnElement
         *(of_cap if asked.reach.cap else []),
         else_=null(),
     )
+
+
+def _marks(each: Subquery, seeds: Seeds) -> list[ColumnElement[int]]:
+    """The mark of each address, where there are addresses, or marks that were made before."""
+    if "mark" in each.c:
+        return [each.c.mark]
+    return [mark(each.c.address, seeds.mark)] if "address" in each.c else []
 
 
 def _digest(id: ColumnElement[int], marked: ColumnElement[int] | None, seeds: Seeds) -> list[Any]:

@@ -75,7 +75,16 @@ class RunReads(Reader):
         output = None
         if finished:
             output = {"variables": self._variables(run), "steps": _step_outputs(run["steps"])}
-        told = ("run_id", "batch_job_id", "workflow_id", "workflow_version", "status", "reason", "updated_at")
+        told = (
+            "run_id",
+            "batch_job_id",
+            "workflow_id",
+            "workflow_version",
+            "status",
+            "reason",
+            "reached",
+            "updated_at",
+        )
         return {
             **{name: run[name] for name in told},
             "finished": finished,

@@ -33,6 +33,7 @@ from workers.delivery import Deliveries, Outcome, Outgoing
 from workers.jobs import WorkingJob
 from workers.leases import Lease
 from workers.pace import take_turn
+from workers.recipients import addressed
 
 FLUSH = 25
 """Effects between two records of outcomes: at most so many are repeated after a crash."""
@@ -121,7 +122,12 @@ class Sender:
         return wait
 
     def _attempt(self, connection: Connection, job: WorkingJob, standing: Sequence[Row[Any]]) -> SubBatch:
-        return attempt(connection, job.id, standing, self._system.clock.now())
+        definition = job.route.definition
+        topic = "" if definition.transactional else definition.topic
+        batch = attempt(connection, job.id, standing, self._system.clock.now(), topic)
+        plans = {step: self._plan(job, step) for step in {effect.step_id for effect in batch.effects}}
+        compared = addressed(connection, self._system, job, batch.effects, plans)
+        return replace(batch, addressed=compared, plans=plans)
 
     def _carry_out(self, job: WorkingJob, batch: SubBatch) -> dict[UUID, Outcome]:
         """Make the effects, outside of any transaction. Everybody gets an outcome."""
@@ -129,29 +135,27 @@ class Sender:
         outgoing: list[Outgoing] = []
         in_use: dict[str, SecretsInUse | None] = {}
         for effect in batch.effects:
-            plan = self._plan(job, effect.step_id)
-            if effect.person_id in batch.gone:
-                outcomes[effect.id] = Outcome(effect.id, "skipped", error=batch.gone[effect.person_id])
-            elif effect.was == CONFIRMED:
-                outcomes[effect.id] = Outcome(effect.id, "succeeded", error="outcome_decided")
-            elif effect.was == "started" and plan.on_unknown == "hold":
-                outcomes[effect.id] = Outcome(effect.id, "unknown", error=OUTCOME_UNKNOWN)
+            plan = batch.plans[effect.step_id]
+            outcome = _without_sending(effect, plan, batch)
+            if outcome is not None:
+                outcomes[effect.id] = outcome
+                continue
+            made = _made(job, effect, plan, batch, self._secrets(job, effect.step_id, plan, in_use))
+            if isinstance(made, Outgoing):
+                outgoing.append(made)
             else:
-                secrets = self._secrets(job, effect.step_id, in_use)
-                made = _made(job, effect, plan, batch.people[effect.person_id], secrets)
-                if isinstance(made, Outgoing):
-                    outgoing.append(made)
-                else:
-                    outcomes[effect.id] = Outcome(effect.id, "failed", error=made)
+                outcomes[effect.id] = Outcome(effect.id, "failed", error=made)
         for sent, outcome in zip(outgoing, self._deliveries.send_many(outgoing), strict=True):
             outcomes[outcome.effect_id] = _masked(outcome, sent.secrets)
         return outcomes
 
-    def _secrets(self, job: WorkingJob, step_id: str, known: dict[str, SecretsInUse | None]) -> SecretsInUse | None:
+    def _secrets(
+        self, job: WorkingJob, step_id: str, plan: Deliver, known: dict[str, SecretsInUse | None]
+    ) -> SecretsInUse | None:
         """The secrets that a step sends, looked up once for a sub-batch; None when one of them is not there."""
         if step_id not in known:
             step = job.route.definition.step(step_id)
-            names = self._plan(job, step_id).request.secrets if step.type.takes_secrets else ()
+            names = plan.request.secrets if step.type.takes_secrets else ()
             known[step_id] = NONE_IN_USE
             if names:
                 with self._system.asking.connect() as connection:
@@ -183,9 +187,15 @@ class Sender:
             )
         walk = Walk(job.route, self._world(connection, job.project_id), now)
         entries = self._settled(job, effects, outcomes, walk, now)
-        ledger.write_again(connection, job.id, entries, now)
+        reached = {
+            effect.person_id
+            for effect in effects
+            if not effect.reached and (outcomes[effect.id].arrived or effect.may_have_arrived)
+        }
+        ledger.write_again(connection, job.id, entries, now, reached)
         change = ledger.tally(entries)
         change["in_progress"] -= sum(change.values())
+        change["reached"] = len(reached)
         standing = ledger.in_progress(connection, job.id, chunk, FLUSH)
         ledger.count(connection, job.id, chunk.number, change, "sending" if standing else "done")
         return standing, self._trips(connection, job, outcomes.values())
@@ -237,17 +247,37 @@ class Sender:
         return plan
 
 
+def _without_sending(effect: Effect, plan: Deliver, batch: SubBatch) -> Outcome | None:
+    """What comes of an effect that is not made now; None for one that is."""
+    person_id, addressed = effect.person_id, batch.addressed
+    if person_id in batch.gone:
+        return Outcome(effect.id, "skipped", error=batch.gone[person_id])
+    if effect.was == CONFIRMED:
+        return Outcome(effect.id, "succeeded", error="outcome_decided")
+    if effect.was == "started" and plan.on_unknown == "hold":
+        return Outcome(effect.id, "unknown", error=OUTCOME_UNKNOWN)
+    if person_id in addressed.skipped:
+        return Outcome(effect.id, "skipped", error=addressed.skipped[person_id])
+    if person_id in addressed.failed:
+        return Outcome(effect.id, "failed", error=addressed.failed[person_id], tries=0)
+    return None
+
+
 def _made(
-    job: WorkingJob, effect: Effect, plan: Deliver, person: dict[str, Any], secrets: SecretsInUse | None
+    job: WorkingJob, effect: Effect, plan: Deliver, batch: SubBatch, secrets: SecretsInUse | None
 ) -> Outgoing | str:
     """The request for one person, or why there is none. Nothing else ever has secrets in it."""
     if secrets is None:
         return "secret.unknown"
-    seen = secrets.values or MASKED
-    rendered, _ = render(job.route, {effect.person_id: person}, plan.request, effect.variables, seen)
+    person = {effect.person_id: batch.people[effect.person_id]}
+    rendered, _ = render(job.route, person, plan.request, effect.variables, secrets.values or MASKED)
     if effect.person_id not in rendered:
         return "template.failed"
-    return Outgoing(effect.id, plan.channel, rendered[effect.person_id], effect.attempts, secrets)
+    request = rendered[effect.person_id]
+    if plan.channel == "email":
+        # The address that was compared, whatever a template would make of it now.
+        request = {**request, "to": batch.addressed.to[effect.person_id]}
+    return Outgoing(effect.id, plan.channel, request, effect.attempts, secrets)
 
 
 def _masked(outcome: Outcome, secrets: SecretsInUse) -> Outcome:

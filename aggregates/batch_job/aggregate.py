@@ -169,12 +169,13 @@ class BatchJob(Recorded):
             )
         self.emit(BatchJobEnrolled, meta, enrolled=enrolled, chunks=chunks)
 
-    def progress(self, counts: Mapping[str, int], *, meta: Meta) -> None:
-        """Record cumulative counts; equal counts and ended jobs record nothing."""
-        if self.status not in {"running", "paused", "cancelling"} or dict(counts) == self.counts:
+    def progress(self, counts: Mapping[str, int], *, reached: int = 0, meta: Meta) -> None:
+        """Record cumulative counts, and how many people were reached; what is known and ended jobs record nothing."""
+        known = (dict(counts), reached) == (self.counts, self.reached)
+        if self.status not in {"running", "paused", "cancelling"} or known:
             return
-        self._balanced(counts)
-        self.emit(BatchJobProgressed, meta, counts=dict(counts))
+        self._balanced(counts, reached)
+        self.emit(BatchJobProgressed, meta, counts=dict(counts), reached=reached)
 
     def pause(self, *, reason: str, meta: Meta) -> None:
         if self.status == "paused":
@@ -203,7 +204,7 @@ class BatchJob(Recorded):
         self._require("held", "queued", "running", "paused", move="cancel")
         self.emit(BatchJobCancelRequested, meta, reason=reason)
         if self.enrolled is None:
-            self.emit(BatchJobCancelled, meta, counts=dict.fromkeys(COUNTS, 0))
+            self.emit(BatchJobCancelled, meta, counts=dict.fromkeys(COUNTS, 0), reached=0)
 
     def cancel_run(self, person_id: int, *, reason: str, meta: Meta) -> None:
         """Do nothing more for one person; who has an outcome already is not asked about here."""
@@ -217,21 +218,21 @@ class BatchJob(Recorded):
         self._require("running", "paused", move="decide_unknown")
         self.emit(BatchJobUnknownDecided, meta, person_id=person_id, step_id=step_id, decision=decision, note=note)
 
-    def finish_cancel(self, counts: Mapping[str, int], *, meta: Meta) -> None:
-        """No further send starts from here on; those not reached are counted as skipped."""
+    def finish_cancel(self, counts: Mapping[str, int], *, reached: int = 0, meta: Meta) -> None:
+        """No further send starts from here on; people without an outcome are counted as skipped, reached or not."""
         if self.status == "cancelled":
             return
         self._require("cancelling", move="finish_cancel")
-        self._settled(counts)
-        self.emit(BatchJobCancelled, meta, counts=dict(counts))
+        self._settled(counts, reached)
+        self.emit(BatchJobCancelled, meta, counts=dict(counts), reached=reached)
 
-    def complete(self, counts: Mapping[str, int], *, meta: Meta) -> None:
+    def complete(self, counts: Mapping[str, int], *, reached: int = 0, meta: Meta) -> None:
         """End; refused unless everyone enrolled has an outcome."""
         if self.status in {"completed", "completed_with_failures"}:
             return
         self._require("running", move="complete")
-        self._settled(counts)
-        self.emit(BatchJobCompleted, meta, counts=dict(counts), failures=counts["failed"] > 0)
+        self._settled(counts, reached)
+        self.emit(BatchJobCompleted, meta, counts=dict(counts), failures=counts["failed"] > 0, reached=reached)
 
     def fail(self, *, code: str, reason: str, meta: Meta) -> None:
         if self.status == "failed":
@@ -258,11 +259,12 @@ class BatchJob(Recorded):
         code = "batch_job.ended" if self.ended else "batch_job.illegal_move"
         raise DomainError(code, details={"status": self.status, "move": move})
 
-    def _balanced(self, counts: Mapping[str, int]) -> None:
-        if set(counts) != set(COUNTS) or min(counts.values()) < 0 or sum(counts.values()) != self.enrolled:
-            raise DomainError("batch_job.unbalanced", details={"enrolled": self.enrolled, **counts})
+    def _balanced(self, counts: Mapping[str, int], reached: int) -> None:
+        whole = set(counts) == set(COUNTS) and min(counts.values()) >= 0 and sum(counts.values()) == self.enrolled
+        if not whole or not 0 <= reached <= (self.enrolled or 0):
+            raise DomainError("batch_job.unbalanced", details={"enrolled": self.enrolled, "reached": reached, **counts})
 
-    def _settled(self, counts: Mapping[str, int]) -> None:
-        self._balanced(counts)
+    def _settled(self, counts: Mapping[str, int], reached: int) -> None:
+        self._balanced(counts, reached)
         if sum(counts[name] for name in OUTCOMES) != self.enrolled:
             raise DomainError("batch_job.unbalanced", details={"enrolled": self.enrolled, **counts})

@@ -93,10 +93,20 @@ class BatchJobEnrolled(Event):
 
 
 class BatchJobProgressed(Event):
-    """Cumulative counts, at most four a second."""
+    """Cumulative counts, at most four a second.
+
+    `reached` counts people for whom at least one effect outside was made or may have been; None where an older version
+    did not count them.
+    """
 
     TOPIC = "batch_job.progressed.v1"
+    class_version = 2
     counts: dict[str, int]
+    reached: int | None
+
+    @staticmethod
+    def upcast_v1_v2(state: dict[str, Any]) -> None:
+        state |= {"reached": None}
 
 
 class BatchJobRunCancelled(Event):
@@ -144,16 +154,30 @@ class BatchJobCancelRequested(Event):
 
 
 class BatchJobCancelled(Event):
+    """No further send starts. `reached` is the last word on how many were, as of BatchJobProgressed."""
+
     TOPIC = "batch_job.cancelled.v1"
+    class_version = 2
     counts: dict[str, int]
+    reached: int | None
+
+    @staticmethod
+    def upcast_v1_v2(state: dict[str, Any]) -> None:
+        state |= {"reached": None}
 
 
 class BatchJobCompleted(Event):
-    """Everyone enrolled has an outcome; `failures` tells whether any of them failed."""
+    """Everyone enrolled has an outcome; `failures` tells whether any of them failed, `reached` as in progress."""
 
     TOPIC = "batch_job.completed.v1"
+    class_version = 2
     counts: dict[str, int]
     failures: bool
+    reached: int | None
+
+    @staticmethod
+    def upcast_v1_v2(state: dict[str, Any]) -> None:
+        state |= {"reached": None}
 
 
 class BatchJobFailed(Event):

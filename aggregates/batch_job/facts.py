@@ -55,6 +55,7 @@ class Recorded(Aggregate):
         self.due_at = event.held_until
         self.enrolled: int | None = None
         self.counts: dict[str, int] = {}
+        self.reached: int | None = 0
         self.status = event.status
 
     def evolve(self, event: Event) -> None:
@@ -76,8 +77,10 @@ class Recorded(Aggregate):
                 self.status = "queued" if self.enrolled is None else "running"
             case BatchJobProgressed() | BatchJobCancelled():
                 self.counts = event.counts
+                self.reached = event.reached
             case BatchJobCompleted():
                 self.counts = event.counts
+                self.reached = event.reached
                 self.status = "completed_with_failures" if event.failures else "completed"
         self.status = _STATUS.get(type(event), self.status)
         if self.status != "held":

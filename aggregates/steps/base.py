@@ -10,7 +10,7 @@ import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Generic, Literal, NamedTuple, TypeVar
 
 from pydantic import BaseModel, ConfigDict
@@ -24,6 +24,9 @@ from aggregates.templates import Document
 
 NEXT = "next"
 """The port by which people leave a step that does not branch."""
+
+ANY_INSTANT = datetime(2000, 1, 3, tzinfo=UTC)
+"""For a plan of which only what the config says is of interest."""
 
 OnUnknown = Literal["retry", "hold"]
 """After a crash between an attempt and its outcome: try again with the same key, or leave it to a person."""

@@ -10,11 +10,13 @@ from typing import Any
 
 from aggregates.audience import Audience
 from aggregates.errors import Problem
+from aggregates.policy import Policy
 from aggregates.shape import at, echo, json_problems, unknown_fields
 from aggregates.steps.base import NEXT
 from aggregates.templates import Template
 from aggregates.values import kind_of
 from aggregates.workflow.graph import graph_problems
+from aggregates.workflow.sending import Sends, problems_of, recipients, sends_of
 from aggregates.workflow.steps import Edge, Step, parse_edges, parse_steps
 from aggregates.workflow.triggers import BatchTrigger, ManualTrigger, Trigger, parse_trigger
 from aggregates.workflow.variables import Variable, merge, parse_variables
@@ -114,6 +116,24 @@ class Definition:
     def external(self) -> bool:
         """Whether any step has an effect outside."""
         return any(step.type.external for step in self.steps)
+
+    @cached_property
+    def sends(self) -> Sends:
+        """The most messages that one person can get, by step type and in all."""
+        return sends_of(self.steps, self.edges)
+
+    @cached_property
+    def notifies(self) -> tuple[str, ...]:
+        """The addresses that email steps name themselves, normalised, each once; only the policy can allow them."""
+        found = (recipient for _, _, recipient in recipients(self.steps, self.trigger))
+        return tuple(sorted({recipient.value for recipient in found if recipient.kind == "literal"}))
+
+    def sending_problems(self, policy: Policy) -> list[Problem]:
+        """Emails that go where the policy lets none go, and more messages than it allows one person.
+
+        Content that is pinned by a job at work may have them: it was saved before the rule, or under another policy.
+        """
+        return list(problems_of(self.trigger, self.steps, self.edges, policy))
 
     @cached_property
     def needs(self) -> tuple[str, ...]:

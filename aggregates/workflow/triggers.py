@@ -10,7 +10,7 @@ from aggregates.audience import Audience
 from aggregates.errors import Problem
 from aggregates.filters import EXAMPLE_FILTERS, parse_filters
 from aggregates.shape import at, echo, unknown_fields
-from aggregates.values import kind_of
+from aggregates.values import INPUT_TYPES, kind_of
 from aggregates.workflow.variables import Variable, declared
 
 EXAMPLE_BATCH = {"type": "batch", "filters": EXAMPLE_FILTERS}
@@ -93,7 +93,7 @@ def _manual(raw: Mapping[str, Any], pointer: str) -> tuple[Trigger | None, list[
             )
             continue
         problems += unknown_fields(entry, ("type", "required", "default"), where)
-        declaration, findings = declared(name, entry, where, where)
+        declaration, findings = declared(name, entry, where, where, INPUT_TYPES)
         problems += findings
         if declaration:
             inputs.append(declaration)

@@ -21,7 +21,7 @@ app = App(name="batch", help="Run a workflow over an audience; approve, watch an
 for _command in (approve, reject, decide, failed, retry_failed):
     app.command(_command)
 
-COUNTS = ("enrolled", "delivered", "skipped", "failed", "exited", "waiting", "in_progress", "pending")
+COUNTS = ("enrolled", "reached", "delivered", "skipped", "failed", "exited", "waiting", "in_progress", "pending")
 EYE = ("enrolled", "delivered", "failed")
 COLUMNS = (
     Column("job", "id"),
@@ -37,6 +37,7 @@ RUNS = (
     Column("run", "run_id"),
     Column("person", "distinct_id"),
     Column("status", "status"),
+    Column("reached", "reached"),
     Column("reason", "reason"),
     Column("at step", "at_step"),
     Column("steps", lambda run: ", ".join(_step(step) for step in run["steps"])),
@@ -140,7 +141,7 @@ def cancel(job: str, *, reason: str, json: Json = False) -> int:
     """Stop a job. What was sent stays sent; nobody else is reached."""
     out = Output(json)
     answer = connect().post(f"/batch-jobs/{job}/cancel", {"reason": reason})
-    out.record(answer, ANSWER)
+    out.record(answer, (*ANSWER, Column("reached so far", "reached", right=True)))
     if answer["status"] not in OF_JOB:
         out.say(f"Stopping. See who had been reached: tidegate batch watch {job}")
     return Exit.DONE

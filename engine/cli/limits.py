@@ -28,6 +28,10 @@ class LimitOptions:
     send_mode: Annotated[
         Literal["capture", "live"] | None, Parameter(help="capture keeps every effect inside; live adds nothing.")
     ] = None
+    max_sends: Annotated[int | None, Parameter(help="Most sending steps on any path of a workflow.")] = None
+    notify_address: Annotated[
+        tuple[str, ...], Parameter(help="An address that an email step may name; give it once for each.")
+    ] = ()
 
     def given(self) -> dict[str, Any]:
         """What was told, as the server names it."""
@@ -37,6 +41,8 @@ class LimitOptions:
             "max_growth": share(self.max_growth, "--max-growth"),
             "minimum_interval_minutes": self.minimum_interval,
             "send_mode": self.send_mode,
+            "max_sends": self.max_sends,
+            "notify_addresses": list(self.notify_address) or None,
         }
         return {name: value for name, value in limits.items() if value is not None}
 

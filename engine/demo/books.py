@@ -71,6 +71,7 @@ class Ledger:
     """The rows of a job's ledger, counted one by one."""
 
     rows: int = 0
+    reached: int = 0
     by_status: Counter[str] = field(default_factory=Counter)
     by_step: Counter[tuple[str, str]] = field(default_factory=Counter)
 
@@ -79,6 +80,7 @@ class Ledger:
         ledger = cls()
         for run in runs:
             ledger.rows += 1
+            ledger.reached += run["reached"]
             ledger.by_status[run["status"]] += 1
             for step in run["steps"]:
                 ledger.by_step[step["step"], step["outcome"]] += 1
@@ -106,4 +108,5 @@ def balance(job: Mapping[str, Any], ledger: Ledger) -> list[Check]:
     names = OUTCOMES + OPEN
     checks = [Check(name, {"job": job[name], "ledger": ledger.by_status[name]}) for name in names]
     enrolled = {"job": job["enrolled"], "sum of its counts": sum(job[name] for name in names), "ledger": ledger.rows}
-    return [Check("enrolled", enrolled), *checks]
+    reached = {"job": job["reached"], "ledger": ledger.reached}
+    return [Check("enrolled", enrolled), *checks, Check("reached", reached)]

@@ -125,6 +125,8 @@ class PolicyAnswer(BaseModel):
     send_mode: str
     token_minutes: Annotated[int, Field(description="How long a confirm token is good.")]
     approval_hours: Annotated[int, Field(description="How long a held job waits for somebody to decide.")]
+    max_sends: Annotated[int, Field(description="Most sending steps on any path of a workflow.")]
+    notify_addresses: Annotated[list[str], Field(description="The only addresses that an email step may name.")]
 
 
 class PolicyLevels(PolicyAnswer):
@@ -144,6 +146,9 @@ class SizingAnswer(BaseModel):
     matched: int
     excluded: Annotated[dict[str, int], Field(description="People who match and are left out, by reason.")]
     affected: int
+    deliveries: Annotated[dict[str, int], Field(description="Most messages that one person gets, by step type.")]
+    per_person: Annotated[int, Field(description="Most messages that one person gets in all.")]
+    reaches: Annotated[str, Field(description="The same in words, and whether a receiver may tell others.")]
     total: Annotated[int, Field(description="Everybody in the project.")]
     limit: int
     everyone: Annotated[bool, Field(description="Whether there is no condition at all.")]
@@ -165,6 +170,9 @@ class FailedSizingAnswer(BaseModel):
     workflow_status: str
     affected: Annotated[int, Field(description="The failed runs: the count to acknowledge.")]
     left: Annotated[dict[str, int], Field(description="How many of them would be skipped, by reason.")]
+    deliveries: Annotated[dict[str, int], Field(description="Most messages that one person gets, by step type.")]
+    per_person: Annotated[int, Field(description="Most messages that one person gets in all.")]
+    reaches: Annotated[str, Field(description="The same in words, and whether a receiver may tell others.")]
     limit: int
     send_mode: str
     policy: PolicyAnswer
@@ -226,7 +234,11 @@ class BatchJobAccepted(Accepted):
     send_mode: str
     held_until: Annotated[datetime | None, Field(description="When a held job is given up.")] = None
     retry_of: Annotated[UUID | None, Field(description="The job whose failed runs these people had.")] = None
-    counts: Annotated[dict[str, int] | None, Field(description="Who had been reached already, once it runs.")] = None
+    reached: Annotated[
+        int | None,
+        Field(description="How many were reached already, or may have been; null if an older version did not count."),
+    ]
+    counts: Annotated[dict[str, int] | None, Field(description="Where its people are, once it runs.")] = None
 
 
 class ImportAnswer(Accepted):

@@ -107,6 +107,10 @@ class BatchJobRow(BaseModel):
     waiting: int
     in_progress: int
     pending: int
+    reached: Annotated[
+        int | None,
+        Field(description="For how many an effect outside was made or may have been; null: not counted."),
+    ]
     requested_by: str
     source: str
     requested_at: datetime
@@ -148,6 +152,7 @@ class RunRow(BaseModel):
     reason: str | None
     at_step: str | None
     wake_at: datetime | None
+    reached: Annotated[bool, Field(description="Whether an effect outside was made, or may have been.")]
     steps: list[Any]
     variables: Annotated[dict[str, Any] | None, Field(description="What steps have set for this person.")]
     updated_at: datetime | None
@@ -162,6 +167,7 @@ class RunResultAnswer(BaseModel):
     workflow_version: int | None
     status: str
     reason: str | None
+    reached: Annotated[bool, Field(description="Whether an effect outside was made, or may have been.")]
     finished: bool
     output: Annotated[
         dict[str, Any] | None, Field(description="`variables` that it ended with, `steps`: what each step gave.")

@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, FailFast, Field
 
+from aggregates.policy import NOTIFIED_AT_MOST
 from aggregates.values import NAME_LIMIT, parse_instant
 from commands.confirm import COUNT_LIMIT, TOKEN_LIMIT
 from commands.notes import NOTE_LIMIT
@@ -254,6 +255,17 @@ class LimitsBody(Body):
     ] = None
     send_mode: Annotated[
         Literal["capture", "live"] | None, Field(description="`capture` keeps every effect inside; `live` adds none.")
+    ] = None
+    max_sends: Annotated[
+        int | None, Field(ge=0, le=200, description="Most sending steps on any path of a workflow.")
+    ] = None
+    notify_addresses: Annotated[
+        list[Annotated[str, Field(max_length=320)]] | None,
+        Field(
+            max_length=NOTIFIED_AT_MOST,
+            description="Own colleagues: of the addresses listed above, those that an email step may name.",
+            examples=[["ann@example.com"]],
+        ),
     ] = None
 
 

@@ -39,6 +39,8 @@ class PolicyRow(Row):
     send_mode: str
     token_minutes: int
     approval_hours: int
+    max_sends: int
+    notify_addresses: list[str]
 
 
 class Sized(Answer):
@@ -46,6 +48,9 @@ class Sized(Answer):
     workflow_version: int
     workflow_status: str
     affected: int
+    deliveries: dict[str, int]
+    per_person: int
+    reaches: str
     frozen: bool
     matched: int
     excluded: dict[str, int]
@@ -134,8 +139,8 @@ def _sized_summary(data: Mapping[str, Any]) -> str:
     if affected > limit:
         return f"Would contact {counted}; policy allows {limit:,}, so a batch would be refused. Tell the user."
     return (
-        f"Not started. Would contact {counted}.{_circumstances(data)} Show the user {affected:,} and stop: go on only "
-        "after their explicit yes in their own turn."
+        f"Not started. Would contact {counted}. It reaches {data['reaches']}{_circumstances(data)} Show the user "
+        f"{affected:,} and stop: go on only after their explicit yes in their own turn."
     )
 
 

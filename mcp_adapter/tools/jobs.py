@@ -60,6 +60,7 @@ class Started(Answer):
     send_mode: str
     held_until: str | None = None
     retry_of: str | None = None
+    reached: int | None = None
     counts: dict[str, int] | None = None
 
 
@@ -88,6 +89,7 @@ class JobRow(Row):
     acknowledged: int
     enrolled: int | None = None
     counts: dict[str, int]
+    reached: int | None = None
     send_mode: str
     requested_at: Text
     finished_at: Text | None = None
@@ -159,7 +161,7 @@ def cancel(call: Call, given: Stop) -> Started:
 
 
 def _answer(data: Mapping[str, Any], then: str = "") -> Started:
-    reached = data.get("counts", {}).get("delivered", 0)
+    reached = data["reached"] or 0
     summary = f"The batch job is {data['status']}; {reached:,} people were reached as far as is recorded.{then}"
     return Started(summary=summary, **data)
 
@@ -178,7 +180,8 @@ def _tally(row: Mapping[str, Any]) -> str:
     if row["enrolled"] is None:
         return "nobody is enrolled yet"
     parts = ", ".join(f"{row[name]:,} {name.replace('_', ' ')}" for name in COUNTS if row[name])
-    return f"of {row['enrolled']:,} people {parts or 'none yet'}"
+    reached = "" if row["reached"] is None else f"; {row['reached']:,} were reached or may have been"
+    return f"of {row['enrolled']:,} people {parts or 'none yet'}{reached}"
 
 
 TOOLS: tuple[Tool[Any, Any], ...] = (

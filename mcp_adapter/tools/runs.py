@@ -76,6 +76,7 @@ class RunRow(Row):
     reason: str | None = None
     at_step: str | None = None
     wake_at: Text | None = None
+    reached: bool
     requested_at: Text | None = None
     updated_at: Text | None = None
 
@@ -112,6 +113,7 @@ class RunResult(Answer):
     workflow_version: int | None = None
     status: str
     reason: str | None = None
+    reached: bool
     finished: bool
     output: dict[str, Any] | None = None
     outputs_omitted: bool | None = None

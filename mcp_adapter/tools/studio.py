@@ -120,6 +120,7 @@ class RunLine(Line):
     workflow_id: Text | None = None
     workflow_version: int | None = None
     status: str
+    reached: bool
     started_at: Text | None = None
     updated_at: Text | None = None
 
@@ -142,6 +143,7 @@ class RunStanding(RunLine, Told):
 class RunOutcome(Told):
     run_id: str
     status: str
+    reached: bool
     finished: bool
     result: dict[str, Any] | None = None
     outputs_omitted: bool | None = None

@@ -103,6 +103,7 @@ batch_jobs = Table(
     Column("waiting", Integer, nullable=False, server_default="0"),
     Column("in_progress", Integer, nullable=False, server_default="0"),
     Column("pending", Integer, nullable=False, server_default="0"),
+    Column("reached", Integer),
     Column("requested_by", Text, nullable=False),
     Column("source", Text, nullable=False),
     Column("requested_at", Instant, nullable=False),

@@ -42,6 +42,7 @@ NAMES = {
         "manual",
         "enrolled",
         "counts",
+        "reached",
         "pace",
         "retry_of",
         "unknown_decided",

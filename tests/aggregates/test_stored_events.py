@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aggregates.base import _MAPPER, decode
-from aggregates.batch_job.events import BatchJobProgressed
+from aggregates.batch_job.events import BatchJobResumed
 
 INSTANT = datetime(2027, 1, 31, 9, 30, tzinfo=UTC)
 
@@ -36,7 +36,7 @@ def library() -> JSONTranscoder:
 
 
 def read(state: bytes) -> dict[str, Any]:
-    event = decode(UUID(int=1), 1, BatchJobProgressed.TOPIC, state)
+    event = decode(UUID(int=1), 1, BatchJobResumed.TOPIC, state)
     return {name: value for name, value in vars(event).items() if name not in ("originator_id", "originator_version")}
 
 

@@ -57,6 +57,17 @@ def test_what_the_project_narrows_is_shown_and_holds(door: Door) -> None:
     assert after == before
 
 
+def test_the_project_keeps_some_of_the_installations_colleagues_and_fewer_sends(door: Door) -> None:
+    limits = {"max_sends": 1, "notify_addresses": ["Ops@Example.com", "ann@example.com"]}
+    answer = door.client.put("/api/v1/policy", json=limits)
+    assert answer.json()["limits"] == {"max_sends": 1, "notify_addresses": ["ann@example.com", "ops@example.com"]}
+    policy = door.client.get("/api/v1/policy").json()
+    assert (policy["max_sends"], policy["notify_addresses"]) == (1, [])
+    for wrong in (["nobody"], ["a@example.com, b@example.com"]):
+        refusal = door.client.put("/api/v1/policy", json={"notify_addresses": wrong})
+        assert pointers(refusal) == {"/notify_addresses": "field.invalid"}
+
+
 def test_a_key_narrows_further_and_sees_it(door: Door) -> None:
     body = {"name": "small", "scopes": ["workflow:read", "person:read"], "max_audience": 1, "approval_over": 0}
     made = door.client.post("/api/v1/keys", json=body).json()

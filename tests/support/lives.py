@@ -172,7 +172,7 @@ def jobs() -> Iterator[BatchJob]:
         if end != "cancel":
             life.approve(acknowledged(), note="fine", meta=meta(principal=ANOTHER))
         life.enrol(enrolled=3, chunks=1, fingerprint="f", meta=meta())
-        life.progress({**NOBODY, "delivered": 1, "pending": 2}, meta=meta())
+        life.progress({**NOBODY, "delivered": 1, "pending": 2}, reached=1, meta=meta())
         life.decide_step("ask", decision="approved", note="", meta=meta(principal=ANOTHER))
         life.cancel_run(2, reason="asked for it", meta=meta())
         life.decide_unknown(3, "call", decision="delivered", note="it is in their book", meta=meta(principal=ANOTHER))
@@ -182,10 +182,10 @@ def jobs() -> Iterator[BatchJob]:
         life.resume(meta=meta())
         match end:
             case "complete":
-                life.complete({**NOBODY, "delivered": 3}, meta=meta())
+                life.complete({**NOBODY, "delivered": 3}, reached=3, meta=meta())
             case "cancel":
                 life.request_cancel(reason="stop", meta=meta())
-                life.finish_cancel({**NOBODY, "delivered": 1, "skipped": 2}, meta=meta())
+                life.finish_cancel({**NOBODY, "delivered": 1, "skipped": 2}, reached=2, meta=meta())
             case _:
                 life.fail(code="workflow.not_active", reason="The workflow is not active.", meta=meta())
         yield life

@@ -99,14 +99,15 @@ class Emails:
             message, recipient, sender = self._message(outgoing)
         except (ValueError, MessageError, KeyError, IndexError):
             return Result("failed", "address.invalid").outcome(outgoing, 0)
-        result, tries = NOT_TRIED, 0
+        result, tries, arrived = NOT_TRIED, 0, False
         while deadline - monotonic() > 1:
             result, tries = self._try(sender, recipient, message), tries + 1
+            arrived = arrived or result.arrived
             pause = pause_before_next(outgoing, result, tries, deadline - monotonic(), self._chance)
             if pause is None:
                 break
             self._closed.wait(pause)
-        return result.outcome(outgoing, tries)
+        return result.outcome(outgoing, tries, arrived=arrived)
 
     def close(self) -> None:
         """End every conversation, and every pause before another try."""

@@ -49,7 +49,8 @@ class Outcome:
     """What became of an effect: succeeded, failed, retry (later), or unknown.
 
     `error` is a short stable code (`http.503`, `timeout`, `smtp.550`), never a person's data. `retry_after`
-    is in seconds, if the receiver said so. `tries` counts what was really sent in this call.
+    is in seconds, if the receiver said so. `tries` counts what was really sent in this call. `arrived` says that the
+    receiver got one of these tries, or may have got it.
     """
 
     effect_id: UUID
@@ -58,11 +59,13 @@ class Outcome:
     error: str | None = None
     retry_after: float | None = None
     tries: int = 1
+    arrived: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """How one try ended. `sent` tells whether the receiver may have taken it although it failed.
+    """How one try ended. `sent` tells whether the receiver may have taken it although it failed, `answered` that it
+    was received and turned down.
 
     Without `tried` there was no try: it was too late for one, or the receiver had asked to be left alone.
     """
@@ -72,12 +75,21 @@ class Result:
     provider_id: str | None = None
     retry_after: float | None = None
     sent: bool = False
+    answered: bool = False
     tried: bool = True
 
-    def outcome(self, outgoing: Outgoing, tries: int) -> Outcome:
+    def outcome(self, outgoing: Outgoing, tries: int, *, arrived: bool = False) -> Outcome:
+        """What becomes of the effect; `arrived` is about earlier tries of the same call."""
         state = "unknown" if self.ambiguous and outgoing.holds else self.state
         error = self.error[:ERROR_LIMIT] if self.error else None
-        return Outcome(outgoing.effect_id, state, self.provider_id, error, self.retry_after, tries)
+        return Outcome(
+            outgoing.effect_id, state, self.provider_id, error, self.retry_after, tries, arrived or self.arrived
+        )
+
+    @property
+    def arrived(self) -> bool:
+        """Whether the receiver got it, or may have got it."""
+        return self.state == "succeeded" or self.sent or self.answered
 
     @property
     def ambiguous(self) -> bool:

@@ -79,15 +79,16 @@ class Webhooks:
     async def send(self, outgoing: Outgoing, deadline: float) -> Outcome:
         """Try, and try again at once where that may help. `deadline` is a time of the running loop."""
         loop = asyncio.get_running_loop()
-        result, tries = NOT_TRIED, 0
+        result, tries, arrived = NOT_TRIED, 0, False
         while True:
             attempted = await self._in_turn(outgoing, deadline)
+            arrived = arrived or attempted.arrived
             if not attempted.tried:
-                return (result if tries else attempted).outcome(outgoing, tries)
+                return (result if tries else attempted).outcome(outgoing, tries, arrived=arrived)
             result, tries = attempted, tries + 1
             pause = pause_before_next(outgoing, result, tries, deadline - loop.time(), self._chance)
             if pause is None:
-                return result.outcome(outgoing, tries)
+                return result.outcome(outgoing, tries, arrived=arrived)
             await asyncio.sleep(pause)
 
     async def close(self) -> None:
@@ -177,8 +178,9 @@ class Webhooks:
             return Result("succeeded", provider_id=found if found.isprintable() and found else None)
         error = f"http.{status}"
         if status in AGAIN or status >= 500:
-            return Result("retry", error, retry_after=retry_after(headers.get(b"retry-after", b""), self._now()))
-        return Result("failed", error)
+            asked_for = retry_after(headers.get(b"retry-after", b""), self._now())
+            return Result("retry", error, retry_after=asked_for, answered=True)
+        return Result("failed", error, answered=True)
 
 
 @lru_cache(maxsize=URLS_KEPT)
