@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any, Literal
 from uuid import UUID
 
@@ -20,12 +20,16 @@ from aggregates.policy import Policy
 from aggregates.values import Acknowledgement, Sizing, StandingApproval, digest
 from aggregates.workflow.aggregate import Workflow
 from aggregates.workflow.definition import Definition
+from commands.binding import Purpose, bought_job, bound_to, claims_of, differences, nonce_of
 from commands.context import Context
 
 COUNT_LIMIT = 2**31 - 1
 
-TOKEN_LIMIT = 4_096
-"""Longest confirm token, in characters."""
+BATCH = Purpose()
+"""A batch that is sent as fast as it goes."""
+
+ASKED_OF_PEOPLE = ("project", "workflow", "conditions")
+"""A sizing with these was about the same people, if nobody has come or gone."""
 
 ROUNDING = 1e-9
 """A tenth of ten people is one person, although binary floats make it a little less."""
@@ -90,33 +94,6 @@ def size(ctx: Context, definition: Definition, audience: Audience, *, shown: boo
     )
 
 
-def claims_for(
-    ctx: Context, workflow: Workflow, audience: Audience, variables: Mapping[str, Any], sized: Kept
-) -> dict[str, Any]:
-    """What a confirm token of this sizing says. Times are seconds since 1970."""
-    now = ctx.meta.now
-    return {
-        **_bound(ctx, workflow, _who(audience, sized), variables),
-        "fingerprint": sized.fingerprint,
-        "count": sized.count,
-        "frozen": False,
-        "sized_at": int(now.timestamp()),
-        "expires_at": int((now + timedelta(minutes=ctx.policy.token_minutes)).timestamp()),
-        "nonce": ctx.ids.nonce(),
-    }
-
-
-def bought_job(ctx: Context, token: str | None) -> UUID | None:
-    """The only job that a genuine token can buy: its id comes from the token's nonce."""
-    claims = ctx.tokens.open(token) if token else None
-    return job_for(ctx, claims["nonce"]) if claims else None
-
-
-def job_for(ctx: Context, nonce: str) -> UUID:
-    """The id of the job that a token with this nonce buys."""
-    return ctx.ids.derived("batch_job", ctx.meta.principal.project_id, nonce)
-
-
 def acknowledge(
     ctx: Context,
     workflow: Workflow,
@@ -125,34 +102,38 @@ def acknowledge(
     token: str | None,
     variables: Mapping[str, Any],
     spent: bool,
+    purpose: Purpose = BATCH,
     buys: Literal["job", "schedule"] | None = None,
     kept: Kept | None = None,
+    asked: Kept | None = None,
 ) -> Acknowledged:
     """Pass, or refuse. `spent` says that the token has bought something other than what is asked for now.
 
-    What the token `buys` gets its id; where it buys no stream of its own, it is spent here. `kept` are people who are
-    known already, asked for instead of whoever matches now; a token that buys a job may have kept its own.
+    `purpose` is what is asked for. What the token `buys` gets its id; where it buys no stream of its own, it is spent
+    here. `kept` are people who are known already, asked for instead of whoever matches now; a token that buys a job may
+    have kept its own. `asked` are the people of a job that is there already: it goes on over those or not at all.
     """
     definition, audience = batch_definition(workflow, active=True)
     merged_variables = merged(definition, variables)
     _is_count(count)
-    claims = ctx.tokens.open(token) if token else None
+    claims = claims_of(ctx, token)
     if buys == "job" and not spent:
-        kept = _kept_for(ctx, claims)
+        kept = _kept_for(ctx, token, claims)
     sized = kept or _sized_now(ctx, definition, audience)
-    bound = _bound(ctx, workflow, _who(audience, sized), merged_variables)
-    ours = claims is not None and all(claims.get(name) == value for name, value in bound.items())
+    bound = bound_to(ctx, workflow, who(audience, sized), merged_variables, purpose)
+    ours = claims is not None and all(claims.get(name) == bound[name] for name in ASKED_OF_PEOPLE)
     _no_drift(sized, count, claims["fingerprint"] if ours and claims else None, kept)
+    if asked is not None and asked.fingerprint != sized.fingerprint:
+        raise _moved(sized, asked)
     _allowed(ctx, sized.count)
-    _confirmed(ctx, token, claims, bound, count, spent=spent)
-    if claims and claims.get("frozen") and kept is None:
-        raise DomainError("confirm.frozen")
-    if claims and buys is None:
-        ctx.store.spend(job_for(ctx, claims["nonce"]), ctx.meta)
+    _confirmed(ctx, token, claims, bound, count, spent=spent, kept=kept is not None)
+    bought = bought_job(ctx, token)
+    if claims and bought and buys is None:
+        ctx.store.spend(bought, ctx.meta)
     acknowledgement = Acknowledgement(
         count=sized.count,
         fingerprint=sized.fingerprint,
-        token_nonce=claims["nonce"] if claims else None,
+        token_nonce=nonce_of(token) if claims and token else None,
         sized_at=datetime.fromtimestamp(claims["sized_at"], UTC) if claims else None,
     )
     held_because = ctx.policy.holds(sized.count)
@@ -193,11 +174,12 @@ def covered(ctx: Context, workflow: Workflow, approval: StandingApproval, variab
     return Acknowledged(definition, merged_variables, acknowledgement, policy, held_because)
 
 
-def _kept_for(ctx: Context, claims: Mapping[str, Any] | None) -> Kept | None:
+def _kept_for(ctx: Context, token: str | None, claims: Mapping[str, Any] | None) -> Kept | None:
     """The people whom a token's sizing kept, if it is a frozen one; refused when they are kept no more."""
     if not claims or not claims.get("frozen"):
         return None
-    kept = ctx.people.kept(ctx.meta.principal.project_id, job_for(ctx, claims["nonce"]))
+    bought = bought_job(ctx, token)
+    kept = ctx.people.kept(ctx.meta.principal.project_id, bought) if bought else None
     if kept is None:
         raise DomainError("confirm.expired")
     return Kept(*kept)
@@ -208,20 +190,9 @@ def _sized_now(ctx: Context, definition: Definition, audience: Audience) -> Kept
     return Kept(sizing.affected, sizing.fingerprint)
 
 
-def _who(audience: Audience, sized: Kept) -> str:
+def who(audience: Audience, sized: Kept) -> str:
     """What stands in a token for the question that was asked about people."""
     return digest(["failed", str(sized.failed)]) if sized.failed else audience.digest()
-
-
-def _bound(ctx: Context, workflow: Workflow, conditions: str, variables: Mapping[str, Any]) -> dict[str, Any]:
-    return {
-        "project": str(ctx.meta.principal.project_id),
-        "principal": ctx.meta.principal.id,
-        "workflow": str(workflow.id),
-        "version": workflow.content_version,
-        "conditions": conditions,
-        "variables": digest(dict(variables)),
-    }
 
 
 def _is_count(count: Any) -> None:
@@ -259,6 +230,16 @@ def _no_drift(sized: Kept, count: int, fingerprint: str | None, kept: Kept | Non
         )
 
 
+def _moved(sized: Kept, asked: Kept) -> DomainError:
+    """The refusal of a job whose people are not those who were asked for."""
+    return DomainError(
+        "audience.drift",
+        f"The job was asked for {asked.count:,} people; these {sized.count:,} are not the same. Nothing was started.",
+        details={"now": sized.count, "acknowledged": asked.count, "same_people": False},
+        next="Reject it and ask for a new job; for an occurrence of a schedule, send the token of a fresh sizing.",
+    )
+
+
 def _allowed(ctx: Context, count: int) -> None:
     if count == 0:
         raise DomainError("audience.empty")
@@ -279,6 +260,7 @@ def _confirmed(
     count: int,
     *,
     spent: bool,
+    kept: bool,
 ) -> None:
     if token is None:
         if ctx.meta.principal.guarded:
@@ -290,7 +272,9 @@ def _confirmed(
         raise DomainError("confirm.used")
     if claims["expires_at"] <= ctx.meta.now.timestamp():
         raise DomainError("confirm.expired")
-    changed = [name for name, value in bound.items() if claims.get(name) != value]
+    if claims.get("frozen") and not kept:
+        raise DomainError("confirm.frozen")
+    changed = differences(bound, claims)
     if claims["count"] != count:
         changed.append("count")
     if changed:

@@ -18,7 +18,8 @@ from aggregates.schedule.firing import Firing
 from aggregates.schedule.terms import Terms
 from aggregates.values import digest
 from aggregates.workflow.aggregate import Workflow
-from commands.confirm import Acknowledged, acknowledge, batch_definition, bought_job, merged, standing
+from commands.binding import Purpose, bought_job
+from commands.confirm import Acknowledged, acknowledge, batch_definition, merged, standing
 from commands.context import Accepted, Context
 from commands.notes import checked_note
 from commands.terms import envelope, recurrence_of, revised
@@ -126,7 +127,8 @@ def attach(command: AttachSchedule, ctx: Context) -> Accepted:
     existing = ctx.store.find(Schedule, schedule_id, ctx.meta) if schedule_id else None
     if existing and existing.request_digest == _digest(command, ctx):
         return _answer(existing, ctx.store.save(existing))
-    proof = _acknowledged(ctx, workflow, command, command.variables)
+    purpose = Purpose("schedule", recurrence=recurrence, max_growth=growth)
+    proof = _acknowledged(ctx, workflow, command, command.variables, purpose)
     schedule = Schedule.attach(
         schedule_id or ctx.ids.new(),
         workflow_id=workflow.id,
@@ -159,7 +161,8 @@ def revise(command: ReviseSchedule, ctx: Context) -> Accepted:
         raise DomainError("acknowledgement.missing", details={"status": schedule.status})
     if problems:
         raise invalid("schedule.invalid", problems)
-    proof = _acknowledged(ctx, workflow, command, terms.variables)
+    purpose = Purpose("schedule", recurrence=terms.recurrence, max_growth=growth)
+    proof = _acknowledged(ctx, workflow, command, terms.variables, purpose)
     approval = standing(ctx, workflow, proof, max_growth=growth, expires_at=expires_at)
     schedule.revise(terms, acknowledgement=proof.acknowledgement, approval=approval, meta=ctx.meta)
     return _answer(schedule, ctx.store.save(schedule))
@@ -182,7 +185,8 @@ def resume(command: ResumeSchedule, ctx: Context) -> Accepted:
     problems += [problem for problem in found if problem.code == "rrule.too_frequent"]
     if problems:
         raise invalid("schedule.invalid", problems)
-    proof = _acknowledged(ctx, workflow, command, schedule.terms.variables)
+    purpose = Purpose("schedule", recurrence=schedule.terms.recurrence, max_growth=growth)
+    proof = _acknowledged(ctx, workflow, command, schedule.terms.variables, purpose)
     schedule.resume(
         acknowledgement=proof.acknowledgement,
         approval=standing(ctx, workflow, proof, max_growth=growth, expires_at=expires_at),
@@ -227,6 +231,7 @@ def _acknowledged(
     workflow: Workflow,
     command: AttachSchedule | ReviseSchedule | ResumeSchedule,
     variables: Mapping[str, Any],
+    purpose: Purpose,
 ) -> Acknowledged:
     """The one guard, for whatever lets a schedule fire."""
     return acknowledge(
@@ -236,6 +241,7 @@ def _acknowledged(
         token=command.confirm_token,
         variables=variables,
         spent=ctx.store.taken(bought_job(ctx, command.confirm_token)),
+        purpose=purpose,
         buys="schedule" if isinstance(command, AttachSchedule) else None,
     )
 

@@ -31,7 +31,7 @@ from engine.secrets import Secrets
 from engine.sessions import Sessions
 from engine.settings import Settings
 from engine.store import LogRecorder
-from engine.unit import Parts, SignedTokens, unit_of_work
+from engine.unit import Parts, unit_of_work
 from projections.audience import Audiences
 from projections.reads import Reads
 from projections.tables import installation, projects
@@ -179,7 +179,6 @@ def _parts(settings: Settings, secrets: Secrets) -> Parts:
             token_minutes=settings.token_minutes,
             approval_hours=settings.approval_hours,
         ),
-        tokens=SignedTokens(secrets.derive("confirm tokens")),
         people_per_chunk=settings.people_per_chunk,
     )
 
