@@ -121,8 +121,7 @@ def acknowledge(
         kept = _kept_for(ctx, token, claims)
     sized = kept or _sized_now(ctx, definition, audience)
     bound = bound_to(ctx, workflow, who(audience, sized), merged_variables, purpose)
-    ours = claims is not None and all(claims.get(name) == bound[name] for name in ASKED_OF_PEOPLE)
-    _no_drift(sized, count, claims["fingerprint"] if ours and claims else None, kept)
+    _no_drift(sized, count, _expected(claims, bound, kept), kept)
     if asked is not None and asked.fingerprint != sized.fingerprint:
         raise _moved(sized, asked)
     _allowed(ctx, sized.count)
@@ -193,6 +192,13 @@ def _sized_now(ctx: Context, definition: Definition, audience: Audience) -> Kept
 def who(audience: Audience, sized: Kept) -> str:
     """What stands in a token for the question that was asked about people."""
     return digest(["failed", str(sized.failed)]) if sized.failed else audience.digest()
+
+
+def _expected(claims: Mapping[str, Any] | None, bound: Mapping[str, Any], kept: Kept | None) -> str | None:
+    """The fingerprint that a token was made with, if its sizing asked the same question about people."""
+    if claims is None or (claims["frozen"] and kept is None):
+        return None
+    return claims["fingerprint"] if all(claims.get(name) == bound[name] for name in ASKED_OF_PEOPLE) else None
 
 
 def _is_count(count: Any) -> None:
@@ -278,4 +284,5 @@ def _confirmed(
     if claims["count"] != count:
         changed.append("count")
     if changed:
-        raise DomainError("confirm.changed", details={"changed": changed})
+        made = f"The confirm token was made with another {', '.join(changed)}."
+        raise DomainError("confirm.changed", made, details={"changed": changed})

@@ -196,7 +196,7 @@ TOOLS: tuple[Tool[Any, Any], ...] = (
         "workflows-schedule-create",
         "Repeat a batch over real people",
         "Repeat an active batch workflow. CONTACTS REAL PEOPLE at every occurrence, unasked. Size with "
-        "workflows-blast-radius (the same variables; rrule, starts_at, timezone, exdates, max_growth in `schedule`) and "
+        "workflows-blast-radius (same variables; rrule, starts_at, timezone, exdates, max_growth in `schedule`) and "
         "call schedules-preview in an earlier turn: show the user the number and the cadence in local time, stop, and "
         "wait for an explicit yes in the user's own turn. Their yes holds until further notice: an occurrence beyond "
         "max_growth waits for a person.",
