@@ -14,6 +14,7 @@ from aggregates.errors import DomainError
 from aggregates.values import digest
 from aggregates.workflow.aggregate import Workflow
 from commands.binding import Purpose, bought_job, bound_to, counted, keep_claims, new_token
+from commands.budget import charge, left
 from commands.confirm import acknowledge, batch_definition, merged, size
 from commands.context import Accepted, Context
 from commands.notes import checked_note
@@ -101,6 +102,7 @@ def size_audience(command: SizeAudience, ctx: Context) -> Accepted:
         claims |= _keep(ctx, workflow, audience, claims, token)
     claims |= bound_to(ctx, workflow, audience.digest(), variables, purpose)
     keep_claims(ctx, token, claims)
+    budget_left, held_because = left(ctx, workflow.id, claims["count"])
     data = {
         "workflow_id": str(workflow.id),
         "workflow_version": workflow.content_version,
@@ -111,6 +113,8 @@ def size_audience(command: SizeAudience, ctx: Context) -> Accepted:
         "frozen": claims["frozen"],
         "total": sizing.total,
         "limit": limit,
+        "budget_left": budget_left,
+        "held_because": held_because,
         "everyone": sizing.everyone,
         "missing_variables": dict(sizing.missing_variables),
         "sample": [dict(person) for person in sizing.sample],
@@ -168,6 +172,7 @@ def run_batch(command: RunBatch, ctx: Context) -> Accepted:
         pace=pace,
         meta=ctx.meta,
     )
+    charge(ctx, job.id, workflow.id, job.acknowledged_count)
     return job_answer(job, ctx.store.save(job))
 
 

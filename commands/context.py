@@ -201,6 +201,21 @@ class Sizings(Protocol):
         """The claims, or None when they are kept no more or never were."""
 
 
+class Reach(Protocol):
+    """How many people each principal has asked to reach, inside the command's transaction."""
+
+    def lock(self, project_id: UUID, principal: str) -> None:
+        """Let nobody else count for this principal until this command has ended."""
+
+    def since(self, project_id: UUID, principal: str, workflow_id: UUID, instant: datetime) -> tuple[int, int]:
+        """People asked for after an instant: over everything, by this workflow. What was given back does not count."""
+
+    def add(
+        self, project_id: UUID, principal: str, *, workflow_id: UUID, job_id: UUID, people: int, at: datetime
+    ) -> None:
+        """Count the people of a job; a job counts once."""
+
+
 class Ids(Protocol):
     """Chance, at the door: new ids, and ids derived from what they identify."""
 
@@ -223,4 +238,5 @@ class Context:
     projects: Projects
     policy: Policy
     sizings: Sizings
+    reach: Reach
     ids: Ids

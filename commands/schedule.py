@@ -19,9 +19,10 @@ from aggregates.schedule.terms import Terms
 from aggregates.values import digest
 from aggregates.workflow.aggregate import Workflow
 from commands.binding import Purpose, bought_job
-from commands.confirm import Acknowledged, acknowledge, batch_definition, merged, standing
+from commands.confirm import Acknowledged, acknowledge, batch_definition, merged
 from commands.context import Accepted, Context
 from commands.notes import checked_note
+from commands.standing import standing
 from commands.terms import envelope, recurrence_of, revised
 
 PREVIEWED_AT_ONCE = 100

@@ -178,6 +178,8 @@ def _parts(settings: Settings, secrets: Secrets) -> Parts:
             send_mode=settings.send_mode,
             token_minutes=settings.token_minutes,
             approval_hours=settings.approval_hours,
+            reach_per_day=settings.reach_per_day,
+            max_churn=settings.max_churn,
         ),
         people_per_chunk=settings.people_per_chunk,
     )
