@@ -51,6 +51,9 @@ class Store(Protocol):
     def belonging(self, kind: type[A], parent_id: UUID, meta: Meta, *statuses: str) -> list[A]:
         """What belongs to a workflow and stands in one of these statuses; nobody else appends to it meanwhile."""
 
+    def siblings(self, kind: type[A], parent_id: UUID, meta: Meta, *statuses: str) -> list[A]:
+        """What belongs to a workflow and stands in one of these statuses; nobody else asks until this command ends."""
+
     def any_stands(self, ids: Sequence[UUID], statuses: Collection[str]) -> bool:
         """Whether any of these streams stands in one of these statuses, as of the last commit."""
 
@@ -99,6 +102,19 @@ class People(Protocol):
 
     def kept(self, project_id: UUID, job_id: UUID) -> tuple[int, str] | None:
         """What was kept for a job, if it still is."""
+
+    def keep_confirmed(
+        self, project_id: UUID, schedule_id: UUID, audience: Audience, *, sends_email: bool, about: int, now: datetime
+    ) -> tuple[int, str]:
+        """Keep the affected people (`about` so many) as those confirmed for a schedule: count, fingerprint."""
+
+    def forget_confirmed(self, schedule_id: UUID) -> None:
+        """Drop who was confirmed for a schedule."""
+
+    def strangers(
+        self, project_id: UUID, schedule_id: UUID, audience: Audience, *, sends_email: bool, now: datetime
+    ) -> int | None:
+        """How many of the affected people were not confirmed for a schedule; None if nobody was kept."""
 
     def failed(self, job_id: UUID) -> tuple[int, str]:
         """The people whose runs of a job have failed: count, fingerprint."""

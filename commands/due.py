@@ -86,7 +86,7 @@ def _job(
     # One that is on time counts from its own instant, so that a day later the next one is a day later.
     counts_at = occurrence if ctx.meta.now - occurrence <= ON_TIME else ctx.meta.now
     try:
-        proof = covered(ctx, workflow, approval, schedule.terms.variables, at=counts_at)
+        proof = covered(ctx, workflow, schedule, approval, at=counts_at)
     except DomainError as refusal:
         # A database that is busy now is asked again, as long as the occurrence is not late.
         if refusal.code == "audience.unanswerable" and ctx.meta.now - occurrence <= ON_TIME:

@@ -21,8 +21,9 @@ from aggregates.workflow.aggregate import Workflow
 from commands.binding import Purpose, bought_job
 from commands.confirm import Acknowledged, acknowledge, batch_definition, merged
 from commands.context import Accepted, Context
+from commands.crowding import require_room
 from commands.notes import checked_note
-from commands.standing import standing
+from commands.standing import keep_people, standing
 from commands.terms import envelope, recurrence_of, revised
 
 PREVIEWED_AT_ONCE = 100
@@ -130,6 +131,7 @@ def attach(command: AttachSchedule, ctx: Context) -> Accepted:
         return _answer(existing, ctx.store.save(existing))
     purpose = Purpose("schedule", recurrence=recurrence, max_growth=growth)
     proof = _acknowledged(ctx, workflow, command, command.variables, purpose)
+    require_room(ctx, workflow.id, recurrence)
     schedule = Schedule.attach(
         schedule_id or ctx.ids.new(),
         workflow_id=workflow.id,
@@ -139,7 +141,7 @@ def attach(command: AttachSchedule, ctx: Context) -> Accepted:
         approval=standing(ctx, workflow, proof, max_growth=growth, expires_at=expires_at),
         meta=ctx.meta,
     )
-    return _answer(schedule, ctx.store.save(schedule))
+    return _confirmed(ctx, schedule, proof)
 
 
 def revise(command: ReviseSchedule, ctx: Context) -> Accepted:
@@ -164,9 +166,11 @@ def revise(command: ReviseSchedule, ctx: Context) -> Accepted:
         raise invalid("schedule.invalid", problems)
     purpose = Purpose("schedule", recurrence=terms.recurrence, max_growth=growth)
     proof = _acknowledged(ctx, workflow, command, terms.variables, purpose)
+    if schedule.status != "paused" and terms.recurrence != schedule.terms.recurrence:
+        require_room(ctx, workflow.id, terms.recurrence, schedule_id=schedule.id)
     approval = standing(ctx, workflow, proof, max_growth=growth, expires_at=expires_at)
     schedule.revise(terms, acknowledgement=proof.acknowledgement, approval=approval, meta=ctx.meta)
-    return _answer(schedule, ctx.store.save(schedule))
+    return _confirmed(ctx, schedule, proof)
 
 
 def pause(command: PauseSchedule, ctx: Context) -> Accepted:
@@ -188,17 +192,19 @@ def resume(command: ResumeSchedule, ctx: Context) -> Accepted:
         raise invalid("schedule.invalid", problems)
     purpose = Purpose("schedule", recurrence=schedule.terms.recurrence, max_growth=growth)
     proof = _acknowledged(ctx, workflow, command, schedule.terms.variables, purpose)
+    require_room(ctx, workflow.id, schedule.terms.recurrence, schedule_id=schedule.id)
     schedule.resume(
         acknowledgement=proof.acknowledgement,
         approval=standing(ctx, workflow, proof, max_growth=growth, expires_at=expires_at),
         meta=ctx.meta,
     )
-    return _answer(schedule, ctx.store.save(schedule))
+    return _confirmed(ctx, schedule, proof)
 
 
 def detach(command: DetachSchedule, ctx: Context) -> Accepted:
     schedule = ctx.store.load(Schedule, command.schedule_id, ctx.meta)
     schedule.detach(note=checked_note(command.note), meta=ctx.meta)
+    ctx.people.forget_confirmed(schedule.id)
     return _answer(schedule, ctx.store.save(schedule))
 
 
@@ -245,6 +251,13 @@ def _acknowledged(
         purpose=purpose,
         buys="schedule" if isinstance(command, AttachSchedule) else None,
     )
+
+
+def _confirmed(ctx: Context, schedule: Schedule, proof: Acknowledged) -> Accepted:
+    """Keep who was confirmed, where that limits the occurrences; then save and answer."""
+    if schedule.approval is not None:
+        keep_people(ctx, schedule.id, proof, schedule.approval)
+    return _answer(schedule, ctx.store.save(schedule))
 
 
 def _digest(command: AttachSchedule, ctx: Context) -> str:

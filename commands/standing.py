@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
+from uuid import UUID
 
 from aggregates.errors import DomainError
+from aggregates.policy import Limits
+from aggregates.schedule.aggregate import Schedule
 from aggregates.values import Acknowledgement, StandingApproval
 from aggregates.workflow.aggregate import Workflow
+from aggregates.workflow.definition import Definition
 from commands.budget import occurrence_room
 from commands.confirm import Acknowledged, batch_definition, merged, sized_now
 from commands.context import Context
@@ -37,9 +39,10 @@ def standing(
 
 
 def covered(
-    ctx: Context, workflow: Workflow, approval: StandingApproval, variables: Mapping[str, Any], *, at: datetime
+    ctx: Context, workflow: Workflow, schedule: Schedule, approval: StandingApproval, *, at: datetime
 ) -> Acknowledged:
     """What a standing approval allows an occurrence that counts as of `at`; what goes beyond it is held."""
+    variables = schedule.terms.variables
     definition, audience = batch_definition(workflow)
     merged_variables = merged(definition, variables)
     sized = sized_now(ctx, definition, audience)
@@ -47,11 +50,13 @@ def covered(
         raise DomainError("audience.empty")
     policy = ctx.policy.narrowed([approval.limits])
     budget, alone = occurrence_room(ctx, policy, workflow.id, by=approval.by, guarded=approval.guarded, at=at)
+    churn = policy.narrowed([Limits(max_churn=approval.max_churn)]).max_churn
     held_because = (
         _beyond("over_limit", sized.count, policy.max_audience)
         or _beyond("approval_over", sized.count, alone)
         or approval.exceeded(sized.count, ctx.meta.now)
         or _beyond("over_budget", sized.count, budget)
+        or _churn(ctx, definition, schedule, churn, sized.count)
         or ("send_mode" if approval.send_mode == "capture" and policy.send_mode == "live" else None)
     )
     acknowledgement = Acknowledgement(
@@ -62,6 +67,38 @@ def covered(
         ceiling=min(room for room in (approval.ceiling, policy.max_audience, alone, budget) if room is not None),
     )
     return Acknowledged(definition, merged_variables, acknowledgement, policy, held_because)
+
+
+def keep_people(ctx: Context, schedule_id: UUID, proof: Acknowledged, approval: StandingApproval) -> None:
+    """Keep the people who were confirmed for a schedule, if its approval limits how many others there may be."""
+    ctx.people.forget_confirmed(schedule_id)
+    audience, sized = proof.definition.audience, proof.acknowledgement
+    if approval.max_churn is None or audience is None:
+        return
+    kept = ctx.people.keep_confirmed(
+        ctx.meta.principal.project_id,
+        schedule_id,
+        audience,
+        sends_email=proof.definition.sends_email,
+        about=sized.count,
+        now=ctx.meta.now,
+    )
+    if kept != (sized.count, sized.fingerprint):
+        raise DomainError("audience.drift", details={"now": kept[0], "acknowledged": sized.count})
+
+
+def _churn(ctx: Context, definition: Definition, schedule: Schedule, share: float | None, count: int) -> str | None:
+    """Why an occurrence is held for the people who were not confirmed; None when it is not."""
+    if share is None or definition.audience is None:
+        return None
+    strangers = ctx.people.strangers(
+        ctx.meta.principal.project_id,
+        schedule.id,
+        definition.audience,
+        sends_email=definition.sends_email,
+        now=ctx.meta.now,
+    )
+    return "beyond_churn" if strangers is not None and strangers > share * count + ROUNDING else None
 
 
 def _beyond(reason: str, count: int, room: int | None) -> str | None:

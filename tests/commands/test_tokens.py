@@ -131,7 +131,7 @@ def test_a_schedule_that_was_revised_while_paused_resumes_with_a_token_of_its_ne
 def test_a_sizing_takes_from_the_schedule_what_is_not_said(desk: Desk) -> None:
     schedule_id = desk.attach(variables={"greeting": "bye"})
     count, token = desk.token(desk.agent, schedule={"schedule_id": schedule_id, "timezone": "Europe/Prague"})
-    told = {"acknowledged_affected_count": count, "confirm_token": token}
+    told: dict[str, Any] = {"acknowledged_affected_count": count, "confirm_token": token}
     answer = desk.product.ask(ReviseSchedule(schedule_id, timezone="Europe/Prague", **told), desk.agent)
     assert (answer["timezone"], answer["variables"]) == ("Europe/Prague", {"greeting": "bye"})
 
