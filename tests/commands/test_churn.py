@@ -24,11 +24,9 @@ def desk(product: Product) -> Desk:
 
 def retag(desk: Desk, count: int) -> None:
     """As many people as before, of whom so many were others before."""
+    tagged = "UPDATE people SET properties = jsonb_build_object('plan', CAST(:plan AS text)) WHERE id = ANY (:ids)"
     for ids, plan in ((desk.pro[:count], "free"), (desk.people[1::2][:count], "pro")):
-        statement = (
-            "UPDATE people SET properties = jsonb_build_object('plan', CAST(:plan AS text)) WHERE id = ANY (:ids)"
-        )
-        desk.product.execute(statement, ids=ids, plan=plan)
+        desk.product.execute(tagged, ids=ids, plan=plan)
 
 
 def fired(desk: Desk, schedule_id: UUID) -> tuple[str, Any]:
@@ -97,7 +95,12 @@ def test_who_was_confirmed_is_kept_until_it_is_confirmed_anew_or_ends(desk: Desk
 def test_people_who_become_others_between_firing_and_enrolment_are_not_reached(desk: Desk) -> None:
     schedule_id = desk.attach(desk.agent)
     enrol = desk.enrol
-    desk.enrol = lambda *jobs: (retag(desk, 10), enrol(*jobs))[1]  # type: ignore[method-assign]
+
+    def late(*job_ids: UUID) -> None:
+        retag(desk, 10)
+        enrol(*job_ids)
+
+    desk.enrol = late  # type: ignore[method-assign]
     (job_id,) = desk.fire(schedule_id)
     assert (desk.status(job_id), desk.enrolled(job_id)) == ("failed", [])
     assert str(desk.product.job(job_id)["reason"]).startswith("audience.drift")

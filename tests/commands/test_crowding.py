@@ -68,7 +68,7 @@ def test_a_workflow_has_at_most_twenty_active_schedules(desk: Desk) -> None:
     one_more = desk.attaching(2, **at(22))
     refusal = refused(desk.product, one_more, desk.somebody)
     assert (refusal.code, refusal.details) == ("schedule.too_many", {"active": 20, "most": 20})
-    first = sorted(row[0] for row in desk.product.execute("SELECT id FROM stream_heads WHERE kind = 'schedule'"))[0]
+    first = min(row[0] for row in desk.product.execute("SELECT id FROM stream_heads WHERE kind = 'schedule'"))
     desk.product.ask(PauseSchedule(first, "make room"))
     desk.product.ask(one_more, desk.somebody)
     assert refused(desk.product, ResumeSchedule(first, 2), desk.somebody).code == "schedule.too_many"
