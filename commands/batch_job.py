@@ -113,6 +113,7 @@ def size_audience(command: SizeAudience, ctx: Context) -> Accepted:
         "frozen": claims["frozen"],
         "total": sizing.total,
         "limit": limit,
+        "reached_before": _reached_before(ctx, workflow),
         "budget_left": budget_left,
         "held_because": held_because,
         "everyone": sizing.everyone,
@@ -202,6 +203,18 @@ def cancel(command: CancelBatchJob, ctx: Context) -> Accepted:
     job = ctx.store.load(BatchJob, command.batch_job_id, ctx.meta)
     job.request_cancel(reason=checked_note(command.reason, at="/reason"), meta=ctx.meta)
     return job_answer(job, ctx.store.save(job))
+
+
+def _reached_before(ctx: Context, workflow: Workflow) -> int | None:
+    definition, audience = batch_definition(workflow)
+    return ctx.people.reached_before(
+        ctx.meta.principal.project_id,
+        workflow.id,
+        workflow.content_version,
+        audience,
+        sends_email=definition.sends_email,
+        now=ctx.meta.now,
+    )
 
 
 def _keep(ctx: Context, workflow: Workflow, audience: Audience, claims: dict[str, Any], token: str) -> dict[str, Any]:

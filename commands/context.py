@@ -116,6 +116,11 @@ class People(Protocol):
     ) -> int | None:
         """How many of the affected people were not confirmed for a schedule; None if nobody was kept."""
 
+    def reached_before(
+        self, project_id: UUID, workflow_id: UUID, version: int, audience: Audience, *, sends_email: bool, now: datetime
+    ) -> int | None:
+        """How many of the affected people this version has reached before; None if that takes too long to count."""
+
     def failed(self, job_id: UUID) -> tuple[int, str]:
         """The people whose runs of a job have failed: count, fingerprint."""
 

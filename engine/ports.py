@@ -17,6 +17,7 @@ from aggregates.values import Sizing
 from engine.keyring import Keyring
 from projections import cohorts, confirmed_people, failed_runs, people, people_import, unknown_outcomes
 from projections.audience import Audiences
+from projections.reached_before import reached_before
 from projections.run_cancelling import cancel_run, run_status
 from projections.tables import frozen_sizings, jobs_at_work, manual_runs, projects, runs
 
@@ -143,6 +144,20 @@ class PeoplePort:
     ) -> int | None:
         return confirmed_people.strangers(
             self._connection, self._audiences, project_id, schedule_id, audience, sends_email=sends_email, now=now
+        )
+
+    def reached_before(
+        self, project_id: UUID, workflow_id: UUID, version: int, audience: Audience, *, sends_email: bool, now: datetime
+    ) -> int | None:
+        return reached_before(
+            self._connection,
+            self._audiences,
+            project_id,
+            audience,
+            workflow_id=workflow_id,
+            version=version,
+            sends_email=sends_email,
+            now=now,
         )
 
     def failed(self, job_id: UUID) -> tuple[int, str]:

@@ -154,6 +154,10 @@ class SizingAnswer(BaseModel):
     sample: Annotated[list[dict[str, Any]], Field(description="A few of the affected people, masked.")]
     send_mode: str
     frozen: Annotated[bool, Field(description="Whether these people are kept until the token expires.")]
+    reached_before: Annotated[
+        int | None,
+        Field(description="Of them, people whom this version has reached before; null: unknown."),
+    ]
     budget_left: Annotated[int | None, Field(description="People that the caller may still reach today.")]
     held_because: Annotated[str | None, Field(description="Why a batch over them would be held, as of now.")]
     policy: PolicyAnswer

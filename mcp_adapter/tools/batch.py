@@ -89,6 +89,7 @@ class Sized(Answer):
     missing_variables: dict[str, int]
     sample: list[dict[str, Any]]
     send_mode: str
+    reached_before: int | None = None
     budget_left: int | None = None
     held_because: str | None = None
     policy: PolicyRow
@@ -184,6 +185,8 @@ def _circumstances(data: Mapping[str, Any]) -> str:
         told += f" The workflow is {data['workflow_status']}, not active."
     if data["frozen"]:
         told += " These people are kept until expires_at: the batch reaches exactly them, minus who opts out meanwhile."
+    if data["reached_before"]:
+        told += f" {data['reached_before']:,} of them have been reached by this version before: say so."
     if data["held_because"] == "approval_over":
         told += (
             f" Over {policy.approval_over:,} people within a day, so it will be HELD until a second person approves it "

@@ -198,3 +198,13 @@ def test_one_person_of_a_manual_run_counts_like_any(desk: Desk) -> None:
         charge(ctx, UUID(int=1), desk.workflow_id, 1)
         with pytest.raises(DomainError, match=r"audience\.over_budget"):
             within_budget(ctx, desk.workflow_id, 2)
+
+
+def test_a_sizing_says_how_many_had_it_before(desk: Desk, workshop: Workshop) -> None:
+    before = desk.product.size(desk.workflow_id, desk.somebody)
+    workshop.advance(desk.run())
+    desk.widen()
+    after = desk.product.size(desk.workflow_id, desk.somebody)
+    assert (before["reached_before"], after["affected"], after["reached_before"]) == (0, 4, 2)
+    desk.rewrite(variables=[])
+    assert desk.product.size(desk.workflow_id, desk.somebody)["reached_before"] == 0
