@@ -118,7 +118,7 @@ def size(
     what |= {"freeze": True} if freeze else {}
     sizing = sized(connect(), workflow, what)
     show_sizing(out, sizing)
-    if out.terminal:
+    if out.terminal and (pace, sized_for) == (AS_FAST_AS_IT_GOES, NO_SCHEDULE):
         out.say(f"next: tidegate batch run {workflow} --confirm {sizing['affected']} --token {sizing['confirm_token']}")
 
 
