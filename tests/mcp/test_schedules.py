@@ -29,7 +29,8 @@ def token(agent: Agent, workflow_id: str, **arguments: Any) -> dict[str, Any]:
 
 
 def attach(agent: Agent, workflow_id: str, **more: Any) -> str:
-    proof = token(agent, workflow_id, schedule=BERLIN)
+    what = BERLIN | {name: value for name, value in more.items() if name == "max_growth"}
+    proof = token(agent, workflow_id, schedule=what)
     made = agent.call("workflows-schedule-create", workflow_id=workflow_id, **BERLIN, **proof, **more)
     return str(made["schedule_id"])
 
