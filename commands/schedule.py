@@ -192,7 +192,8 @@ def resume(command: ResumeSchedule, ctx: Context) -> Accepted:
         raise invalid("schedule.invalid", problems)
     purpose = Purpose("schedule", recurrence=schedule.terms.recurrence, max_growth=growth)
     proof = _acknowledged(ctx, workflow, command, schedule.terms.variables, purpose)
-    require_room(ctx, workflow.id, schedule.terms.recurrence, schedule_id=schedule.id)
+    if schedule.status == "paused":
+        require_room(ctx, workflow.id, schedule.terms.recurrence, schedule_id=schedule.id)
     schedule.resume(
         acknowledgement=proof.acknowledgement,
         approval=standing(ctx, workflow, proof, max_growth=growth, expires_at=expires_at),

@@ -280,9 +280,9 @@ class Stage:
         purpose = None if confirmation == "frozen" else self._purpose(command, target)
         kept = (command, str(purpose), workflow_id, confirmation, key.id)
         if fresh:
-            return self._sized(command, workflow_id, confirmation, key, purpose)
+            return self._sized(command, workflow_id, confirmation, key, purpose, fresh=fresh)
         if kept not in self._tokens:
-            self._tokens[kept] = self._sized(command, workflow_id, confirmation, key, purpose)
+            self._tokens[kept] = self._sized(command, workflow_id, confirmation, key, purpose, fresh=fresh)
         return self._tokens[kept]
 
     def _purpose(self, command: str, target: Target) -> Json | None:
@@ -293,20 +293,28 @@ class Stage:
         change = WEEKLY if command == "ReviseSchedule" else {}
         return {"schedule_id": UUID(target.id), **change} if there else None
 
-    def _sized(self, command: str, workflow_id: UUID, confirmation: str, key: Key, purpose: Json | None) -> str:
+    def _sized(
+        self, command: str, workflow_id: UUID, confirmation: str, key: Key, purpose: Json | None, *, fresh: bool
+    ) -> str:
         sizing = self.ask(
             SizeAudience(workflow_id, freeze=confirmation == "frozen", schedule=purpose),
             self.stranger if confirmation == "foreign" else key,
             earlier=TOKEN_LIFE if confirmation == "expired" else timedelta(0),
         )
         spendable = sizing["workflow_status"] == "active" and 0 < sizing["affected"] <= sizing["limit"]
-        if confirmation == "spent" and spendable:
+        if confirmation in {"spent", "again"} and spendable:
+            self._spend(command if confirmation == "again" else "", workflow_id, sizing, key, fresh=fresh)
+        return str(sizing["confirm_token"])
+
+    def _spend(self, command: str, workflow_id: UUID, sizing: Json, key: Key, *, fresh: bool) -> None:
+        """Spend a token on what it is for, where asking again is the same request; else on something else."""
+        if command == "RunBatch":
+            self.ask(RunBatch(workflow_id, **_of(sizing)), key)
+        elif command == "AttachSchedule" and fresh:
+            self.ask(_attaching(workflow_id, sizing), key)
+        else:
             spent = derived_id("batch_job", self.product.project_id, nonce_of(sizing["confirm_token"]))
             self.product.execute("INSERT INTO spent_tokens (id, spent_at) VALUES (:id, now())", id=spent)
-        if confirmation == "again" and spendable:
-            again = RunBatch(workflow_id, **_of(sizing)) if command == "RunBatch" else _attaching(workflow_id, sizing)
-            self.ask(again, key)
-        return str(sizing["confirm_token"])
 
 
 def _attaching(workflow_id: UUID, sizing: Json) -> AttachSchedule:
