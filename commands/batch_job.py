@@ -7,28 +7,20 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from aggregates.audience import Audience
 from aggregates.batch_job.aggregate import BatchJob
 from aggregates.batch_job.pace import Pace
 from aggregates.errors import DomainError
 from aggregates.values import digest
 from aggregates.workflow.aggregate import Workflow
 from aggregates.workflow.definition import Definition
-from commands.confirm import (
-    Kept,
-    acknowledge,
-    batch_definition,
-    bought_job,
-    claims_for,
-    job_for,
-    merged,
-    sendable_definition,
-    size,
-)
+from commands.binding import Purpose, bought_job, bound_to, counted, keep_claims, new_token
+from commands.budget import charge, left
+from commands.confirm import acknowledge, batch_definition, merged, sendable_definition, size
 from commands.context import Accepted, Context
 from commands.notes import checked_note
 from commands.reach import reach_of
 from commands.sends import sends_answer
+from commands.sizing import purpose_of
 
 EXPLAINED_AT_ONCE = 100
 """Most excluded people in one answer."""
@@ -36,14 +28,20 @@ EXPLAINED_AT_ONCE = 100
 
 @dataclass(frozen=True)
 class SizeAudience:
-    """Count whom a workflow would reach now. Contacts nobody. The token it answers with buys one batch job.
+    """Count whom a workflow would reach now. Contacts nobody. The token it answers with buys what it was sized for.
 
-    `freeze` keeps the affected people until the token expires: a job that it buys reaches those, whoever matches then.
+    That is one batch job at the pace of `rate` and `breaker`. With `schedule` (`{rrule, starts_at, timezone, exdates,
+    max_growth}`, or `{schedule_id}` and what changes of it) it is one change of a schedule, with the variables that the
+    schedule has unless others are given. `freeze` keeps the affected people until the token expires: a job that it buys
+    reaches those, whoever matches then.
     """
 
     workflow_id: UUID
-    variables: dict[str, Any] = field(default_factory=dict)
+    variables: dict[str, Any] | None = None
     freeze: bool = False
+    rate: str | None = None
+    breaker: dict[str, Any] | None = None
+    schedule: dict[str, Any] | None = None
 
 
 @dataclass(frozen=True)
@@ -96,12 +94,17 @@ class CancelBatchJob:
 def size_audience(command: SizeAudience, ctx: Context) -> Accepted:
     workflow = ctx.store.load(Workflow, command.workflow_id, ctx.meta)
     definition, audience = sendable_definition(ctx, workflow)
-    variables = merged(definition, command.variables)
+    pace = {"rate": command.rate, "breaker": command.breaker}
+    purpose, scheduled = purpose_of(ctx, workflow.id, pace, command.schedule, freeze=command.freeze)
+    variables = merged(definition, scheduled or {} if command.variables is None else command.variables)
     sizing = size(ctx, definition, audience, ctx.policy, shown=True)
-    claims = claims_for(ctx, workflow, audience, variables, Kept(sizing.affected, sizing.fingerprint))
-    limit = ctx.policy.max_audience
+    claims = counted(ctx, sizing.affected, sizing.fingerprint)
+    token, limit = new_token(ctx), ctx.policy.max_audience
     if command.freeze and 0 < sizing.affected <= limit:
-        claims |= _keep(ctx, workflow, definition, audience, claims)
+        claims |= _keep(ctx, workflow, definition, claims, token)
+    claims |= bound_to(ctx, workflow, audience.digest(), variables, purpose)
+    keep_claims(ctx, token, claims)
+    budget_left, held_because = left(ctx, workflow.id, claims["count"])
     data = {
         "workflow_id": str(workflow.id),
         "workflow_version": workflow.content_version,
@@ -112,13 +115,16 @@ def size_audience(command: SizeAudience, ctx: Context) -> Accepted:
         "frozen": claims["frozen"],
         "total": sizing.total,
         "limit": limit,
+        "reached_before": _reached_before(ctx, workflow),
+        "budget_left": budget_left,
+        "held_because": held_because,
         "everyone": sizing.everyone,
         "missing_variables": dict(sizing.missing_variables),
         "sample": [dict(person) for person in sizing.sample],
         **sends_answer(definition, claims["count"]),
         "send_mode": ctx.policy.send_mode,
         "policy": ctx.policy.as_data(),
-        "confirm_token": ctx.tokens.sign(claims),
+        "confirm_token": token,
         "expires_at": datetime.fromtimestamp(claims["expires_at"], UTC).isoformat(),
     }
     return Accepted(str(workflow.id), data)
@@ -153,6 +159,7 @@ def run_batch(command: RunBatch, ctx: Context) -> Accepted:
         token=command.confirm_token,
         variables=command.variables,
         spent=spent,
+        purpose=Purpose(pace=pace),
         buys="job",
     )
     job = BatchJob.request(
@@ -169,6 +176,7 @@ def run_batch(command: RunBatch, ctx: Context) -> Accepted:
         pace=pace,
         meta=ctx.meta,
     )
+    charge(ctx, job.id, workflow.id, job.acknowledged_count)
     return job_answer(job, ctx.store.save(job))
 
 
@@ -200,13 +208,27 @@ def cancel(command: CancelBatchJob, ctx: Context) -> Accepted:
     return job_answer(job, ctx.store.save(job), reached=ctx.ledger.reached(job.id))
 
 
+def _reached_before(ctx: Context, workflow: Workflow) -> int | None:
+    definition, audience = sendable_definition(ctx, workflow)
+    return ctx.people.reached_before(
+        ctx.meta.principal.project_id,
+        workflow.id,
+        workflow.content_version,
+        audience,
+        reach=reach_of(definition, ctx.policy),
+        now=ctx.meta.now,
+    )
+
+
 def _keep(
-    ctx: Context, workflow: Workflow, definition: Definition, audience: Audience, claims: dict[str, Any]
+    ctx: Context, workflow: Workflow, definition: Definition, claims: dict[str, Any], token: str
 ) -> dict[str, Any]:
-    """Keep the people of this sizing for the job that its token can buy; what the token says of them."""
+    """Keep the people of this sizing for the job that its token can buy; what is kept of them with the token."""
+    job_id, audience = bought_job(ctx, token), definition.audience
+    assert job_id is not None and audience is not None
     count, fingerprint = ctx.people.keep(
         ctx.meta.principal.project_id,
-        job_for(ctx, claims["nonce"]),
+        job_id,
         workflow.id,
         audience,
         reach=reach_of(definition, ctx.policy),

@@ -17,7 +17,9 @@ from aggregates.values import digest
 from aggregates.workflow.aggregate import Workflow
 from aggregates.workflow.definition import Definition
 from commands.batch_job import held_until, job_answer
-from commands.confirm import Kept, acknowledge, batch_definition, bought_job, claims_for, sendable_definition
+from commands.binding import Purpose, bought_job, bound_to, counted, keep_claims, new_token
+from commands.budget import charge
+from commands.confirm import Kept, acknowledge, batch_definition, sendable_definition, who
 from commands.context import Accepted, Context
 from commands.reach import reach_of
 from commands.sends import sends_answer
@@ -45,7 +47,11 @@ def size_failed(command: SizeFailed, ctx: Context) -> Accepted:
     workflow = ctx.store.load(Workflow, old.workflow_id, ctx.meta)
     definition, audience = sendable_definition(ctx, workflow)
     failed = _failed(ctx, old, definition)
-    claims = claims_for(ctx, workflow, audience, old.variables, failed)
+    purpose = Purpose(pace=old.pace)
+    claims = bound_to(ctx, workflow, who(audience, failed), old.variables, purpose)
+    claims |= counted(ctx, failed.count, failed.fingerprint)
+    token = new_token(ctx)
+    keep_claims(ctx, token, claims)
     data = {
         "batch_job_id": str(old.id),
         "workflow_id": str(workflow.id),
@@ -57,7 +63,7 @@ def size_failed(command: SizeFailed, ctx: Context) -> Accepted:
         "limit": ctx.policy.max_audience,
         "send_mode": ctx.policy.send_mode,
         "policy": ctx.policy.as_data(),
-        "confirm_token": ctx.tokens.sign(claims),
+        "confirm_token": token,
         "expires_at": datetime.fromtimestamp(claims["expires_at"], UTC).isoformat(),
     }
     return Accepted(str(old.id), data)
@@ -82,6 +88,7 @@ def retry_failed(command: RetryFailed, ctx: Context) -> Accepted:
         token=command.confirm_token,
         variables=old.variables,
         spent=ctx.store.taken(bought_job(ctx, command.confirm_token)),
+        purpose=Purpose(pace=old.pace),
         kept=_failed(ctx, old, batch_definition(workflow)[0]),
     )
     job = BatchJob.request(
@@ -98,6 +105,7 @@ def retry_failed(command: RetryFailed, ctx: Context) -> Accepted:
         pace=old.pace,
         meta=ctx.meta,
     )
+    charge(ctx, job.id, workflow.id, job.acknowledged_count)
     return job_answer(job, ctx.store.save(job))
 
 

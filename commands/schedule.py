@@ -18,9 +18,12 @@ from aggregates.schedule.firing import Firing
 from aggregates.schedule.terms import Terms
 from aggregates.values import digest
 from aggregates.workflow.aggregate import Workflow
-from commands.confirm import Acknowledged, acknowledge, batch_definition, bought_job, merged, standing
+from commands.binding import Purpose, bought_job
+from commands.confirm import Acknowledged, acknowledge, batch_definition, merged
 from commands.context import Accepted, Context
+from commands.crowding import require_room
 from commands.notes import checked_note
+from commands.standing import keep_people, standing
 from commands.terms import envelope, recurrence_of, revised
 
 PREVIEWED_AT_ONCE = 100
@@ -126,7 +129,9 @@ def attach(command: AttachSchedule, ctx: Context) -> Accepted:
     existing = ctx.store.find(Schedule, schedule_id, ctx.meta) if schedule_id else None
     if existing and existing.request_digest == _digest(command, ctx):
         return _answer(existing, ctx.store.save(existing))
-    proof = _acknowledged(ctx, workflow, command, command.variables)
+    purpose = Purpose("schedule", recurrence=recurrence, max_growth=growth)
+    proof = _acknowledged(ctx, workflow, command, command.variables, purpose)
+    require_room(ctx, workflow.id, recurrence)
     schedule = Schedule.attach(
         schedule_id or ctx.ids.new(),
         workflow_id=workflow.id,
@@ -136,7 +141,7 @@ def attach(command: AttachSchedule, ctx: Context) -> Accepted:
         approval=standing(ctx, workflow, proof, max_growth=growth, expires_at=expires_at),
         meta=ctx.meta,
     )
-    return _answer(schedule, ctx.store.save(schedule))
+    return _confirmed(ctx, schedule, proof)
 
 
 def revise(command: ReviseSchedule, ctx: Context) -> Accepted:
@@ -159,10 +164,13 @@ def revise(command: ReviseSchedule, ctx: Context) -> Accepted:
         raise DomainError("acknowledgement.missing", details={"status": schedule.status})
     if problems:
         raise invalid("schedule.invalid", problems)
-    proof = _acknowledged(ctx, workflow, command, terms.variables)
+    purpose = Purpose("schedule", recurrence=terms.recurrence, max_growth=growth)
+    proof = _acknowledged(ctx, workflow, command, terms.variables, purpose)
+    if schedule.status != "paused" and terms.recurrence != schedule.terms.recurrence:
+        require_room(ctx, workflow.id, terms.recurrence, schedule_id=schedule.id)
     approval = standing(ctx, workflow, proof, max_growth=growth, expires_at=expires_at)
     schedule.revise(terms, acknowledgement=proof.acknowledgement, approval=approval, meta=ctx.meta)
-    return _answer(schedule, ctx.store.save(schedule))
+    return _confirmed(ctx, schedule, proof)
 
 
 def pause(command: PauseSchedule, ctx: Context) -> Accepted:
@@ -182,13 +190,16 @@ def resume(command: ResumeSchedule, ctx: Context) -> Accepted:
     problems += [problem for problem in found if problem.code == "rrule.too_frequent"]
     if problems:
         raise invalid("schedule.invalid", problems)
-    proof = _acknowledged(ctx, workflow, command, schedule.terms.variables)
+    purpose = Purpose("schedule", recurrence=schedule.terms.recurrence, max_growth=growth)
+    proof = _acknowledged(ctx, workflow, command, schedule.terms.variables, purpose)
+    if schedule.status == "paused":
+        require_room(ctx, workflow.id, schedule.terms.recurrence, schedule_id=schedule.id)
     schedule.resume(
         acknowledgement=proof.acknowledgement,
         approval=standing(ctx, workflow, proof, max_growth=growth, expires_at=expires_at),
         meta=ctx.meta,
     )
-    return _answer(schedule, ctx.store.save(schedule))
+    return _confirmed(ctx, schedule, proof)
 
 
 def detach(command: DetachSchedule, ctx: Context) -> Accepted:
@@ -197,6 +208,7 @@ def detach(command: DetachSchedule, ctx: Context) -> Accepted:
         raise DomainError("schedule.not_for_agents")
     schedule = ctx.store.load(Schedule, command.schedule_id, ctx.meta)
     schedule.detach(note=checked_note(command.note), meta=ctx.meta)
+    ctx.people.forget_confirmed(schedule.id)
     return _answer(schedule, ctx.store.save(schedule))
 
 
@@ -230,6 +242,7 @@ def _acknowledged(
     workflow: Workflow,
     command: AttachSchedule | ReviseSchedule | ResumeSchedule,
     variables: Mapping[str, Any],
+    purpose: Purpose,
 ) -> Acknowledged:
     """The one guard, for whatever lets a schedule fire."""
     return acknowledge(
@@ -239,8 +252,16 @@ def _acknowledged(
         token=command.confirm_token,
         variables=variables,
         spent=ctx.store.taken(bought_job(ctx, command.confirm_token)),
+        purpose=purpose,
         buys="schedule" if isinstance(command, AttachSchedule) else None,
     )
+
+
+def _confirmed(ctx: Context, schedule: Schedule, proof: Acknowledged) -> Accepted:
+    """Keep who was confirmed, where that limits the occurrences; then save and answer."""
+    if schedule.approval is not None:
+        keep_people(ctx, schedule.id, proof, schedule.approval)
+    return _answer(schedule, ctx.store.save(schedule))
 
 
 def _digest(command: AttachSchedule, ctx: Context) -> str:

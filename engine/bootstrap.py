@@ -32,7 +32,7 @@ from engine.secrets import Secrets
 from engine.sessions import Sessions
 from engine.settings import Settings
 from engine.store import LogRecorder
-from engine.unit import Parts, SignedTokens, unit_of_work
+from engine.unit import Parts, unit_of_work
 from engine.vault import Vault
 from projections.audience import Audiences
 from projections.reads import Reads
@@ -184,8 +184,9 @@ def _parts(settings: Settings, secrets: Secrets) -> Parts:
             approval_hours=settings.approval_hours,
             max_sends=settings.max_sends,
             notify_addresses=settings.notify_addresses,
+            reach_per_day=settings.reach_per_day,
+            max_churn=settings.max_churn,
         ),
-        tokens=SignedTokens(secrets.derive("confirm tokens")),
         people_per_chunk=settings.people_per_chunk,
         vault=Vault(settings.secrets_dir),
     )

@@ -127,6 +127,12 @@ class PolicyAnswer(BaseModel):
     approval_hours: Annotated[int, Field(description="How long a held job waits for somebody to decide.")]
     max_sends: Annotated[int, Field(description="Most sending steps on any path of a workflow.")]
     notify_addresses: Annotated[list[str], Field(description="The only addresses that an email step may name.")]
+    reach_per_day: Annotated[
+        int | None, Field(description="People that a key may reach in a day; null: an agent's max_audience.")
+    ]
+    max_churn: Annotated[
+        float | None, Field(description="Share of an occurrence that may not be confirmed; null: for agents 0.5.")
+    ]
 
 
 class PolicyLevels(PolicyAnswer):
@@ -156,6 +162,12 @@ class SizingAnswer(BaseModel):
     sample: Annotated[list[dict[str, Any]], Field(description="A few of the affected people, masked.")]
     send_mode: str
     frozen: Annotated[bool, Field(description="Whether these people are kept until the token expires.")]
+    reached_before: Annotated[
+        int | None,
+        Field(description="Of them, people whom this version has reached before; null: unknown."),
+    ]
+    budget_left: Annotated[int | None, Field(description="People that the caller may still reach today.")]
+    held_because: Annotated[str | None, Field(description="Why a batch over them would be held, as of now.")]
     policy: PolicyAnswer
     confirm_token: str
     expires_at: datetime

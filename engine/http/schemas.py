@@ -13,7 +13,8 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, FailFast, Field
 
 from aggregates.policy import NOTIFIED_AT_MOST
 from aggregates.values import NAME_LIMIT, parse_instant
-from commands.confirm import COUNT_LIMIT, TOKEN_LIMIT
+from commands.binding import TOKEN_LIMIT
+from commands.confirm import COUNT_LIMIT
 from commands.notes import NOTE_LIMIT
 from commands.schedule import PREVIEWED_AT_ONCE
 from commands.simulation import MOST_PEOPLE, SAMPLE
@@ -97,15 +98,6 @@ class ReasonBody(Body):
     """Why; it goes into the log."""
 
     reason: Reason | None = None
-
-
-class SizeBody(Body):
-    """With which variables the workflow would run; the confirm token is made for exactly these."""
-
-    variables: Values = Field(default_factory=dict)
-    freeze: Annotated[
-        bool, Field(description="Keep these people until the token expires: the job that it buys reaches them.")
-    ] = False
 
 
 class RunWorkflowBody(Body):
@@ -266,6 +258,13 @@ class LimitsBody(Body):
             description="Own colleagues: of the addresses listed above, those that an email step may name.",
             examples=[["ann@example.com"]],
         ),
+    ] = None
+    reach_per_day: Annotated[
+        Cap | None, Field(description="People that a key may reach in a rolling day, over all its jobs.")
+    ] = None
+    max_churn: Annotated[
+        float | None,
+        Field(ge=0, le=1, description="Largest share of an occurrence's people who were not confirmed."),
     ] = None
 
 

@@ -2,6 +2,7 @@
 
 base    metadata and the types that tables share
 access  projects, keys and their rates, idempotency, spent tokens, ended sessions
+guard   what sizings said, who asked to reach how many
 log     the log, which belongs to the event store, what it keeps outside, and the store's own index of streams
 views   workflows, schedules, occurrences, batch jobs: disposable
 people  people, cohorts, opt-outs and suppressions
@@ -18,6 +19,7 @@ from projections.tables.access import (
     spent_tokens,
 )
 from projections.tables.base import Id, Instant, metadata
+from projections.tables.guard import reach, sizings
 from projections.tables.ledger import (
     cancelled_runs,
     chunks,
@@ -58,10 +60,12 @@ __all__ = [
     "people",
     "person_opt_outs",
     "projects",
+    "reach",
     "runs",
     "scheduler_work",
     "schedules",
     "sending_pace",
+    "sizings",
     "spent_tokens",
     "stream_heads",
     "suppressions",
