@@ -25,6 +25,7 @@ from commands.confirm import (
     size,
 )
 from commands.context import Accepted, Context
+from commands.hints import audience_findings
 from commands.notes import checked_note
 
 EXPLAINED_AT_ONCE = 100
@@ -116,6 +117,7 @@ def size_audience(command: SizeAudience, ctx: Context) -> Accepted:
         "policy": ctx.policy.as_data(),
         "confirm_token": ctx.tokens.sign(claims),
         "expires_at": datetime.fromtimestamp(claims["expires_at"], UTC).isoformat(),
+        "findings": [finding.as_data() for finding in audience_findings(ctx, definition)],
     }
     return Accepted(str(workflow.id), data)
 

@@ -16,6 +16,7 @@ from aggregates.workflow.definition import Definition
 from aggregates.workflow.triggers import BatchTrigger, parse_trigger
 from commands.context import Accepted, Context
 from commands.due import CHANGED
+from commands.hints import audience_findings
 
 DESCRIPTION_LIMIT = 5_000
 
@@ -119,6 +120,7 @@ def enable(command: EnableWorkflow, ctx: Context) -> Accepted:
     if workflow.status == "draft" and _errors(problems):
         raise invalid("workflow.invalid", problems)
     workflow.enable(definition, meta=ctx.meta)
+    problems += audience_findings(ctx, definition)
     return _answer(workflow, ctx.store.save(workflow), problems)
 
 
@@ -188,7 +190,7 @@ def _checked(ctx: Context, name: Any, description: Any, content: dict[str, Any])
     problems = [*_text_problems(name, description), *_errors(findings)]
     if problems:
         raise invalid("workflow.invalid", problems)
-    return findings
+    return [*findings, *audience_findings(ctx, definition)]
 
 
 def _errors(problems: list[Problem]) -> list[Problem]:

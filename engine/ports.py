@@ -15,7 +15,7 @@ from aggregates.errors import DomainError, Problem
 from aggregates.policy import Limits
 from aggregates.values import Sizing
 from engine.keyring import Keyring
-from projections import cohorts, failed_runs, people, people_import, unknown_outcomes
+from projections import cohorts, failed_runs, people, people_import, properties, unknown_outcomes
 from projections.audience import Audiences
 from projections.run_cancelling import cancel_run, run_status
 from projections.tables import frozen_sizings, jobs_at_work, manual_runs, projects, runs
@@ -37,6 +37,9 @@ class PeoplePort:
 
     def audience_problems(self, project_id: UUID, audience: Audience, pointer: str) -> list[Problem]:
         return self._audiences.problems(self._connection, project_id, audience, pointer)
+
+    def audience_findings(self, project_id: UUID, audiences: Sequence[tuple[str, Audience]]) -> list[Problem]:
+        return properties.audience_findings(self._connection, project_id, audiences, self._audiences.statement_timeout)
 
     def size(
         self,

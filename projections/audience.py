@@ -48,10 +48,13 @@ class Frozen:
 
 
 class Audiences:
-    """The evaluator. `seeds` are two signed 64-bit integers and `key` a secret, both derived from the secret key."""
+    """The evaluator. `seeds` are two signed 64-bit integers and `key` a secret, both derived from the secret key.
+
+    `statement_timeout` is how long one statement may take, in milliseconds.
+    """
 
     def __init__(self, seeds: tuple[int, int], key: bytes, statement_timeout_ms: int = 10_000) -> None:
-        self.seeds, self._key, self._timeout = seeds, key, statement_timeout_ms
+        self.seeds, self._key, self.statement_timeout = seeds, key, statement_timeout_ms
 
     def problems(self, conn: Connection, project_id: UUID, audience: Audience, pointer: str = POINTER) -> list[Problem]:
         """Cohorts that do not exist, behavioral ones behind any depth of nesting, unreadable regular expressions."""
@@ -206,7 +209,7 @@ class Audiences:
         verdict = self.compile(conn, project_id, audience, now, pointer)
         try:
             with conn.begin_nested():
-                before = conn.execute(_LIMITS, {"timeout": str(self._timeout * patience)}).mappings().one()
+                before = conn.execute(_LIMITS, {"timeout": str(self.statement_timeout * patience)}).mappings().one()
                 yield verdict
                 conn.execute(_RESTORE, dict(before))
         except DBAPIError as error:
@@ -232,7 +235,7 @@ class Audiences:
     def _readable(self, conn: Connection, patterns: list[str]) -> bool:
         try:
             with conn.begin_nested():
-                before = conn.execute(_LIMITS, {"timeout": str(self._timeout)}).mappings().one()
+                before = conn.execute(_LIMITS, {"timeout": str(self.statement_timeout)}).mappings().one()
                 conn.execute(select(*(probe(pattern) for pattern in patterns)))
                 conn.execute(_RESTORE, dict(before))
         except DBAPIError as error:

@@ -23,6 +23,7 @@ from sqlalchemy import (
     update,
 )
 from sqlalchemy.dialects.postgresql import ARRAY, Insert, insert
+from sqlalchemy.exc import DBAPIError
 
 from aggregates.base import Principal
 from aggregates.errors import DomainError
@@ -30,6 +31,7 @@ from aggregates.values import NOBODY
 from projections.conditions import address, normalised
 from projections.page import Page, Reader, bigint, decode_cursor
 from projections.person_rules import PersonInput
+from projections.properties import bounded, statistics, took_too_long
 from projections.tables import people
 
 SHOWN = (
@@ -143,6 +145,8 @@ def values(conn: Connection, key: str, ids: Sequence[int]) -> dict[str | None, l
 class PeopleReads(Reader):
     """People of the principal's project."""
 
+    statement_timeout_ms = 10_000
+
     def list(
         self,
         principal: Principal,
@@ -167,6 +171,20 @@ class PeopleReads(Reader):
         self.authorize(principal, "people.get")
         with self.engine.connect() as connection:
             return vars(get(connection, principal.project_id, person_id)).copy()
+
+    def properties(self, principal: Principal) -> dict[str, Any]:
+        """Which properties people have: `{people, looked_at, sampled, properties: [{key, types, share, values}]}`."""
+        self.authorize(principal, "people.properties")
+        # A limit on a statement's time needs a transaction, which reads do without otherwise.
+        try:
+            with self.engine.connect() as plain:
+                connection = plain.execution_options(isolation_level="READ COMMITTED")
+                with connection.begin(), bounded(connection, self.statement_timeout_ms):
+                    return statistics(connection, principal.project_id).as_data()
+        except DBAPIError as error:
+            if not took_too_long(error):
+                raise
+            raise DomainError("audience.unanswerable", "It took too long to look at the people.") from None
 
 
 def _set_opted_out(conn: Connection, project_id: UUID, person_id: object, now: datetime, value: Any) -> Person:

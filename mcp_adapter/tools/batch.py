@@ -58,6 +58,7 @@ class Sized(Answer):
     policy: PolicyRow
     confirm_token: str
     expires_at: str
+    findings: list[dict[str, Any]]
 
 
 class BreakerGiven(Arguments):
@@ -129,6 +130,8 @@ def _sized_summary(data: Mapping[str, Any]) -> str:
     excluded = sum(data["excluded"].values())
     who = "everyone: " if data["everyone"] else ""
     counted = f"{who}{affected:,} of {data['total']:,} people ({data['matched']:,} match, {excluded:,} excluded)"
+    if data["findings"]:
+        counted += "; `findings` name conditions that fit no person: correct them, or tell the user"
     if affected == 0:
         return f"Nobody would be contacted now ({counted}); a batch would be refused."
     if affected > limit:

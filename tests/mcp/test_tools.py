@@ -14,11 +14,12 @@ from mcp_adapter.refusals import NEXT
 from mcp_adapter.server import INSTRUCTIONS
 from mcp_adapter.tools import TOOLS, TOOLSETS
 
-WHOLE_LIST = 10_000
+WHOLE_LIST = 12_000
 ONE_TOOLSET = 4_000
 CHARACTERS_PER_TOKEN = 4
 
 NAMES = [
+    "guide",
     "workflows-list",
     "workflows-get",
     "workflows-create",
@@ -44,6 +45,7 @@ NAMES = [
     "runs-get-result",
     "runs-cancel",
     "cohorts-list",
+    "people-properties",
     "components-list",
     "components-get",
     "log-read",
@@ -52,6 +54,8 @@ NAMES = [
 
 # read only, destructive, idempotent, open world
 HINTS = {
+    "guide": (True, False, True, False),
+    "people-properties": (True, False, True, False),
     "workflows-list": (True, False, True, False),
     "workflows-get": (True, False, True, False),
     "workflows-create": (False, False, False, False),
