@@ -11,7 +11,7 @@ from aggregates.base import Principal
 from aggregates.filters import EXAMPLE_FILTERS
 from aggregates.operators import OPERATORS, operators
 from aggregates.steps import catalogue
-from aggregates.workflow.triggers import EXAMPLE_BATCH, EXAMPLE_INPUT
+from aggregates.workflow.triggers import EXAMPLE_BATCH, EXAMPLE_MANUAL
 from commands.grants import authorize
 from engine.bootstrap import System
 
@@ -57,7 +57,7 @@ def guide(system: System, principal: Principal) -> dict[str, Any]:
         "confirmation": _confirmation(principal, policy),
         "operators": {name: facts.meaning for name, facts in OPERATORS.items()},
         "conditions": EXAMPLE_FILTERS["properties"],
-        "triggers": {"batch": EXAMPLE_BATCH, "manual": {"type": "manual", "inputs": EXAMPLE_INPUT}},
+        "triggers": {"batch": EXAMPLE_BATCH, "manual": EXAMPLE_MANUAL},
         "step_types": list(catalogue()),
         "example": EXAMPLE_CONTENT,
     }

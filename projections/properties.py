@@ -103,9 +103,8 @@ def statistics(conn: Connection, project_id: UUID, wanted: Collection[str] = ())
     rows = conn.execute(_bound(), {**_asked(project_id, windows), "wanted": list(wanted)}).all()
     looked, found = next(row for row in rows if row.key is None), [row for row in rows if row.key is not None]
     people_looked_at, with_email = int(looked.people), int(looked.variety)
-    properties = {"distinct_id": Property("distinct_id", people_looked_at, ("string",))}
-    if with_email:
-        properties["email"] = Property("email", with_email, ("string",))
+    columns = (("distinct_id", people_looked_at), ("email", with_email))
+    properties = {key: Property(key, count, ("string",)) for key, count in columns if count}
     properties |= {row.key: _property(row) for row in found}
     unseen = [key for key in wanted if key not in properties] if people_looked_at < total else []
     searched = {key: _somebody_has(conn, project_id, key) for key in unseen}

@@ -69,6 +69,8 @@ class BreakerGiven(Arguments):
 
 
 class Run(Arguments):
+    REQUIRED = ("confirm_token",)
+
     workflow_id: WorkflowId
     acknowledged_affected_count: Count
     confirm_token: Token | None = None

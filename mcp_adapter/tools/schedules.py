@@ -44,6 +44,8 @@ Expires = Annotated[
 
 
 class Attach(Arguments):
+    REQUIRED = ("confirm_token",)
+
     workflow_id: WorkflowId
     rrule: Rrule
     starts_at: StartsAt
@@ -84,6 +86,8 @@ class Pause(Arguments):
 
 
 class Resume(Arguments):
+    REQUIRED = ("confirm_token",)
+
     schedule_id: ScheduleId
     acknowledged_affected_count: Count
     confirm_token: Token | None = None

@@ -99,7 +99,7 @@ def test_of_many_people_a_sample_is_looked_at_and_the_answer_says_so(
 
 def test_a_project_without_people_has_no_statistics(connection: Connection) -> None:
     known = statistics(connection, PROJECT)
-    assert (known.people, known.looked_at) == (0, 0)
+    assert known.as_data() == {"people": 0, "looked_at": 0, "sampled": False, "properties": []}
     assert findings(audience(has("plan", "exact", "pro")), "", known) == []
 
 
