@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -11,6 +11,7 @@ from uuid import UUID
 from sqlalchemy import (
     BigInteger,
     Connection,
+    Engine,
     Text,
     any_,
     bindparam,
@@ -145,7 +146,11 @@ def values(conn: Connection, key: str, ids: Sequence[int]) -> dict[str | None, l
 class PeopleReads(Reader):
     """People of the principal's project."""
 
-    statement_timeout_ms = 10_000
+    def __init__(
+        self, engine: Engine, authorize: Callable[[Principal, str], None], statement_timeout_ms: int = 10_000
+    ) -> None:
+        super().__init__(engine, authorize)
+        self._timeout = statement_timeout_ms
 
     def list(
         self,
@@ -179,7 +184,7 @@ class PeopleReads(Reader):
         try:
             with self.engine.connect() as plain:
                 connection = plain.execution_options(isolation_level="READ COMMITTED")
-                with connection.begin(), bounded(connection, self.statement_timeout_ms):
+                with connection.begin(), bounded(connection, self._timeout):
                     return statistics(connection, principal.project_id).as_data()
         except DBAPIError as error:
             if not took_too_long(error):

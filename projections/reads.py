@@ -48,8 +48,7 @@ class Reads:
         self.schedules = ScheduleReads(engine, authorize)
         self.batch_jobs = BatchJobReads(engine, authorize)
         self.runs = RunReads(engine, authorize)
-        self.people = PeopleReads(engine, authorize)
-        self.people.statement_timeout_ms = statement_timeout_ms
+        self.people = PeopleReads(engine, authorize, statement_timeout_ms)
         self.cohorts = CohortReads(engine, authorize)
         self.keys = KeyReads(engine, authorize)
         self.log = LogReads(engine, authorize)

@@ -111,7 +111,7 @@ def walk(agent: Agent, studio: Agent, world: World) -> list[dict[str, Any]]:
         studio.refusal("list_runs", after="nonsense"),
     ]
     blind = replace(studio, key=world.key(scopes=["key:admin"])[1])
-    refusals += [blind.refusal(name, **{}) for name in sorted(NINE)]
+    refusals += [blind.refusal(name) for name in sorted(NINE)]
     return answers + refusals
 
 
