@@ -1,12 +1,12 @@
 """An agent's whole path with the official SDK: discover, create, enable, size, ask, run, watch, explain who got it.
 
-    export TIDEGATE_API_KEY=tg_live_…                # tidegate keys create example --agent --scope all --max-audience 500
+    export TIDEGATE_API_KEY=tg_live_…        # tidegate keys create example --agent --scope all --max-audience 500
     python examples/agent.py --url http://127.0.0.1:8787
 
-It contacts people only after somebody has typed their exact number, or has given it with `--yes` to a script that knows
-it already. Where the server lets a human confirm on a page of its own, it shows the address of that page and waits. Before
-it asks anybody it looks whether the run can be at all, and says so if it cannot. Exit codes: 0 done, 1 refused, 2 usage,
-5 the number is another one, 6 held for a second person, 7 more people than may be reached, or nobody.
+It contacts people only after somebody has typed their exact number, or has given it with `--yes` to a script that
+knows it already. Where the server lets a human confirm on a page of its own, it shows the address of that page and
+waits. Before it asks anybody it looks whether the run can be at all, and says so if it cannot. Exit codes: 0 done,
+1 refused, 2 usage, 5 the number is another one, 6 held for a second person, 7 too many people, or nobody.
 """
 
 from __future__ import annotations

@@ -7,7 +7,7 @@ people looked at share it: a value that is anybody's own is never told.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 from uuid import UUID
@@ -37,10 +37,13 @@ VALUE_LENGTH = 50
 SEARCH_MS = 1_000
 """How long a key that the sample lacks is looked for among everybody, in milliseconds."""
 
+SEARCHED = 3
+"""Most keys of one audience that are looked for among everybody."""
+
 TOO_LONG = "57014"
 
-# One row a key; `looked` is what was looked at. Each part is bounded by the sample.
-_STATISTICS = """
+# Those who are looked at; everything else is bounded by how many they are.
+_LOOKED = """
 WITH bounds AS (
     SELECT min(id) AS low, (max(id) - min(id)) / CAST(:windows AS bigint) + 1 AS step
     FROM people WHERE project_id = :project_id
@@ -53,30 +56,41 @@ WITH bounds AS (
         WHERE p.project_id = :project_id AND p.id >= b.low + b.step * w.n AND p.id < b.low + b.step * (w.n + 1)
         ORDER BY p.id LIMIT :each
     ) s
-), entries AS (
-    SELECT e.key,
-           CASE jsonb_typeof(e.value)
-               WHEN 'string' THEN CASE
-                   WHEN e.value #>> '{}' ~ '^-?[0-9]+([.][0-9]+)?$' THEN 'number_as_text'
-                   WHEN e.value #>> '{}' IN ('true', 'false') THEN 'boolean_as_text'
-                   WHEN e.value #>> '{}' ~ '^[0-9]{4}-[0-9]{2}-[0-9]{2}([T ].*)?$' THEN 'date'
-                   ELSE 'string' END
-               ELSE jsonb_typeof(e.value) END AS type,
-           CASE jsonb_typeof(e.value)
-               WHEN 'number' THEN CAST(trim_scale(CAST(e.value AS numeric)) AS text)
-               WHEN 'array' THEN NULL WHEN 'object' THEN NULL
-               ELSE left(e.value #>> '{}', :length + 1) END AS value
-    FROM looked CROSS JOIN LATERAL jsonb_each(looked.properties) AS e
-    WHERE jsonb_typeof(e.value) <> 'null' AND e.key <> ALL (:columns)
+)
+"""
+
+_ALL_ENTRIES = "jsonb_each(looked.properties) AS e"
+_WANTED_ENTRIES = "(SELECT k.key, looked.properties -> k.key AS value FROM unnest(:wanted) AS k (key)) AS e"
+
+# One row a key, and one without a key for the people themselves. Texts are compared by their bytes: no order is wanted
+# of them, and a language's own is dear.
+_STATISTICS = """
+, entries AS (
+    SELECT e.key, jsonb_typeof(e.value) AS kind, e.value, e.value #>> '{{}}' AS plain
+    FROM looked CROSS JOIN LATERAL {source}
+    WHERE e.value IS NOT NULL AND jsonb_typeof(e.value) <> 'null' AND e.key <> ALL (:columns)
 ), valued AS (
-    SELECT key, type, value, count(*) AS people FROM entries GROUP BY key, type, value
+    SELECT key COLLATE "C" AS key, count(*) AS people, kind,
+           CASE kind WHEN 'number' THEN CAST(trim_scale(CAST(value AS numeric)) AS text)
+               WHEN 'array' THEN NULL WHEN 'object' THEN NULL ELSE left(plain, :length + 1) END COLLATE "C" AS value
+    FROM entries GROUP BY 1, 3, 4
+), typed AS (
+    SELECT v.*, CASE WHEN v.kind <> 'string' THEN v.kind
+               WHEN v.value ~ '^-?[0-9]+([.][0-9]+)?$' THEN 'number_as_text'
+               WHEN v.value IN ('true', 'false') THEN 'boolean_as_text'
+               WHEN v.value ~ '^[0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}}([T ].*)?$' THEN 'date'
+               ELSE 'string' END AS type
+    FROM valued v
+), kinds AS (
+    SELECT key, type, sum(people) AS people, count(*) AS variety, bool_or(value IS NULL) AS nested
+    FROM typed GROUP BY key, type
 ), keyed AS (
-    SELECT key, sum(people) AS people, array_agg(DISTINCT type ORDER BY type) AS types,
-           count(DISTINCT value) AS variety, bool_or(value IS NULL) AS nested
-    FROM valued GROUP BY key ORDER BY key = ANY (:wanted) DESC, sum(people) DESC, key LIMIT :most_keys
+    SELECT key, sum(people) AS people, array_agg(type ORDER BY type) AS types, sum(variety) AS variety,
+           bool_or(nested) AS nested
+    FROM kinds GROUP BY key ORDER BY sum(people) DESC, key LIMIT :most_keys
 ), told AS (
     SELECT v.key, v.value, sum(v.people) AS people
-    FROM valued v JOIN keyed k ON k.key = v.key AND k.variety <= :most_values
+    FROM typed v JOIN keyed k ON k.key = v.key AND k.variety <= :most_values
     WHERE v.value IS NOT NULL
     GROUP BY v.key, v.value HAVING sum(v.people) >= :shared_by AND length(v.value) <= :length
 )
@@ -88,28 +102,41 @@ SELECT k.key, k.people, k.types, k.variety, k.nested,
 FROM keyed k
 """
 
+_NAMES = """
+SELECT e.key FROM looked CROSS JOIN LATERAL jsonb_object_keys(looked.properties) AS e (key)
+GROUP BY e.key ORDER BY count(*) DESC, e.key LIMIT :most_keys
+"""
+
 _HAS_KEY = text(
     "SELECT EXISTS (SELECT FROM people WHERE project_id = :project_id AND properties ->> :key IS NOT NULL)"
 ).bindparams(bindparam("project_id", type_=tables.Id))
 
 
-def statistics(conn: Connection, project_id: UUID, wanted: Collection[str] = ()) -> Statistics:
-    """What the people of a project are like, inside the caller's transaction and its statement timeout.
-
-    Keys of `wanted` that the sample lacks are looked for among everybody, for a second each.
-    """
+def statistics(conn: Connection, project_id: UUID) -> Statistics:
+    """What the people of a project are like, inside the caller's transaction and its statement timeout."""
     total = conn.execute(select(func.count()).select_from(people).where(people.c.project_id == project_id)).scalar_one()
-    windows = WINDOWS if total > SAMPLE else 1
-    rows = conn.execute(_bound(), {**_asked(project_id, windows), "wanted": list(wanted)}).all()
-    looked, found = next(row for row in rows if row.key is None), [row for row in rows if row.key is not None]
-    people_looked_at, with_email = int(looked.people), int(looked.variety)
-    columns = (("distinct_id", people_looked_at), ("email", with_email))
-    properties = {key: Property(key, count, ("string",)) for key, count in columns if count}
-    properties |= {row.key: _property(row) for row in found}
-    unseen = [key for key in wanted if key not in properties] if people_looked_at < total else []
+    looked_at, found = _counted(conn, _asked(project_id, total))
+    return Statistics(total, looked_at, found)
+
+
+def statistics_of(conn: Connection, project_id: UUID, wanted: Sequence[str]) -> Statistics:
+    """The same about some keys only, for a fraction of the time; of others it has the names if a wanted one is missing.
+
+    Keys that the sample lacks are looked for among everybody, for a second each. `people` is no more than one above
+    the sample.
+    """
+    mine = select(people.c.id).where(people.c.project_id == project_id).limit(SAMPLE + 1).subquery()
+    total = conn.execute(select(func.count()).select_from(mine)).scalar_one()
+    asked = _asked(project_id, total)
+    looked_at, found = _counted(conn, {**asked, "wanted": list(wanted)})
+    missing = [key for key in wanted if key not in found]
+    if missing and looked_at:
+        names = conn.scalars(_statement(_NAMES), _needed(asked))
+        found = {**{name: Property(name, 1, ()) for name in names if name not in COLUMNS}, **found}
+    unseen = missing[:SEARCHED] if looked_at < total else []
     searched = {key: _somebody_has(conn, project_id, key) for key in unseen}
     absent, rare = (frozenset(key for key, has in searched.items() if has is answer) for answer in (False, True))
-    return Statistics(total, people_looked_at, properties, absent, rare)
+    return Statistics(total, looked_at, found, absent, rare)
 
 
 def audience_findings(
@@ -121,7 +148,7 @@ def audience_findings(
         return []
     try:
         with bounded(conn, timeout_ms):
-            known = statistics(conn, project_id, sorted(wanted))
+            known = statistics_of(conn, project_id, sorted(wanted))
     except DBAPIError as error:
         if not took_too_long(error):
             raise
@@ -159,16 +186,35 @@ def _somebody_has(conn: Connection, project_id: UUID, key: str) -> bool | None:
         return None
 
 
-def _bound() -> Any:
-    return text(_STATISTICS).bindparams(
-        bindparam("project_id", type_=tables.Id),
-        bindparam("columns", type_=ARRAY(Text)),
-        bindparam("wanted", type_=ARRAY(Text)),
-        bindparam("windows", type_=BigInteger),
-    )
+def _counted(conn: Connection, asked: dict[str, Any]) -> tuple[int, dict[str, Property]]:
+    """How many people were looked at, and the properties found; of the wanted keys, or of all and the columns."""
+    statement = _STATISTICS.format(source=_WANTED_ENTRIES if "wanted" in asked else _ALL_ENTRIES)
+    rows = conn.execute(_statement(statement), asked).all()
+    whole = next(row for row in rows if row.key is None)
+    looked_at, with_email = int(whole.people), int(whole.variety)
+    columns = (("distinct_id", looked_at), ("email", with_email))
+    found = {key: Property(key, count, ("string",)) for key, count in columns if count}
+    return looked_at, {**found, **{row.key: _property(row) for row in rows if row.key is not None}}
 
 
-def _asked(project_id: UUID, windows: int) -> dict[str, Any]:
+def _statement(what: str) -> Any:
+    types: dict[str, Any] = {
+        "project_id": tables.Id,
+        "columns": ARRAY(Text),
+        "wanted": ARRAY(Text),
+        "windows": BigInteger,
+    }
+    named = [bindparam(name, type_=type_) for name, type_ in types.items() if f":{name}" in _LOOKED + what]
+    return text(_LOOKED + what).bindparams(*named)
+
+
+def _needed(asked: dict[str, Any]) -> dict[str, Any]:
+    """What the names of keys need."""
+    return {name: asked[name] for name in ("project_id", "windows", "each", "most_keys")}
+
+
+def _asked(project_id: UUID, total: int) -> dict[str, Any]:
+    windows = WINDOWS if total > SAMPLE else 1
     return {
         "project_id": project_id,
         "windows": windows,

@@ -138,8 +138,8 @@ def _sized_summary(data: Mapping[str, Any]) -> str:
         return f"Nobody would be contacted now ({counted}); a batch would be refused."
     if affected > limit:
         return (
-            f"Would contact {counted}; this key may reach at most {limit:,} at once, so a batch would be refused. Tell the "
-            "user both numbers, and do not ask for a yes."
+            f"Would contact {counted}; this key may reach at most {limit:,} at once, so a batch would be refused. Tell "
+            "the user both numbers, and do not ask for a yes."
         )
     return (
         f"Not started. Would contact {counted}.{_circumstances(data)} Show the user {affected:,} and stop: go on only "

@@ -10,7 +10,7 @@ from sqlalchemy.exc import DBAPIError
 
 from aggregates.properties import Statistics, findings
 from projections import properties
-from projections.properties import SHARED_BY, statistics
+from projections.properties import SHARED_BY, audience_findings, statistics, statistics_of
 from tests.support.people import FOREIGN, PROJECT, add_people, audience, has
 
 PEOPLE = 12
@@ -87,10 +87,11 @@ def test_of_many_people_a_sample_is_looked_at_and_the_answer_says_so(
     monkeypatch.setattr(properties, "SAMPLE", 40)
     monkeypatch.setattr(properties, "WINDOWS", 10)
     add_people(connection, *({"properties": {"n": n}} for n in range(100)), {"properties": {"late": True}})
-    known = statistics(connection, PROJECT, ["late", "never", "n"])
-    told = known.as_data()
+    told = statistics(connection, PROJECT).as_data()
     assert (told["people"], told["sampled"]) == (101, True)
     assert 30 <= told["looked_at"] <= 40
+    known = statistics_of(connection, PROJECT, ["late", "never", "n"])
+    assert known.sampled
     assert known.absent == {"never"}
     assert "late" in known.rare | set(known.properties)
     conditions = (has("late", "exact", True), has("never", "exact", 1))
@@ -113,8 +114,13 @@ def test_a_statement_of_it_is_bounded(connection: Connection) -> None:
 # -- what they say against an audience
 
 
-def told_of(known: Statistics, key: str, operator: str, value: Any = None) -> list[tuple[str, str, Any]]:
-    found = findings(audience(has(key, operator, value)), "/c", known)
+def told_of(
+    connection: Connection, known: Statistics, key: str, operator: str, value: Any = None
+) -> list[tuple[str, str, Any]]:
+    who = audience(has(key, operator, value))
+    found = findings(who, "/c", known)
+    # What is asked about a few keys only says the same.
+    assert audience_findings(connection, PROJECT, [("/c", who)], 5_000) == found
     assert {problem.severity for problem in found} <= {"warning"}
     return [(problem.pointer, problem.code, problem.example) for problem in found]
 
@@ -129,9 +135,9 @@ def told_of(known: Statistics, key: str, operator: str, value: Any = None) -> li
     ],
 )
 def test_a_key_that_nobody_has_is_found_with_the_nearest_names(
-    known: Statistics, key: str, operator: str, value: Any, nearest: str | None
+    connection: Connection, known: Statistics, key: str, operator: str, value: Any, nearest: str | None
 ) -> None:
-    assert told_of(known, key, operator, value) == [("/c/0/key", "condition.key_unknown", nearest)]
+    assert told_of(connection, known, key, operator, value) == [("/c/0/key", "condition.key_unknown", nearest)]
 
 
 @pytest.mark.parametrize("operator", ["is_not", "not_icontains", "not_regex", "is_not_set"])
@@ -154,15 +160,21 @@ def test_a_negative_condition_on_such_a_key_is_said_to_match_everyone(known: Sta
         ("beta", "is_not", "yes"),
     ],
 )
-def test_a_value_of_another_type_is_found(known: Statistics, key: str, operator: str, value: Any) -> None:
-    assert [found[:2] for found in told_of(known, key, operator, value)] == [("/c/0/value", "condition.type_mismatch")]
+def test_a_value_of_another_type_is_found(
+    connection: Connection, known: Statistics, key: str, operator: str, value: Any
+) -> None:
+    assert [found[:2] for found in told_of(connection, known, key, operator, value)] == [
+        ("/c/0/value", "condition.type_mismatch")
+    ]
 
 
 def test_a_value_that_nobody_has_is_found_with_the_nearest(connection: Connection) -> None:
     add_people(connection, *({"properties": {"plan": plan}} for plan in ["pro"] * 5 + ["free"] * 5))
     known = statistics(connection, PROJECT)
-    assert told_of(known, "plan", "exact", ["pro", "fre"]) == [("/c/0/value/1", "condition.value_unseen", "free")]
-    assert told_of(known, "plan", "exact", "Pro") == [("/c/0/value/0", "condition.value_unseen", "pro")]
+    assert told_of(connection, known, "plan", "exact", ["pro", "fre"]) == [
+        ("/c/0/value/1", "condition.value_unseen", "free")
+    ]
+    assert told_of(connection, known, "plan", "exact", "Pro") == [("/c/0/value/0", "condition.value_unseen", "pro")]
 
 
 @pytest.mark.parametrize(
@@ -178,5 +190,5 @@ def test_a_value_that_nobody_has_is_found_with_the_nearest(connection: Connectio
         ("distinct_id", "exact", "nobody"),
     ],
 )
-def test_what_fits_is_not_found(known: Statistics, key: str, operator: str, value: Any) -> None:
-    assert told_of(known, key, operator, value) == []
+def test_what_fits_is_not_found(connection: Connection, known: Statistics, key: str, operator: str, value: Any) -> None:
+    assert told_of(connection, known, key, operator, value) == []
