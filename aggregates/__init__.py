@@ -13,6 +13,9 @@ templates   Liquid texts whose needs are known before they are rendered (liquid:
 secrets     what webhooks may use and nobody may read
 filters     how a trigger and a branch say whom they mean
 shape       checks on plain data that every parser needs
+nearest     the name that was probably meant: synonyms, then the likest spelling
+operators   what each operator of a condition means
+properties  statistics of people's properties, and what they say against an audience
 steps       the step types, one file each
 walk        people on their way through the steps
 workflow    what is to happen, versioned

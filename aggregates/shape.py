@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 import json
 import math
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from aggregates.errors import Problem
+from aggregates.nearest import nearest
 from aggregates.values import kind_of
 
 DEPTH_LIMIT = 32
@@ -50,7 +50,7 @@ def unknown_fields(raw: Mapping[str, Any], known: Iterable[str], pointer: str) -
     """One problem for each field that nothing would read; the likeliest intended name is the example."""
     allowed = sorted(known)
     for name in sorted(set(raw) - set(allowed)):
-        close = difflib.get_close_matches(name[:ECHO_LIMIT], allowed, n=1)
+        close = nearest(name, allowed)
         yield Problem(
             at(pointer, name),
             "field.unknown",

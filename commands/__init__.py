@@ -6,6 +6,7 @@ context     what a handler receives, as Protocols
 confirm     the one acknowledgement guard, and the sizing that it rests on
 sends       what a workflow may send, and how much of it one person gets
 reach       whom a workflow may reach under a policy
+hints       warnings about an audience that names what no person has
 workflow    create, edit, enable, disable, archive, restore
 secret_terms  what a workflow's content may do with secrets
 batch_job   size an audience, run a batch, pause, resume, cancel a job

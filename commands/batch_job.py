@@ -17,6 +17,7 @@ from commands.binding import Purpose, bought_job, bound_to, counted, keep_claims
 from commands.budget import charge, left
 from commands.confirm import acknowledge, batch_definition, merged, sendable_definition, size
 from commands.context import Accepted, Context
+from commands.hints import audience_findings
 from commands.notes import checked_note
 from commands.reach import reach_of
 from commands.sends import sends_answer
@@ -126,6 +127,7 @@ def size_audience(command: SizeAudience, ctx: Context) -> Accepted:
         "policy": ctx.policy.as_data(),
         "confirm_token": token,
         "expires_at": datetime.fromtimestamp(claims["expires_at"], UTC).isoformat(),
+        "findings": [finding.as_data() for finding in audience_findings(ctx, definition)],
     }
     return Accepted(str(workflow.id), data)
 

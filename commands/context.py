@@ -73,6 +73,9 @@ class People(Protocol):
 
     def audience_problems(self, project_id: UUID, audience: Audience, pointer: str) -> list[Problem]: ...
 
+    def audience_findings(self, project_id: UUID, audiences: Sequence[tuple[str, Audience]]) -> list[Problem]:
+        """Warnings about conditions that name what no person has; each audience comes with its pointer."""
+
     def size(
         self,
         project_id: UUID,

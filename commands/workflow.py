@@ -18,6 +18,7 @@ from aggregates.workflow.silence import silent_approvals
 from aggregates.workflow.triggers import BatchTrigger, parse_trigger
 from commands.context import Accepted, Context
 from commands.due import CHANGED
+from commands.hints import audience_findings
 from commands.secret_terms import secret_problems
 
 DESCRIPTION_LIMIT = 5_000
@@ -124,6 +125,7 @@ def enable(command: EnableWorkflow, ctx: Context) -> Accepted:
     if workflow.status == "draft" and _errors(problems):
         raise invalid("workflow.invalid", problems)
     workflow.enable(definition, meta=ctx.meta)
+    problems += audience_findings(ctx, definition)
     return _answer(workflow, ctx.store.save(workflow), problems)
 
 
@@ -194,7 +196,7 @@ def _checked(ctx: Context, name: Any, description: Any, content: dict[str, Any])
     problems = [*_text_problems(name, description), *_errors(findings)]
     if problems:
         raise invalid("workflow.invalid", problems)
-    return findings
+    return [*findings, *audience_findings(ctx, definition)]
 
 
 def _silent(ctx: Context, content: dict[str, Any]) -> list[Problem]:

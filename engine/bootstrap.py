@@ -134,7 +134,7 @@ def build(settings: Settings, *, clock: Clock | None = None) -> System:
         keyring=parts.keyring,
         policy=parts.policy,
         bus=Bus(lambda: unit_of_work(parts), refusals.record),
-        reads=Reads(asking, check, parts.policy),
+        reads=Reads(asking, check, parts.policy, statement_timeout_ms=settings.statement_timeout_ms),
         replay=Replay(asking, check),
         rates=Rates(asking, clock),
         refusals=refusals,

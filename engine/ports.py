@@ -16,7 +16,7 @@ from aggregates.policy import Limits
 from aggregates.reach import Reach
 from aggregates.values import Sizing
 from engine.keyring import Keyring
-from projections import cohorts, confirmed_people, failed_runs, people, people_import, unknown_outcomes
+from projections import cohorts, confirmed_people, failed_runs, people, people_import, properties, unknown_outcomes
 from projections.audience import Audiences
 from projections.reached_before import reached_before
 from projections.run_cancelling import cancel_run, run_status
@@ -40,6 +40,9 @@ class PeoplePort:
 
     def audience_problems(self, project_id: UUID, audience: Audience, pointer: str) -> list[Problem]:
         return self._audiences.problems(self._connection, project_id, audience, pointer)
+
+    def audience_findings(self, project_id: UUID, audiences: Sequence[tuple[str, Audience]]) -> list[Problem]:
+        return properties.audience_findings(self._connection, project_id, audiences, self._audiences.statement_timeout)
 
     def size(
         self,

@@ -12,6 +12,7 @@ runner      followers of the log: catch up, follow, rebuild beside
 workflows   schedules   batch_jobs    views, written from events
 runs        run_rows run_cancelling  the ledger of a batch job, person by person; its rows; one run cancelled
 people      person_rules    recipients, and what one may be
+properties                  which properties people have, as statistics of a bounded sample
 people_files  people_import a file of them: its rows; all of it or nothing
 cohorts     cohort_graph    named sets of people; what each leads to, and means in SQL
 conditions                  one condition about a person, as SQL

@@ -52,13 +52,14 @@ class Frozen:
 class Audiences:
     """The evaluator. `seeds` are two signed 64-bit integers and `key` a secret, both derived from the secret key.
 
-    `seeds.mark` is the seed of `chunks.address_marks`.
+    `seeds.mark` is the seed of `chunks.address_marks`, `statement_timeout` how long one statement may take, in
+    milliseconds.
     """
 
     def __init__(self, seeds: tuple[int, int], key: bytes, statement_timeout_ms: int = 10_000) -> None:
         marks = hmac.new(key, b"address marks", hashlib.sha256).digest()
         self.seeds = Seeds(*seeds, mark=int.from_bytes(marks[:8], "big", signed=True))
-        self._key, self._timeout = key, statement_timeout_ms
+        self._key, self.statement_timeout = key, statement_timeout_ms
 
     def problems(self, conn: Connection, project_id: UUID, audience: Audience, pointer: str = POINTER) -> list[Problem]:
         """Cohorts that do not exist, behavioral ones behind any depth of nesting, unreadable regular expressions."""
@@ -213,7 +214,7 @@ class Audiences:
         verdict = self.compile(conn, project_id, audience, now, pointer)
         try:
             with conn.begin_nested():
-                before = conn.execute(_LIMITS, {"timeout": str(self._timeout * patience)}).mappings().one()
+                before = conn.execute(_LIMITS, {"timeout": str(self.statement_timeout * patience)}).mappings().one()
                 yield verdict
                 conn.execute(_RESTORE, dict(before))
         except DBAPIError as error:
@@ -239,7 +240,7 @@ class Audiences:
     def _readable(self, conn: Connection, patterns: list[str]) -> bool:
         try:
             with conn.begin_nested():
-                before = conn.execute(_LIMITS, {"timeout": str(self._timeout)}).mappings().one()
+                before = conn.execute(_LIMITS, {"timeout": str(self.statement_timeout)}).mappings().one()
                 conn.execute(select(*(probe(pattern) for pattern in patterns)))
                 conn.execute(_RESTORE, dict(before))
         except DBAPIError as error:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -11,6 +11,7 @@ from uuid import UUID
 from sqlalchemy import (
     BigInteger,
     Connection,
+    Engine,
     Text,
     any_,
     bindparam,
@@ -23,6 +24,7 @@ from sqlalchemy import (
     update,
 )
 from sqlalchemy.dialects.postgresql import ARRAY, Insert, insert
+from sqlalchemy.exc import DBAPIError
 
 from aggregates.address import normalised
 from aggregates.base import Principal
@@ -30,6 +32,7 @@ from aggregates.errors import DomainError
 from aggregates.values import NOBODY
 from projections.page import Page, Reader, bigint, decode_cursor
 from projections.person_rules import PersonInput
+from projections.properties import bounded, statistics, took_too_long
 from projections.tables import people
 
 SHOWN = (
@@ -152,6 +155,12 @@ def values(conn: Connection, key: str, ids: Sequence[int]) -> dict[str | None, l
 class PeopleReads(Reader):
     """People of the principal's project."""
 
+    def __init__(
+        self, engine: Engine, authorize: Callable[[Principal, str], None], statement_timeout_ms: int = 10_000
+    ) -> None:
+        super().__init__(engine, authorize)
+        self._timeout = statement_timeout_ms
+
     def list(
         self,
         principal: Principal,
@@ -178,6 +187,20 @@ class PeopleReads(Reader):
         self.authorize(principal, "people.get")
         with self.engine.connect() as connection:
             return vars(get(connection, principal.project_id, person_id)).copy()
+
+    def properties(self, principal: Principal) -> dict[str, Any]:
+        """Which properties people have: `{people, looked_at, sampled, properties: [{key, types, share, values}]}`."""
+        self.authorize(principal, "people.properties")
+        # A limit on a statement's time needs a transaction, which reads do without otherwise.
+        try:
+            with self.engine.connect() as plain:
+                connection = plain.execution_options(isolation_level="READ COMMITTED")
+                with connection.begin(), bounded(connection, self._timeout):
+                    return statistics(connection, principal.project_id).as_data()
+        except DBAPIError as error:
+            if not took_too_long(error):
+                raise
+            raise DomainError("audience.unanswerable", "It took too long to look at the people.") from None
 
 
 def _set_opted_out(conn: Connection, project_id: UUID, person_id: object, now: datetime, value: Any) -> Person:

@@ -19,7 +19,7 @@ from projections.people import PeopleReads
 from projections.policy import policy_set
 from projections.runs import RunReads
 from projections.schedules import OccurrencesView, ScheduleReads, SchedulesView
-from projections.tables import log, view_positions
+from projections.tables import log, projects, view_positions
 from projections.view import View
 from projections.workflows import WorkflowReads, WorkflowsView
 
@@ -34,7 +34,14 @@ VIEWS: tuple[type[View], ...] = (WorkflowsView, SchedulesView, OccurrencesView, 
 class Reads:
     """The reading side of the product, grouped by what is read."""
 
-    def __init__(self, engine: Engine, authorize: Callable[[Principal, str], None], policy: Policy) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        authorize: Callable[[Principal, str], None],
+        policy: Policy,
+        *,
+        statement_timeout_ms: int = 10_000,
+    ) -> None:
         self._engine = engine
         self._authorize = authorize
         self._policy = policy
@@ -42,7 +49,7 @@ class Reads:
         self.schedules = ScheduleReads(engine, authorize)
         self.batch_jobs = BatchJobReads(engine, authorize)
         self.runs = RunReads(engine, authorize)
-        self.people = PeopleReads(engine, authorize)
+        self.people = PeopleReads(engine, authorize, statement_timeout_ms)
         self.cohorts = CohortReads(engine, authorize)
         self.keys = KeyReads(engine, authorize)
         self.log = LogReads(engine, authorize)
@@ -73,6 +80,14 @@ class Reads:
         with self._engine.connect() as connection:
             rows = connection.execute(select(view_positions).order_by(view_positions.c.name))
             return [dict(row._mapping) for row in rows]
+
+    def guide(self, principal: Principal) -> dict[str, Any]:
+        """The name of the caller's project and the caller's policy."""
+        self._authorize(principal, "guide.get")
+        named = select(projects.c.name).where(projects.c.id == principal.project_id)
+        with self._engine.connect() as connection:
+            name = connection.execute(named).scalar_one()
+        return {"project": name, "policy": self.policy(principal)}
 
     def policy(self, principal: Principal) -> dict[str, Any]:
         """The policy of the caller: the installation's, narrowed by its project and its key."""

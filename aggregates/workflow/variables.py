@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from aggregates.errors import Problem
+from aggregates.nearest import nearest
 from aggregates.shape import at, echo, json_problems, unknown_fields
 from aggregates.values import ADDRESS, VARIABLE_TYPES, VARIABLES_LIMIT, fits, kind_of
 
@@ -70,8 +71,9 @@ def declared(
         problems.append(Problem(key_pointer, "variable.key_invalid", message, echo(key), "key", "discount"))
     if not isinstance(type_name, str) or type_name not in types:
         message = "There is no such type."
+        meant = next(iter(nearest(type_name, types) if isinstance(type_name, str) else ()), "string")
         problems.append(
-            Problem(at(pointer, "type"), "variable.type_unknown", message, echo(type_name), sorted(types), "string")
+            Problem(at(pointer, "type"), "variable.type_unknown", message, echo(type_name), sorted(types), meant)
         )
     elif default is not None and not fits(default, type_name):
         message = "The default is not of the declared type."

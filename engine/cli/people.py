@@ -1,4 +1,4 @@
-"""`tidegate people`: import, list, show."""
+"""`tidegate people`: import, list, show; which properties they have."""
 
 from __future__ import annotations
 
@@ -25,6 +25,12 @@ COLUMNS = (
     Column("email", "email"),
     Column("opted out", "opted_out_at"),
     Column("properties", "properties"),
+)
+PROPERTIES = (
+    Column("key", "key"),
+    Column("types", lambda row: ", ".join(row["types"])),
+    Column("share", lambda row: f"{row['share']:.1%}", right=True),
+    Column("values", lambda row: ", ".join(f"{each['value']} {each['share']:.0%}" for each in row["values"])),
 )
 REPORT = tuple(
     Column(name.replace("_", " "), name)
@@ -63,6 +69,18 @@ def import_(
 def list_(*, limit: Limit = 20, after: After = None, every: Every = False, json: Json = False) -> None:
     """List people by their id."""
     Output(json).page(connect().pages("/people", limit=limit, after=after, every=every), COLUMNS)
+
+
+@app.command
+def properties(*, json: Json = False) -> None:
+    """List the properties that people have: types, share of people, frequent values of those with few."""
+    out, told = Output(json), connect().get("/people/properties")
+    if json:
+        out.document(told)
+        return
+    out.page([{"data": told["properties"], "next_cursor": None}], PROPERTIES)
+    if told["sampled"]:
+        out.say(f"{told['looked_at']:,} of {told['people']:,} people were looked at.")
 
 
 @app.command

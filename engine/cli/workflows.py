@@ -202,6 +202,14 @@ def show_sizing(out: Output, sizing: dict[str, Any]) -> None:
     shown = [plain["total"], plain["matched"], *excluded, plain["affected"], plain["limit"], *missing]
     shown += [plain[name] for name in names]
     out.record(sizing, [*shown, Column("confirm token", "confirm_token", eye=False)])
+    say_findings(out, sizing)
+
+
+def say_findings(out: Output, answer: dict[str, Any]) -> None:
+    """What is worth a second look, each with what was probably meant."""
+    for finding in answer.get("findings") or ():
+        meant = f" Did you mean {finding['example']}?" if isinstance(finding.get("example"), str) else ""
+        out.say(f"  {finding['pointer']}  {finding['code']}: {finding['message']}{meant}")
 
 
 SIMULATED = (
@@ -222,7 +230,6 @@ def _reason(reason: str | None) -> dict[str, Any] | None:
 
 def _answered(out: Output, answer: dict[str, Any], then: str = "") -> None:
     out.record(answer, ANSWER)
-    for finding in answer.get("findings") or ():
-        out.say(f"  {finding['pointer']}  {finding['code']}: {finding['message']}")
+    say_findings(out, answer)
     if then and out.terminal:
         out.say(f"next: {then}")

@@ -8,7 +8,7 @@ body        reads a bounded body; strict_json parses it
 caller      who asks, as the endpoints receive it
 problems    kinds of refusal to statuses, RFC 9457 documents
 schemas     what may be sent, with the terms of a schedule in terms and orders to reach people in orders
-answers     and rows: what is sent back
+answers     and rows: what is sent back; guide_answers: to whoever writes a workflow
 openapi     the document; docs: the same as a page
 uploads     a stream of any size into a temporary file
 health      live and ready; metrics, with a token of their own

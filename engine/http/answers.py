@@ -171,6 +171,7 @@ class SizingAnswer(BaseModel):
     policy: PolicyAnswer
     confirm_token: str
     expires_at: datetime
+    findings: Annotated[list[dict[str, Any]], Field(description="Conditions that name what no person has.")]
 
 
 class FailedSizingAnswer(BaseModel):

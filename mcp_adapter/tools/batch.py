@@ -100,9 +100,12 @@ class Sized(Answer):
     policy: PolicyRow
     confirm_token: str
     expires_at: str
+    findings: list[dict[str, Any]]
 
 
 class Run(Arguments):
+    REQUIRED = ("confirm_token",)
+
     workflow_id: WorkflowId
     acknowledged_affected_count: Count
     confirm_token: Token | None = None
@@ -167,13 +170,21 @@ def _sized_summary(data: Mapping[str, Any]) -> str:
     excluded = sum(data["excluded"].values())
     who = "everyone: " if data["everyone"] else ""
     counted = f"{who}{affected:,} of {data['total']:,} people ({data['matched']:,} match, {excluded:,} excluded)"
+    if data["findings"]:
+        counted += "; `findings` name conditions that fit no person: correct them, or tell the user"
     if affected == 0:
         return f"Nobody would be contacted now ({counted}); a batch would be refused."
     if affected > limit:
-        return f"Would contact {counted}; policy allows {limit:,}, so a batch would be refused. Tell the user."
+        return (
+            f"Would contact {counted}; this key may reach at most {limit:,} at once, so a batch would be refused. Tell "
+            "the user both numbers, and do not ask for a yes."
+        )
     left = data["budget_left"]
     if left is not None and affected > left:
-        return f"Would contact {counted}; only {left:,} more may be reached today, so a batch would be refused."
+        return (
+            f"Would contact {counted}; this key may reach {left:,} more people today, so a batch would be refused. "
+            "Tell the user both numbers, and do not ask for a yes."
+        )
     return (
         f"Not started. Would contact {counted}. It reaches {data['reaches']}{_circumstances(data)} Show the user "
         f"{affected:,} and stop: go on only after their explicit yes in their own turn."

@@ -51,6 +51,8 @@ Expires = Annotated[
 
 
 class Attach(Arguments):
+    REQUIRED = ("confirm_token",)
+
     workflow_id: WorkflowId
     rrule: Rrule
     starts_at: StartsAt
@@ -91,6 +93,8 @@ class Pause(Arguments):
 
 
 class Resume(Arguments):
+    REQUIRED = ("confirm_token",)
+
     schedule_id: ScheduleId
     acknowledged_affected_count: Count
     confirm_token: Token | None = None

@@ -164,7 +164,11 @@ def list_workflows(call: Call, given: ListWorkflows) -> Workflows:
 def get_workflow(call: Call, given: OfWorkflow) -> WorkflowWhole:
     found = workflows.get_workflow(call, workflows.GetWorkflow.model_validate({"workflow_id": given.workflow_id}))
     data = found.model_dump()
-    return WorkflowWhole(**{**data, "id": data["workflow_id"], "current_version": data["version"]})
+    summary = f"A workflow, {data['status']}, version {data['version']}, with {len(data['steps'])} steps."
+    if data["configs_omitted"]:
+        summary += " It is large: its steps come without their configs."
+    told = {"summary": summary, "id": data["workflow_id"], "current_version": data["version"]}
+    return WorkflowWhole(**{**data, **told})
 
 
 def run_workflow(call: Call, given: RunWorkflowGiven) -> RunTold:
@@ -205,7 +209,11 @@ def get_run_status(call: Call, given: OfRun) -> RunStanding:
 
 def get_run_result(call: Call, given: OfRun) -> RunOutcome:
     found = runs.get_result(call, runs.GetResult(run_id=given.run_id))
-    told = {"result": found.output, "next": None if found.finished else "Ask get_run_status until it has ended."}
+    summary = f"The run has ended: {found.status}." if found.finished else f"The run is {found.status}; it goes on."
+    if found.outputs_omitted:
+        summary += " Its outputs are large and were left out."
+    waits = None if found.finished else "Ask get_run_status until it has ended."
+    told = {"summary": summary, "result": found.output, "next": waits}
     return RunOutcome(**found.model_dump(exclude={"output", "next"}) | told)
 
 

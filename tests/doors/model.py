@@ -64,7 +64,11 @@ TOOLS: Mapping[str, frozenset[str]] = {
     "workflows-resume-schedule": REACHING,
     "workflows-run": frozenset({"workflow:run"}),
     "workflows-simulate": frozenset({"workflow:read", "person:read"}),
-    **dict.fromkeys(("runs-list", "runs-get-status", "runs-get-result"), frozenset({"run:read", "person:read"})),
+    "runs-list": frozenset({"run:read", "person:read"}),
+    # Of a run that is a person's, person:read is asked too.
+    **dict.fromkeys(("runs-get-status", "runs-get-result"), frozenset({"run:read"})),
+    "guide": frozenset({"workflow:read"}),
+    "people-properties": frozenset({"person:read"}),
     "runs-cancel": frozenset({"run:cancel"}),
     "schedules-preview": frozenset({"workflow:read"}),
     "cohorts-list": frozenset({"cohort:read"}),

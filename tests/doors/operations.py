@@ -197,8 +197,8 @@ def _least(schema: Json, grant: str) -> Json:
 
 
 def default_of(name: str) -> str:
-    """An id that nothing has, for an argument of this name."""
-    return f"{ID}.1" if name in {"run_id", "runId"} else ID
+    """An id that nothing has, for an argument of this name; of a run that would have no person."""
+    return f"{ID}.0" if name in {"run_id", "runId"} else ID
 
 
 def example(schema: Json, definitions: Json) -> Any:

@@ -98,6 +98,8 @@ def once(stage: Stage, key: Key) -> Json:
 
 
 OURS: Mapping[str, tuple[Case, ...]] = {
+    "guide": (Case(given()),),
+    "people-properties": (Case(given()),),
     "workflows-list": (Case(given()),),
     "workflows-get": (Case(of_workflow("workflow_id")),),
     "workflows-create": (Case(given(name="Made", **CONTENT)),),

@@ -158,7 +158,7 @@ def _something(hint: Any) -> Any:
 def reading(stage: Stage) -> Iterator[tuple[str, Any]]:
     """Every public method of every group of reads, under the name that its grant has to have."""
     reads, replay = stage.product.system.reads, stage.product.system.replay
-    yield from (("policy.get", reads.policy), ("views.list", reads.views))
+    yield from (("policy.get", reads.policy), ("views.list", reads.views), ("guide.get", reads.guide))
     yield from (("state.at", replay.state_at), ("state.diff", replay.diff))
     for group, reader in vars(reads).items():
         if isinstance(reader, Reader):
@@ -184,8 +184,8 @@ def test_the_reads_ask_for_the_scopes_themselves(stage: Stage) -> None:
             except DomainError as error:
                 refused = error.details["missing"] if error.code == "scope.missing" else []
             assert refused == missing, (name, scopes)
-    # Step types are no state: what the doors show of them is the catalogue, and the doors ask for the grant.
-    assert set(READS) - asked == {"components.list", "components.get"}
+    # Step types and operators are no state: what is shown of them are tables, and the doors ask for the grant.
+    assert set(READS) - asked == {"components.list", "components.get", "operators.list"}
 
 
 # -- tools
