@@ -36,9 +36,10 @@ def call(port: int, **config: Any) -> Json:
 
 @dataclass
 class Load:
-    """The people, the requests made so far, and what was promised."""
+    """The people, the requests made so far, and what was promised. `another` decides about what `client` asked for."""
 
     client: Client
+    another: Client
     receiver_port: int
     people: int
     chance: random.Random
@@ -142,7 +143,7 @@ class Load:
         for job in list(self.client.rows("/batch-jobs?status=running")):
             for run in list(self.client.rows(f"/batch-jobs/{job['id']}/unknown")):
                 path = f"/runs/{run['run_id']}/decide-unknown"
-                self.client.ask("POST", path, {"decision": "failed", "note": "chaos"}, self._key())
+                self.another.ask("POST", path, {"decision": "failed", "note": "chaos"}, self._key())
 
     def repeat_all(self) -> dict[str, str]:
         """Every run-batch request once more, with its key: the job that each is answered with."""
