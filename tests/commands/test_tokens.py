@@ -13,8 +13,9 @@ from aggregates.errors import DomainError
 from aggregates.policy import Limits
 from commands.batch_job import RunBatch, SizeAudience
 from commands.schedule import PauseSchedule, ResumeSchedule, ReviseSchedule
-from tests.commands.conftest import Desk, MakeProduct, refused
-from tests.support.product import Product
+from commands.workflow import CreateWorkflow, EnableWorkflow
+from tests.commands.conftest import FREE, GREETING, Desk, MakeProduct, refused
+from tests.support.product import CAPTURE, EVERYONE, Product
 from tests.workers.conftest import Workshop
 
 BREAKER = {"min_attempts": 100, "max_failure_ratio": 0.2}
@@ -183,3 +184,23 @@ def test_a_token_that_is_used_twenty_times_at_once_buys_one_thing(product: Produ
     assert len(answers - refusals) == 1
     made = product.execute("SELECT count(*) FROM stream_heads WHERE kind IN ('batch_job', 'schedule')")
     assert made == [(1,)]
+
+
+def test_every_difference_is_named(desk: Desk) -> None:
+    sizing = size(desk, rate="1/second")
+    desk.workflow_id = desk.product.workflow(trigger=FREE, variables=GREETING)
+    other = desk.product.principal(id="other", source="mcp")
+    assert changed(desk, run(desk, sizing, variables={"greeting": "bye"}), other) == [
+        "principal",
+        "workflow",
+        "conditions",
+        "variables",
+        "pace",
+    ]
+    there = desk.product.other_project()
+    foreign = Principal(project_id=there, id="agent", scopes=desk.agent.scopes, source="mcp")
+    made = desk.product.ask(CreateWorkflow("Launch", trigger=EVERYONE, steps=[CAPTURE]), foreign)
+    desk.workflow_id = UUID(made["workflow_id"])
+    desk.product.ask(EnableWorkflow(desk.workflow_id), foreign)
+    desk.product.add_people(2, project_id=there)
+    assert changed(desk, run(desk, sizing), foreign) == ["project", "workflow", "conditions", "variables", "pace"]

@@ -280,9 +280,9 @@ class Stage:
         purpose = None if confirmation == "frozen" else self._purpose(command, target)
         kept = (command, str(purpose), workflow_id, confirmation, key.id)
         if fresh:
-            return self._sized(command, workflow_id, confirmation, key, purpose, fresh=fresh)
+            return self._sized(command, workflow_id, confirmation, key, purpose)
         if kept not in self._tokens:
-            self._tokens[kept] = self._sized(command, workflow_id, confirmation, key, purpose, fresh=fresh)
+            self._tokens[kept] = self._sized(command, workflow_id, confirmation, key, purpose)
         return self._tokens[kept]
 
     def _purpose(self, command: str, target: Target) -> Json | None:
@@ -293,9 +293,7 @@ class Stage:
         change = WEEKLY if command == "ReviseSchedule" else {}
         return {"schedule_id": UUID(target.id), **change} if there else None
 
-    def _sized(
-        self, command: str, workflow_id: UUID, confirmation: str, key: Key, purpose: Json | None, *, fresh: bool
-    ) -> str:
+    def _sized(self, command: str, workflow_id: UUID, confirmation: str, key: Key, purpose: Json | None) -> str:
         sizing = self.ask(
             SizeAudience(workflow_id, freeze=confirmation == "frozen", schedule=purpose),
             self.stranger if confirmation == "foreign" else key,
@@ -303,14 +301,17 @@ class Stage:
         )
         spendable = sizing["workflow_status"] == "active" and 0 < sizing["affected"] <= sizing["limit"]
         if confirmation in {"spent", "again"} and spendable:
-            self._spend(command if confirmation == "again" else "", workflow_id, sizing, key, fresh=fresh)
+            self._spend(command if confirmation == "again" else "", workflow_id, sizing, key)
         return str(sizing["confirm_token"])
 
-    def _spend(self, command: str, workflow_id: UUID, sizing: Json, key: Key, *, fresh: bool) -> None:
+    def _spend(self, command: str, workflow_id: UUID, sizing: Json, key: Key) -> None:
         """Spend a token on what it is for, where asking again is the same request; else on something else."""
         if command == "RunBatch":
             self.ask(RunBatch(workflow_id, **_of(sizing)), key)
-        elif command == "AttachSchedule" and fresh:
+        elif command == "AttachSchedule":
+            attached = "SELECT id FROM stream_heads WHERE kind = 'schedule' AND status = 'active' AND parent_id = :id"
+            for row in self.product.execute(attached, id=workflow_id):
+                self.ask(DetachSchedule(row[0]))
             self.ask(_attaching(workflow_id, sizing), key)
         else:
             spent = derived_id("batch_job", self.product.project_id, nonce_of(sizing["confirm_token"]))
