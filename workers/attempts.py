@@ -15,6 +15,7 @@ from aggregates.walk.entry import NONE_SET, RunVariables
 from engine.ids import derived_id
 from projections.people import records
 from workers import ledger
+from workers.jobs import WorkingJob
 
 # `was` tells what the row said before: 'started' means that an attempt was made whose outcome nobody knows, and
 # 'confirmed' that a person said it was delivered, so that none is made now.
@@ -56,10 +57,10 @@ def effect_id(job_id: UUID, person_id: int, step_id: str) -> UUID:
     return derived_id("effect", run_id(job_id, person_id), step_id)
 
 
-def attempt(connection: Connection, job_id: UUID, standing: Sequence[Row[Any]], now: datetime) -> SubBatch:
+def attempt(connection: Connection, job: WorkingJob, standing: Sequence[Row[Any]], now: datetime) -> SubBatch:
     """Record an attempt for each of these people, who stand before an effect, in the caller's transaction."""
     effects = [
-        Effect(effect_id(job_id, r.person_id, r.at_step), r.person_id, r.at_step, ledger.saved_variables([r]))
+        Effect(effect_id(job.id, r.person_id, r.at_step), r.person_id, r.at_step, ledger.saved_variables([r]))
         for r in standing
     ]
     ids = [effect.person_id for effect in effects]
@@ -70,10 +71,10 @@ def attempt(connection: Connection, job_id: UUID, standing: Sequence[Row[Any]], 
                 "ids": [effect.id for effect in effects],
                 "people": ids,
                 "steps": [effect.step_id for effect in effects],
-                "job_id": job_id,
+                "job_id": job.id,
                 "now": now,
             },
         )
         tried = {row.id: row for row in rows}
         effects = [replace(e, attempts=tried[e.id].attempts, was=tried[e.id].was) for e in effects]
-    return SubBatch(effects, records(connection, ids), ledger.unreachable(connection, job_id, ids))
+    return SubBatch(effects, records(connection, ids), ledger.unreachable(connection, job, ids))

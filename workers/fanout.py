@@ -132,14 +132,14 @@ class Fanout:
 
     def _enter(self, connection: Connection, job: WorkingJob, walk: Walk, ids: Sequence[int]) -> list[Entry]:
         """Everybody of a fresh chunk at the first step, but for those who left since the audience was frozen."""
-        gone = ledger.unreachable(connection, job.id, ids)
+        gone = ledger.unreachable(connection, job, ids)
         here = [id for id in ids if id not in gone] if gone else list(ids)
         return [*walk.run([Group(job.route.definition.entry, here)]), *_left_out(gone)]
 
     def _go_on(self, connection: Connection, job: WorkingJob, walk: Walk, chunk: Row[Any]) -> list[Entry]:
         """Those of a chunk who are in progress, from where they stand, but for those who left meanwhile."""
         rows = ledger.in_progress(connection, job.id, chunk)
-        gone = ledger.unreachable(connection, job.id, [row.person_id for row in rows])
+        gone = ledger.unreachable(connection, job, [row.person_id for row in rows])
         return [*walk.run(standing([row for row in rows if row.person_id not in gone])), *_left_out(gone)]
 
     @contextmanager

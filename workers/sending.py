@@ -120,7 +120,7 @@ class Sender:
         return wait
 
     def _attempt(self, connection: Connection, job: WorkingJob, standing: Sequence[Row[Any]]) -> SubBatch:
-        return attempt(connection, job.id, standing, self._system.clock.now())
+        return attempt(connection, job, standing, self._system.clock.now())
 
     def _carry_out(self, job: WorkingJob, batch: SubBatch) -> dict[UUID, Outcome]:
         """Make the effects, outside of any transaction. Everybody gets an outcome."""

@@ -55,7 +55,7 @@ def create(
         name=name,
         scopes=_scopes(scope, agent=agent),
         agent=agent,
-        limits=Limits(**limits.given()),
+        limits=Limits.of(limits.given()),
         rate_per_minute=rate,
         expires_at=expires,
     )
@@ -85,7 +85,7 @@ def change(
         name=name,
         scopes=_scopes(scope, agent=agent) if scope else None,
         agent=agent or None,
-        limits=Limits(**limits.given()),
+        limits=Limits.of(limits.given()),
         rate_per_minute=rate,
         expires_at=expires,
         lifted=tuple(LIFTED.get(option, option.replace("-", "_")) for option in lift),

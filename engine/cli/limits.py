@@ -7,6 +7,8 @@ from typing import Annotated, Any, Literal
 
 from cyclopts import Parameter
 
+from aggregates.reach import PerPerson
+from engine.cli.exits import usage
 from engine.cli.inputs import share
 
 
@@ -28,6 +30,9 @@ class LimitOptions:
     send_mode: Annotated[
         Literal["capture", "live"] | None, Parameter(help="capture keeps every effect inside; live adds nothing.")
     ] = None
+    per_person: Annotated[
+        str | None, Parameter(help="Most messages to one person in some days: 3/7 is three in a week.")
+    ] = None
 
     def given(self) -> dict[str, Any]:
         """What was told, as the server names it."""
@@ -37,8 +42,18 @@ class LimitOptions:
             "max_growth": share(self.max_growth, "--max-growth"),
             "minimum_interval_minutes": self.minimum_interval,
             "send_mode": self.send_mode,
+            "per_person": _per_person(self.per_person),
         }
         return {name: value for name, value in limits.items() if value is not None}
+
+
+def _per_person(text: str | None) -> dict[str, int] | None:
+    if text is None:
+        return None
+    try:
+        return PerPerson.parse(text).as_data()
+    except ValueError as error:
+        raise usage(f"--per-person {error}.") from error
 
 
 NO_LIMITS = LimitOptions()

@@ -40,7 +40,7 @@ def get_policy(caller: Here) -> dict[str, Any]:
 @router.put("/policy", response_model=PolicyAccepted, openapi_extra=grant("SetPolicy"))
 def set_policy(caller: Commanding, body: LimitsBody, response: Response) -> dict[str, Any]:
     """Set all that the project narrows of the installation's policy; what is left out is not narrowed any more."""
-    return caller.answer(SetPolicy(Limits(**body.model_dump())), response)
+    return caller.answer(SetPolicy(Limits.of(body.model_dump())), response)
 
 
 @router.get("/views", response_model=PageAnswer[ViewRow], openapi_extra=grant("views.list"))
