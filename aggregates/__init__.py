@@ -25,4 +25,5 @@ key         who may ask, and who made it so
 project     what a project narrows of the policy
 cohort      a named set of people, without saying whom
 refusal     a call that was refused
+people      a change of people: an import, an opt-out, a suppression
 """

@@ -14,6 +14,7 @@ from sqlalchemy.dialects.postgresql import insert
 from aggregates.base import Meta, Principal, Source
 from aggregates.errors import DomainError
 from aggregates.policy import Limits, Policy
+from aggregates.reach import PerPerson
 from aggregates.steps import catalogue
 from aggregates.steps.third_party import UnusableStepTypeError
 from commands.bus import Bus
@@ -186,6 +187,7 @@ def _parts(settings: Settings, secrets: Secrets) -> Parts:
             notify_addresses=settings.notify_addresses,
             reach_per_day=settings.reach_per_day,
             max_churn=settings.max_churn,
+            per_person=PerPerson.parse(settings.per_person) if settings.per_person else None,
         ),
         people_per_chunk=settings.people_per_chunk,
         vault=Vault(settings.secrets_dir),

@@ -12,6 +12,7 @@ from sqlalchemy import ColumnElement, select
 from aggregates.base import Principal, told
 from aggregates.errors import DomainError
 from aggregates.outside import ERASED, ERASED_TEXT, named
+from aggregates.people.events import COUNTS, PeopleImported
 from aggregates.refusal.events import CallRefused
 from projections.outside import values_of
 from projections.page import Page, Reader, as_id, bigint, decode_cursor
@@ -65,7 +66,7 @@ class LogReads(Reader):
         page = self.page(statement, limit, ("position",), None)
         with self.engine.connect() as connection:
             values = values_of(connection, ((principal.project_id, row["state"]) for row in page.data))
-        return replace(page, data=[_row(row, values) for row in page.data])
+        return replace(page, data=[_row(row, principal, values) for row in page.data])
 
     def get(self, principal: Principal, position: object) -> dict[str, Any]:
         """One event by its position; one that is malformed is as unknown as any other."""
@@ -80,7 +81,7 @@ class LogReads(Reader):
             if row is None:
                 raise DomainError("event.not_found")
             values = values_of(connection, [(principal.project_id, row.state)])
-        return _row(dict(row._mapping), values)
+        return _row(dict(row._mapping), principal, values)
 
 
 def _matching(
@@ -113,9 +114,14 @@ def _matching(
     return found
 
 
-def _row(row: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:
-    """An event as it was recorded; what is told of it does not depend on the code of today."""
+def _row(row: Mapping[str, Any], principal: Principal, values: Mapping[str, Any]) -> dict[str, Any]:
+    """An event as it was recorded; what is told of it does not depend on the code of today.
+
+    Of an import, how many people were there before is only for who may read people.
+    """
     state = told(row["state"])
+    if row["topic"] == PeopleImported.TOPIC and "person:read" not in principal.scopes:
+        state |= dict.fromkeys(COUNTS)
     meta = state["meta"]
     return {
         **{name: value for name, value in row.items() if name != "state"},

@@ -114,7 +114,7 @@ class Stage:
             migrate(system.engine)
             project, owner = ensure_project(system)
             with system.engine.begin() as connection:
-                fields = {"name": "another", "scopes": sorted(SCOPES), "now": system.clock.now()}
+                fields: dict[str, Any] = {"name": "another", "scopes": sorted(SCOPES), "now": system.clock.now()}
                 _, another = system.keyring.create(connection, project, **fields)
             return owner or "", another
         finally:

@@ -17,7 +17,7 @@ from engine.cli.sized_for import AS_FAST_AS_IT_GOES, NO_SCHEDULE, PaceOptions, S
 
 app = App(name="workflows", help="Create, enable, size, try out and run workflows.")
 
-CONTENT = ("name", "description", "trigger", "steps", "edges", "variables")
+CONTENT = ("name", "description", "trigger", "steps", "edges", "variables", "purpose", "topic")
 COLUMNS = (
     Column("workflow", "id"),
     Column("name", "name"),

@@ -13,5 +13,6 @@ openapi     the document; docs: the same as a page
 uploads     a stream of any size into a temporary file
 health      live and ready; metrics, with a token of their own
 
-One router for each resource: workflows, schedules, batch_jobs, runs, people, cohorts, keys, project; history has two.
+One router for each resource: workflows, schedules, batch_jobs, runs, people, consent, cohorts, keys, project; history
+has two.
 """

@@ -61,6 +61,10 @@ Note = Annotated[str, Field(max_length=NOTE_LIMIT)]
 Why = Annotated[str, Field(min_length=1, max_length=NOTE_LIMIT)]
 
 
+Purpose = Annotated[str, Field(max_length=20, description="`marketing`, or `transactional`: not for agents.")]
+Topic = Annotated[str, Field(max_length=64, description="What it is about, such as `product-news`; empty for none.")]
+
+
 class Body(BaseModel):
     """What every body has in common."""
 
@@ -80,6 +84,8 @@ class CreateWorkflowBody(Body):
     steps: Steps = Field(default_factory=list)
     edges: Edges = Field(default_factory=list)
     variables: Variables = Field(default_factory=list)
+    purpose: Purpose | None = None
+    topic: Topic | None = None
 
 
 class EditWorkflowBody(Body):
@@ -92,6 +98,8 @@ class EditWorkflowBody(Body):
     steps: Steps | None = None
     edges: Edges | None = None
     variables: Variables | None = None
+    purpose: Purpose | None = None
+    topic: Topic | None = None
 
 
 class ReasonBody(Body):
@@ -232,6 +240,13 @@ class CreateCohortBody(Body):
     )
 
 
+class PerPersonBody(Body):
+    """At most so many messages to one person in so many days."""
+
+    messages: Annotated[int, Field(ge=1, le=1_000)]
+    days: Annotated[int, Field(ge=1, le=366)]
+
+
 class LimitsBody(Body):
     """What is narrowed of the policy above; what is left out is not."""
 
@@ -265,6 +280,9 @@ class LimitsBody(Body):
     max_churn: Annotated[
         float | None,
         Field(ge=0, le=1, description="Largest share of an occurrence's people who were not confirmed."),
+    ] = None
+    per_person: Annotated[
+        PerPersonBody | None, Field(description="Most messages to one person in some days; others are `capped`.")
     ] = None
 
 

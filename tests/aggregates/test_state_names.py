@@ -46,6 +46,7 @@ NAMES = {
         "pace",
         "retry_of",
         "unknown_decided",
+        "per_person",
     },
     "refusal": {"name", "code", "kind", "subject_id"},
     "key": {
@@ -61,6 +62,7 @@ NAMES = {
     },
     "project": {"name", "limits"},
     "cohort": {"name", "kind", "members", "conditions_digest"},
+    "people": {"facts"},
 }
 
 

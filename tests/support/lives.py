@@ -15,6 +15,7 @@ from aggregates.batch_job.standing import COUNTS
 from aggregates.cohort.aggregate import Cohort
 from aggregates.errors import DomainError
 from aggregates.key.aggregate import Key
+from aggregates.people.aggregate import PeopleChange
 from aggregates.project.aggregate import Project
 from aggregates.recurrence import Recurrence
 from aggregates.refusal.aggregate import Refusal
@@ -55,6 +56,7 @@ def lives() -> Iterator[Aggregate]:
     yield project()
     yield project_from_before()
     yield cohort()
+    yield from changes()
 
 
 def refusal() -> Refusal:
@@ -92,6 +94,18 @@ def project_from_before() -> Project:
 
 def cohort() -> Cohort:
     return Cohort.create(UUID(int=8), name="pros", kind="dynamic", members=None, conditions_digest="d", meta=meta())
+
+
+def changes() -> Iterator[PeopleChange]:
+    """Each change of people."""
+    counts = {"rows": 3, "inserted": 1, "updated": 1, "unchanged": 1, "addresses_changed": 1}
+    yield PeopleChange.imported(UUID(int=6), meta=meta(), source="csv", sha256="0" * 64, **counts)
+    left: Any = {"person_id": 7, "address": "1" * 64, "topic": "news", "reason": "asked", "source": "helpdesk"}
+    yield PeopleChange.opted_out(UUID(int=7), meta=meta(), **left)
+    yield PeopleChange.opted_in(UUID(int=8), meta=meta(), **left)
+    stopped: Any = {"address": "1" * 64, "reason": "by_hand", "source": ""}
+    yield PeopleChange.suppress(UUID(int=9), meta=meta(), **stopped)
+    yield PeopleChange.unsuppress(UUID(int=10), meta=meta(), **stopped)
 
 
 def workflow() -> Workflow:
