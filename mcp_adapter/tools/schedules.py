@@ -46,7 +46,7 @@ CatchUp = Annotated[
 ]
 Growth = Annotated[float, Field(description="Share by which the audience may grow before an occurrence is held.")]
 Expires = Annotated[
-    Term, Field(description="From this instant on (with offset) occurrences are held; `never` takes it away.")
+    Term, Field(description="From this instant on (with offset) occurrences are held. Only a person moves it later.")
 ]
 
 

@@ -29,7 +29,7 @@ def test_an_agent_reads_who_did_what(agent: Agent, workflow_id: str) -> None:
         "workflow",
         2,
     )
-    onwards = agent.call("log-read", from_position=1, limit=1)
+    onwards = agent.call("log-read", from_position=told["events"][1]["position"], limit=1)
     assert onwards["events"][0]["position"] == told["events"][1]["position"]
     more = agent.call("log-read", from_position=1, limit=1, after=onwards["next_cursor"])
     assert more["events"][0]["position"] == event["position"]
