@@ -10,6 +10,7 @@ import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any
 
 from aggregates.audience import (
@@ -30,6 +31,9 @@ COLUMNS = ("distinct_id", "email")
 
 NUMBER_TEXT = re.compile(r"-?[0-9]+([.][0-9]+)?")
 DATE_TEXT = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}([T ].*)?")
+
+MOST_FINDINGS = 20
+"""Findings about one audience: whoever corrects those sees the others next."""
 
 NAMES_TOLD = 3
 """Nearest names in one finding."""
@@ -95,15 +99,16 @@ def keys_of(audience: Audience) -> set[str]:
 
 
 def findings(audience: Audience, pointer: str, known: Statistics) -> list[Problem]:
-    """Warnings about conditions that name what nobody has; none in a project without people."""
+    """Warnings about conditions that name what no person has, the first few; none in a project without people."""
     if not known.looked_at:
         return []
-    return [
+    found = (
         problem
         for index, condition in enumerate(audience.conditions)
         if isinstance(condition, PersonCondition) and condition.key not in COLUMNS
         for problem in _findings(condition, f"{pointer}/{index}", known)
-    ]
+    )
+    return list(islice(found, MOST_FINDINGS))
 
 
 def _findings(condition: PersonCondition, pointer: str, known: Statistics) -> Iterator[Problem]:

@@ -193,10 +193,8 @@ if __name__ == "__main__":
     parser.add_argument("--yes", type=int, metavar="N", help="the number that a human confirmed; another one stops it")
     asked = parser.parse_args()
     if "TIDEGATE_API_KEY" not in os.environ:
-        parser.error(
-            "Set TIDEGATE_API_KEY. A key for an agent: "
-            "tidegate keys create example --agent --scope all --max-audience 500"
-        )
+        made = "tidegate keys create example --agent --scope all --max-audience 500"
+        parser.error(f"Set TIDEGATE_API_KEY. A key for an agent: {made}")
     if asked.yes is None and not sys.stdin.isatty():
         parser.error("There is nobody to ask: give the number that a human confirmed with --yes N.")
     sys.exit(asyncio.run(main(asked.url, os.environ["TIDEGATE_API_KEY"], asked.yes)))

@@ -208,7 +208,9 @@ def show_sizing(out: Output, sizing: dict[str, Any]) -> None:
 def say_findings(out: Output, answer: dict[str, Any]) -> None:
     """What is worth a second look, each with what was probably meant."""
     for finding in answer.get("findings") or ():
-        meant = f" Did you mean {finding['example']}?" if isinstance(finding.get("example"), str) else ""
+        # A stored name may hold control characters.
+        name = "".join(letter for letter in str(finding.get("example") or "") if letter.isprintable())
+        meant = f" Did you mean {name}?" if name else ""
         out.say(f"  {finding['pointer']}  {finding['code']}: {finding['message']}{meant}")
 
 

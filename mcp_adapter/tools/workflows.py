@@ -27,7 +27,8 @@ Trigger = Annotated[
     Field(
         description='{"type":"batch","filters":{"properties":[{"type":"person","key":"plan","operator":"exact",'
         '"value":["pro"]},{"type":"cohort","key":"id","operator":"in","value":"<cohort id>"}]}}. All conditions must '
-        "hold; [] is everyone."
+        "hold; [] is everyone. Operators: exact, is_not, icontains, regex, gt, lt, is_set, is_date_after: see guide. "
+        'Keys: people-properties. Or {"type":"manual","inputs":{"order":{"type":"string","required":true}}}.'
     ),
 ]
 Steps = Annotated[

@@ -177,6 +177,11 @@ def test_a_value_that_nobody_has_is_found_with_the_nearest(connection: Connectio
     assert told_of(connection, known, "plan", "exact", "Pro") == [("/c/0/value/0", "condition.value_unseen", "pro")]
 
 
+def test_an_audience_that_is_wrong_everywhere_has_twenty_findings(known: Statistics) -> None:
+    conditions = [has(f"key{n}", "exact", "x") for n in range(100)]
+    assert len(findings(audience(*conditions), "", known)) == 20
+
+
 @pytest.mark.parametrize(
     ("key", "operator", "value"),
     [
