@@ -20,7 +20,8 @@ from eventsourcing.persistence import DatetimeAsISO, JSONTranscoder, Mapper, Sto
 from eventsourcing.utils import register_topic
 from pydantic_core import from_json
 
-from aggregates.outside import OUTSIDE, Keep, Parting, Swap, putting_in, taking_out
+from aggregates.marks import PLAIN, is_mark, marks_in, wrapped
+from aggregates.outside import OUTSIDE, Keep, Parting, putting_in, swapped, taking_out
 from aggregates.policy import Limits
 
 Source = Literal["web", "api", "mcp", "cli", "scheduler", "system"]
@@ -191,9 +192,6 @@ def _plain(value: Any) -> Any:
 
 _MARK = b'"_type_"'
 
-_PLAIN = "plain"
-"""The mark of an object of somebody's own that has a member `_type_`: it is kept as it is, and read as nothing else."""
-
 
 class _Transcoder(JSONTranscoder):
     """The library's JSON, which takes every object with `_type_` and `_data_` for a mark of its own.
@@ -206,7 +204,7 @@ class _Transcoder(JSONTranscoder):
     def encode(self, obj: Any) -> bytes:
         data = super().encode(obj)
         # Most states have no more of these texts than ids and instants at the top, and need no second look.
-        return data if data.count(_MARK) == _marks(obj) else super().encode(_wrapped(obj))
+        return data if data.count(_MARK) == marks_in(obj) else super().encode(wrapped(obj))
 
     def decode(self, data: bytes) -> Any:
         marks = data.count(_MARK)
@@ -217,7 +215,7 @@ class _Transcoder(JSONTranscoder):
         if marks == 0 or not isinstance(state, dict):
             return self._read(state) if marks else state
         # Marks are of ids and instants, nearly all at the top; a state with one deeper is read whole.
-        tops = {name: value for name, value in state.items() if type(value) is dict and _is_mark(value)}
+        tops = {name: value for name, value in state.items() if type(value) is dict and is_mark(value)}
         if len(tops) == marks:
             return state | {name: self._read(value) for name, value in tops.items()}
         return {name: self._read(value) for name, value in state.items()}
@@ -228,9 +226,9 @@ class _Transcoder(JSONTranscoder):
             return [self._read(inner) for inner in value]
         if type(value) is not dict:
             return value
-        if _is_mark(value):
+        if is_mark(value):
             name, data = value["_type_"], value["_data_"]
-            if name == _PLAIN and type(data) is dict:
+            if name == PLAIN and type(data) is dict:
                 return {key: self._read(inner) for key, inner in data.items()}
             if isinstance(name, str) and name in self.names and isinstance(data, str):
                 try:
@@ -238,32 +236,6 @@ class _Transcoder(JSONTranscoder):
                 except ValueError:
                     return value
         return {key: self._read(inner) for key, inner in value.items()}
-
-
-def _is_mark(value: dict[str, Any]) -> bool:
-    """Whether a stored object has the form of a mark."""
-    return len(value) == 2 and "_type_" in value and "_data_" in value
-
-
-def _marks(value: Any) -> int:
-    """How many ids and instants there are at the top of a state, and in its lists."""
-    if not isinstance(value, dict):
-        return 0
-    found = 0
-    for inner in value.values():
-        kinds = inner if isinstance(inner, list) else (inner,)
-        found += sum(type(one) in (UUID, datetime) for one in kinds)
-    return found
-
-
-def _wrapped(value: Any) -> Any:
-    """The value with every object that has a member `_type_` wrapped."""
-    if isinstance(value, list | tuple):
-        return [_wrapped(inner) for inner in value]
-    if not isinstance(value, dict):
-        return value
-    whole = {name: _wrapped(inner) for name, inner in value.items()}
-    return {"_type_": _PLAIN, "_data_": whole} if "_type_" in whole else whole
 
 
 def _mapper() -> Mapper[UUID]:
@@ -275,9 +247,6 @@ def _mapper() -> Mapper[UUID]:
 
 _MAPPER = _mapper()
 
-
-OUTSIDE_META = ("reason", "idempotency_key")
-"""What of an event's metadata is text that callers write: it is kept outside the log for every event."""
 
 _NAME = f'"{OUTSIDE}"'.encode()
 
@@ -298,7 +267,7 @@ def decode(
     event = _MAPPER.to_domain_event(StoredEvent(originator_id, originator_version, topic, state))
     assert isinstance(event, Event)
     if _NAME in state:
-        vars(event).update(_swapped(event, putting_in(values or {})))
+        vars(event).update(swapped(event, putting_in(values or {})))
     return event
 
 
@@ -310,30 +279,12 @@ def told(state: bytes) -> dict[str, Any]:
 
 def _skeleton(event: Event, keep: Keep) -> Event:
     """The event as the log has it; itself when it keeps nothing outside."""
-    changed = _swapped(event, taking_out(keep))
+    changed = swapped(event, taking_out(keep))
     if not changed:
         return event
     skeleton = copy(event)
     vars(skeleton).update(changed)
     return skeleton
-
-
-def _swapped(event: Event, swap: Swap) -> dict[str, Any]:
-    """The fields of an event of which something is kept outside, each with its values swapped."""
-    fields, kind = vars(event), type(event)
-    written = [name for name in OUTSIDE_META if name in event.meta]
-    changed: dict[str, Any] = {}
-    if written:
-        changed["meta"] = {**event.meta, **{name: swap(event.meta[name], text=True) for name in written}}
-    for name in kind.OUTSIDE:
-        changed[name] = swap(fields[name], text=isinstance(fields[name], str) or _is_text(kind, name))
-    for name, parting in kind.PARTED.items():
-        changed[name] = parting(fields[name], swap)
-    return changed
-
-
-def _is_text(kind: type[Event], name: str) -> bool:
-    return kind.__dataclass_fields__[name].type in ("str", str)
 
 
 def fold(events: Iterable[Event]) -> Aggregate | None:

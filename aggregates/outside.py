@@ -16,6 +16,9 @@ OUTSIDE = "$outside"
 ERASED = "$erased"
 ERASED_TEXT = "[erased]"
 
+OUTSIDE_META = ("reason", "idempotency_key")
+"""What of an event's metadata is text that callers write: it is kept outside the log for every event."""
+
 Keep = Callable[[Any], str]
 """Takes a value and answers the digest by which it will be known."""
 
@@ -154,3 +157,21 @@ def _is_label(value: Any, label: re.Pattern[str]) -> bool:
 
 def _empty(value: Any) -> bool:
     return isinstance(value, (str, list, dict)) and not value
+
+
+def swapped(event: Any, swap: Swap) -> dict[str, Any]:
+    """The fields of an event of which something is kept outside, each with its values swapped."""
+    fields, kind = vars(event), type(event)
+    written = [name for name in OUTSIDE_META if name in event.meta]
+    changed: dict[str, Any] = {}
+    if written:
+        changed["meta"] = {**event.meta, **{name: swap(event.meta[name], text=True) for name in written}}
+    for name in kind.OUTSIDE:
+        changed[name] = swap(fields[name], text=isinstance(fields[name], str) or _is_text(kind, name))
+    for name, parting in kind.PARTED.items():
+        changed[name] = parting(fields[name], swap)
+    return changed
+
+
+def _is_text(kind: Any, name: str) -> bool:
+    return kind.__dataclass_fields__[name].type in ("str", str)
