@@ -91,7 +91,7 @@ def _secret(path: Path, hosts: Path) -> Secret | None:
     value = None if value is None else value.removesuffix("\n").removesuffix("\r")
     if value is None or not SHORTEST <= len(value.encode()) <= LONGEST or not value.isprintable():
         return None
-    if not hosts.exists():
+    if _stamp(hosts) is None:
         return Secret(value)
     # A file that cannot be read names no host: it was put there to narrow.
     return Secret(value, tuple((_text(hosts, MOST_HOSTS) or "").split()))
@@ -110,10 +110,14 @@ def _text(path: Path, most: int) -> str | None:
 
 
 def _stamp(path: Path) -> Stamp:
+    """What changes with a file; None when there is none. A link that leads nowhere is there, and says nothing."""
     try:
         found = path.stat()
     except OSError:
-        return None
+        try:
+            found = path.lstat()
+        except OSError:
+            return None
     return found.st_mtime_ns, found.st_size, found.st_ino
 
 

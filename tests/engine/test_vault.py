@@ -146,3 +146,12 @@ def test_a_file_of_hosts_that_cannot_be_read_names_none(product: Product, connec
     (folder / "default" / "TOKEN.hosts").write_bytes(b"\xff\xfe")
     port = SecretsPort(connection, Vault(folder))
     assert port.refusal(product.project_id, "TOKEN", "a.test", bound=False) == "secret.host_refused"
+
+
+def test_a_link_that_leads_nowhere_in_place_of_the_hosts_names_none(
+    product: Product, connection: Connection, folder: Path
+) -> None:
+    vault = Vault(folder)
+    assert vault.secret(connection, product.project_id, "TOKEN") == Secret(VALUE)
+    (folder / "default" / "TOKEN.hosts").symlink_to("nowhere")
+    assert vault.secret(connection, product.project_id, "TOKEN") == Secret(VALUE, ())
