@@ -33,7 +33,7 @@ NUMBER_TEXT = re.compile(r"-?[0-9]+([.][0-9]+)?")
 DATE_TEXT = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}([T ].*)?")
 
 MOST_FINDINGS = 20
-"""Findings about one audience: whoever corrects those sees the others next."""
+"""Findings in one answer: an author who corrects those sees the others next."""
 
 NAMES_TOLD = 3
 """Nearest names in one finding."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from itertools import islice
 from typing import Any
 from uuid import UUID
 
@@ -18,7 +19,7 @@ from sqlalchemy.exc import DBAPIError
 
 from aggregates.audience import Audience
 from aggregates.errors import Problem
-from aggregates.properties import COLUMNS, Property, Statistics, findings, keys_of
+from aggregates.properties import COLUMNS, MOST_FINDINGS, Property, Statistics, findings, keys_of
 from projections import tables
 from projections.tables import people
 
@@ -153,7 +154,8 @@ def audience_findings(
         if not took_too_long(error):
             raise
         return []
-    return [problem for pointer, audience in audiences for problem in findings(audience, pointer, known)]
+    found = (problem for pointer, audience in audiences for problem in findings(audience, pointer, known))
+    return list(islice(found, MOST_FINDINGS))
 
 
 @contextmanager

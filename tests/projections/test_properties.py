@@ -177,9 +177,10 @@ def test_a_value_that_nobody_has_is_found_with_the_nearest(connection: Connectio
     assert told_of(connection, known, "plan", "exact", "Pro") == [("/c/0/value/0", "condition.value_unseen", "pro")]
 
 
-def test_an_audience_that_is_wrong_everywhere_has_twenty_findings(known: Statistics) -> None:
-    conditions = [has(f"key{n}", "exact", "x") for n in range(100)]
-    assert len(findings(audience(*conditions), "", known)) == 20
+def test_what_is_wrong_everywhere_has_twenty_findings(connection: Connection, known: Statistics) -> None:
+    who = audience(*(has(f"key{n}", "exact", "x") for n in range(100)))
+    assert len(findings(who, "", known)) == 20
+    assert len(audience_findings(connection, PROJECT, [("/a", who), ("/b", who)], 5_000)) == 20
 
 
 @pytest.mark.parametrize(
