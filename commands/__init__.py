@@ -4,6 +4,9 @@ bus         authorize -> idempotency -> handle -> append; retries when a stream 
 grants      one table: command or read -> scopes
 context     what a handler receives, as Protocols
 confirm     the one acknowledgement guard, and the sizing that it rests on
+binding     confirm tokens, and what each is bound to
+standing    what an acknowledgement allows a schedule until further notice
+budget      how many people a principal may reach in a day
 workflow    create, edit, enable, disable, archive, restore
 batch_job   size an audience, run a batch, pause, resume, cancel a job
 retry       size the failed runs of a job, run a new job over them
@@ -13,6 +16,8 @@ unknown     say what became of an effect whose outcome nobody knows
 approval    approve or reject a held job, answer an approval step
 schedule    attach, revise, pause, resume, detach, preview
 terms       what a schedule's fields come to: recurrence, firing, how far its approval reaches
+sizing      what a sizing is for: a batch, or a schedule
+crowding    how many active schedules a workflow may have, and how close
 due         occurrences and approvals whose time has come; asked by the scheduler only
 people      people and cohorts
 keys        API keys: make, change, revoke

@@ -4,6 +4,7 @@ settings  clock  ids     the only readers of environment, time and chance
 secrets                  the installation's secret and the keys derived from it
 replay                   states of the past: at a position, between two, and whether all fold to the live ones
 store  unit  ports       the event store, which knows the `eventsourcing` library; one transaction; its ports
+guarding                 what the guard keeps: sizings, and how many people were asked for
 keyring  rates           API keys, and how many requests each may make, of all processes together
 refusals                 refused calls in the log
 sessions                 sessions of the older MCP protocols, known to every process

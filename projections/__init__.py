@@ -16,6 +16,8 @@ cohorts     cohort_graph    named sets of people; what each leads to, and means 
 conditions                  one condition about a person, as SQL
 audience    audience_sql    sizing, fingerprint, enrolment; their statements
 unknown_outcomes            runs that wait for a person to say what became of an effect
+confirmed_people            who was confirmed for a schedule
+reached_before              how many people a workflow has reached before
 failed_runs                 the failed runs of a job, counted and frozen for a retry
 keys                        API keys, without their secrets
 history                     the log: what was done, what was refused, by whom
