@@ -7,6 +7,9 @@ confirm     the one acknowledgement guard, and the sizing that it rests on
 sends       what a workflow may send, and how much of it one person gets
 reach       whom a workflow may reach under a policy
 hints       warnings about an audience that names what no person has
+binding     confirm tokens, and what each is bound to
+standing    what an acknowledgement allows a schedule until further notice
+budget      how many people a principal may reach in a day
 workflow    create, edit, enable, disable, archive, restore
 secret_terms  what a workflow's content may do with secrets
 batch_job   size an audience, run a batch, pause, resume, cancel a job
@@ -17,6 +20,8 @@ unknown     say what became of an effect whose outcome nobody knows
 approval    approve or reject a held job, answer an approval step
 schedule    attach, revise, pause, resume, detach, preview
 terms       what a schedule's fields come to: recurrence, firing, how far its approval reaches
+sizing      what a sizing is for: a batch, or a schedule
+crowding    how many active schedules a workflow may have, and how close
 due         occurrences and approvals whose time has come; asked by the scheduler only
 people      people and cohorts
 consent     opt-outs, opt-ins, suppressed addresses

@@ -126,13 +126,11 @@ def acknowledge(
     sized = kept or sized_now(ctx, definition, audience, ctx.policy)
     bound = bound_to(ctx, workflow, who(audience, sized), merged_variables, purpose)
     _no_drift(sized, count, _expected(claims, bound, kept), kept)
-    if asked is not None and asked.fingerprint != sized.fingerprint:
-        raise _moved(sized, asked)
+    _no_others(sized, asked)
     held_because = _allowed(ctx, workflow, sized.count, purpose)
     _confirmed(ctx, token, claims, bound, count, spent=spent, kept=kept is not None)
-    bought = bought_job(ctx, token)
-    if claims and bought and buys is None:
-        ctx.store.spend(bought, ctx.meta)
+    if buys is None:
+        _spend(ctx, token)
     acknowledgement = _acknowledgement(sized, token, claims, ctx.policy)
     return Acknowledged(definition, merged_variables, acknowledgement, ctx.policy, held_because, kept is not None)
 
@@ -147,6 +145,13 @@ def _acknowledgement(
         sized_at=datetime.fromtimestamp(claims["sized_at"], UTC) if claims else None,
         per_person=policy.per_person,
     )
+
+
+def _spend(ctx: Context, token: str | None) -> None:
+    """Use up a token for something that is no stream of its own."""
+    bought = bought_job(ctx, token)
+    if bought is not None:
+        ctx.store.spend(bought, ctx.meta)
 
 
 def _kept_for(ctx: Context, token: str | None, claims: Mapping[str, Any] | None) -> Kept | None:
@@ -202,9 +207,11 @@ def _no_drift(sized: Kept, count: int, fingerprint: str | None, kept: Kept | Non
         )
 
 
-def _moved(sized: Kept, asked: Kept) -> DomainError:
-    """The refusal of a job whose people are not those who were asked for."""
-    return DomainError(
+def _no_others(sized: Kept, asked: Kept | None) -> None:
+    """Refuse a job whose people are not those who were asked for."""
+    if asked is None or asked.fingerprint == sized.fingerprint:
+        return
+    raise DomainError(
         "audience.drift",
         f"The job was asked for {asked.count:,} people; these {sized.count:,} are not the same. Nothing was started.",
         details={"now": sized.count, "acknowledged": asked.count, "same_people": False},

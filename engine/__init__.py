@@ -6,6 +6,7 @@ vault                    secrets of projects, which webhooks use
 replay                   states of the past: at a position, between two, and whether all fold to the live ones
 store  unit  ports       the event store, which knows the `eventsourcing` library; one transaction; its ports
 outside                  what the events of one append keep outside the log
+guarding                 what the guard keeps: sizings, and how many people were asked for
 keyring  rates           API keys, and how many requests each may make, of all processes together
 refusals                 refused calls in the log
 sessions                 sessions of the older MCP protocols, known to every process

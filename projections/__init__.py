@@ -20,6 +20,8 @@ conditions                  one condition about a person, as SQL
 audience    audience_sql    sizing, fingerprint, enrolment; their statements
 exclusions  audience_masks  who is left out whatever the conditions say; people as a sizing shows them
 unknown_outcomes            runs that wait for a person to say what became of an effect
+confirmed_people            who was confirmed for a schedule
+reached_before              how many people a workflow has reached before
 failed_runs                 the failed runs of a job, counted and frozen for a retry
 keys  policy                API keys, without their secrets; who set the policy, and when
 history                     the log: what was done, what was refused, by whom

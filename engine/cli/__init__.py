@@ -6,7 +6,7 @@ exits       exit codes, mapped once from kinds and statuses
 output      tables on a terminal, TSV in a pipe, JSON on request; words on stderr
 lists       the options of every list; inputs: JSON from options and files
 confirm     the number of people that a human confirms, given or typed
-terms       the options of a schedule; limits: those of a project or a key
+terms       the options of a schedule; limits: those of a project or a key; sized_for: what a sizing is for
 client      the HTTP client of a running server, found by settings or through the data directory
 admin       the way of some commands to the database: servers found or started, the system built
 tree        the supervised processes of one installation; signals: their orderly end

@@ -114,7 +114,9 @@ class Life:
     def _a_schedule(self, status: str) -> None:
         rrule = self.dice.choice(("FREQ=DAILY", "FREQ=HOURLY;INTERVAL=6"))
         # A job of the model never ends, so `skip` would let each schedule fire once.
-        schedule_id = self.desk.attach(rrule=rrule, overlap=self.dice.choice(("skip", "allow", "allow")))
+        starts_at = f"2026-01-01T{9 + len(self.allowed.ceilings):02}:00:00"
+        overlap = self.dice.choice(("skip", "allow", "allow"))
+        schedule_id = self.desk.attach(rrule=rrule, starts_at=starts_at, overlap=overlap)
         self.allowed.ceilings[schedule_id] = self.desk.schedule(schedule_id)["ceiling"]
         self.allowed.versions[schedule_id] = self.desk.version
         if status == "paused":
