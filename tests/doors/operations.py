@@ -32,7 +32,8 @@ STRICT = [route for route in ROUTES if isinstance(route, StrictRoute)]
 
 UNDOABLE: Mapping[str, Json] = {
     "CreateWorkflow": {"steps": [{"id": "x", "type": "no such type"}]},
-    "CreateCohort": {"kind": "static", "members": ["nobody"]},
+    "CreateCohort": {"kind": "dynamic", "members": ["nobody"]},
+    **{command: {"address": "nobody"} for command in ("OptOut", "OptIn", "Suppress", "Unsuppress")},
     "CreateKey": {"scopes": ["no such scope"]},
 }
 """What the handler refuses, for commands that would otherwise make something."""

@@ -161,3 +161,21 @@ def streams(connection: Connection) -> dict[object, object]:
 
 def has_outside(connection: Connection) -> bool:
     return connection.execute(text("SELECT to_regclass('outside')")).scalar() is not None
+
+
+def test_people_of_before_get_their_address_and_stay_opted_out_by_it(empty: Engine) -> None:
+    with empty.begin() as connection:
+        command.upgrade(_config(connection), "0007")
+        connection.execute(
+            text(
+                "INSERT INTO people (project_id, distinct_id, email, opted_out_at) "
+                "SELECT gen_random_uuid(), e, e, at FROM (VALUES (' Ann@Example.com', now()), "
+                "('bob@bücher.example', NULL), ('a..b@example.com', now())) x (e, at)"
+            )
+        )
+    migrate(empty)
+    with empty.connect() as connection:
+        addresses = connection.execute(text("SELECT address FROM people ORDER BY id")).scalars().all()
+        left = connection.execute(text("SELECT address, topic FROM opt_outs")).all()
+    assert addresses == ["ann@example.com", "bob@xn--bcher-kva.example", None]
+    assert [tuple(row) for row in left] == [("ann@example.com", "")]
