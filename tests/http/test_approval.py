@@ -21,6 +21,7 @@ ANSWERED = {
     "frozen",
     "send_mode",
     "held_until",
+    "reached",
     "counts",
     "retry_of",
 }
