@@ -17,4 +17,5 @@ workflow    what is to happen, versioned
 schedule    when it is to happen
 batch_job   one fan-out of one workflow version over one frozen audience
 refusal     a call that was refused
+people      a change of people: an import, an opt-out, a suppression
 """

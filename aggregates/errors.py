@@ -215,6 +215,12 @@ CODES: dict[str, Code] = {
     "policy.not_for_agents": Code(
         Kind.DENIED, "An agent cannot change the policy.", "Ask a person of the project to do it."
     ),
+    "consent.not_for_agents": Code(
+        Kind.DENIED, "An agent cannot let people be written to again.", "Ask a person of the project to do it."
+    ),
+    "workflow.transactional_not_for_agents": Code(
+        Kind.DENIED, "An agent cannot save a transactional workflow.", "Ask a person, or make it a marketing one."
+    ),
     "workflow.not_for_agents": Code(
         Kind.DENIED, "An active workflow is read-only to agents.", "Ask a person to disable it, or archive it."
     ),

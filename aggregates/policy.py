@@ -13,7 +13,7 @@ from typing import Any
 
 from aggregates.address import normalised
 from aggregates.errors import Problem
-from aggregates.reach import PerPerson, strictest
+from aggregates.reach import MOST_DAYS, MOST_MESSAGES, PerPerson, strictest
 
 LARGEST = 10**9
 """The highest number that a limit may be."""
@@ -90,6 +90,10 @@ class Limits:
             for name, (low, high) in RANGES.items()
             if not _within(getattr(self, name), low, high, whole=name != "max_growth")
         ]
+        if self.per_person is not None and not self.per_person.is_fair:
+            expected = {"messages": f"1..{MOST_MESSAGES}", "days": f"1..{MOST_DAYS}"}
+            message = "Most messages to one person in some days."
+            found.append(Problem("/per_person", "field.invalid", message, None, expected, {"messages": 3, "days": 7}))
         if self.send_mode not in {None, "capture", "live"}:
             found.append(
                 Problem("/send_mode", "field.invalid", "capture or live.", None, ["capture", "live"], "capture")

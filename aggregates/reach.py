@@ -13,6 +13,10 @@ OF_EMAIL = ("no_address", "invalid_address", "duplicate_address")
 """The reasons that only a workflow which sends email has."""
 
 
+MOST_MESSAGES = 1_000
+MOST_DAYS = 366
+
+
 @dataclass(frozen=True)
 class PerPerson:
     """At most so many messages to one person in so many days."""
@@ -23,6 +27,22 @@ class PerPerson:
     @classmethod
     def of(cls, data: Mapping[str, Any] | None) -> PerPerson | None:
         return cls(int(data["messages"]), int(data["days"])) if data else None
+
+    @classmethod
+    def parse(cls, text: str) -> PerPerson:
+        """From `MESSAGES/DAYS`; ValueError with the end of a sentence for anything else."""
+        messages, _, days = text.partition("/")
+        if not (messages.isdecimal() and days.isdecimal()):
+            raise ValueError("takes MESSAGES/DAYS, such as 3/7")
+        found = cls(int(messages), int(days))
+        if not found.is_fair:
+            raise ValueError(f"takes 1 to {MOST_MESSAGES} messages in 1 to {MOST_DAYS} days")
+        return found
+
+    @property
+    def is_fair(self) -> bool:
+        """Whether both numbers are within what a cap may be."""
+        return 1 <= self.messages <= MOST_MESSAGES and 1 <= self.days <= MOST_DAYS
 
     def as_data(self) -> dict[str, int]:
         return {"messages": self.messages, "days": self.days}

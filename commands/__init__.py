@@ -17,6 +17,7 @@ schedule    attach, revise, pause, resume, detach, preview
 terms       what a schedule's fields come to: recurrence, firing, how far its approval reaches
 due         occurrences and approvals whose time has come; asked by the scheduler only
 people      people and cohorts
+consent     opt-outs, opt-ins, suppressed addresses
 keys        API keys: make, change, revoke
 key_terms   what a key is, and what its maker may make of it
 policy      what the project narrows of the installation's policy

@@ -18,6 +18,7 @@ from aggregates.values import digest
 from commands import (
     approval,
     batch_job,
+    consent,
     due,
     keys,
     people,
@@ -66,6 +67,10 @@ HANDLERS: dict[type, Handler] = {
     due.FireSchedule: due.fire,
     due.ExpireApproval: due.expire,
     people.ImportPeople: people.import_people,
+    consent.OptOut: consent.opt_out,
+    consent.OptIn: consent.opt_in,
+    consent.Suppress: consent.suppress,
+    consent.Unsuppress: consent.unsuppress,
     people.CreateCohort: people.create_cohort,
     keys.CreateKey: keys.create,
     keys.ChangeKey: keys.change,
@@ -125,7 +130,7 @@ class Bus:
     def dispatch(self, command: Any, meta: Meta) -> Accepted:
         """Handle one command. Raises StreamMoved as `stream.conflict` after a few tries."""
         with self._recording(command, meta):
-            authorize(meta.principal, type(command).__name__)
+            authorize(meta.principal, type(command).__name__, command)
             for _ in range(ATTEMPTS):
                 try:
                     with self._unit_of_work() as unit:
@@ -137,7 +142,7 @@ class Bus:
     def rehearse(self, command: Any, meta: Meta) -> Rehearsal:
         """Pass every check of `dispatch` or be refused by it, at this moment, and change nothing."""
         with self._recording(command, meta):
-            authorize(meta.principal, type(command).__name__)
+            authorize(meta.principal, type(command).__name__, command)
             try:
                 with self._unit_of_work() as unit:
                     rehearsal = Rehearsal(self._once(command, meta, unit), not unit.appended)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, BinaryIO, Protocol, TypeVar
@@ -137,6 +137,32 @@ class People(Protocol):
         dry_run: bool,
         now: datetime,
     ) -> Mapping[str, Any]: ...
+
+    def addressed(self, project_id: UUID, person_id: int | None, distinct_id: str | None) -> tuple[int, str | None]:
+        """A person by one of their ids, with their normalised address; or `person.not_found`."""
+
+    def opt_out(self, project_id: UUID, **told: Any) -> bool:
+        """Let `person_id`, and everybody with `address`, leave a `topic`; whether that was not so before."""
+
+    def opt_in(self, project_id: UUID, **told: Any) -> bool:
+        """Take that back; whether there was anything to take back."""
+
+    def suppress(self, project_id: UUID, address: str, reason: str, now: datetime) -> bool:
+        """Let nothing be sent to a normalised address; whether that was not so before."""
+
+    def unsuppress(self, project_id: UUID, address: str) -> bool:
+        """Let it be sent to again; whether it was suppressed."""
+
+    def refused_addresses(
+        self, project_id: UUID, addresses: Iterable[str], transactional: bool, topic: str = ""
+    ) -> Mapping[str, str]:
+        """Addresses that may not be sent to, as they were told: `invalid_address`, `suppressed`, `opted_out`.
+
+        A transactional message looks at suppressions only, any other also at opt-outs: of all, and of its topic.
+        """
+
+    def digest(self, address: str) -> str:
+        """A keyed digest of a normalised address, for the log."""
 
     def create_cohort(self, project_id: UUID, id: UUID, **fields: Any) -> Mapping[str, Any]: ...
 

@@ -6,8 +6,12 @@ is refused, and a test fails.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 from aggregates.base import Principal
 from aggregates.errors import DomainError
+from aggregates.values import NOBODY, parse_run_id
 
 SCOPES = frozenset(
     {
@@ -62,6 +66,10 @@ COMMANDS: dict[str, tuple[str, ...]] = {
     "FireSchedule": (ENGINE,),
     "ExpireApproval": (ENGINE,),
     "ImportPeople": ("person:write",),
+    "OptOut": ("person:write",),
+    "OptIn": ("person:write",),
+    "Suppress": ("person:write",),
+    "Unsuppress": ("person:write",),
     "CreateCohort": ("cohort:write",),
     "CreateKey": ("key:admin",),
     "ChangeKey": ("key:admin",),
@@ -84,6 +92,7 @@ READS: dict[str, tuple[str, ...]] = {
     "runs.trace": ("run:read", "person:read"),
     "people.list": ("person:read",),
     "people.get": ("person:read",),
+    "suppressions.list": ("person:read",),
     "cohorts.list": ("cohort:read",),
     "cohorts.get": ("cohort:read",),
     "keys.list": ("key:admin",),
@@ -98,11 +107,28 @@ READS: dict[str, tuple[str, ...]] = {
 }
 
 
-def authorize(principal: Principal, name: str) -> None:
-    """Let pass, or refuse with the scopes that are missing. `name` is a command's class or `view.read`."""
+CARRIES: dict[str, Callable[[Any], bool]] = {
+    # How many match, or who of those named is there.
+    "CreateCohort": lambda command: command.kind == "static" and bool(command.conditions or command.members),
+    # Whether there is such a person.
+    "OptOut": lambda command: command.address is None,
+    "OptIn": lambda command: command.address is None,
+    # Whether such a person is in the job.
+    "CancelRun": lambda command: (parse_run_id(command.run_id) or (None, NOBODY))[1] != NOBODY,
+}
+"""What a command may carry that makes its answer depend on which people exist: it then needs person:read as well."""
+
+
+def authorize(principal: Principal, name: str, command: Any = None) -> None:
+    """Let pass, or refuse with the scopes that are missing. `name` is a command's class or `view.read`.
+
+    With the `command` itself also by what it carries, before anything is looked at.
+    """
     needed = COMMANDS.get(name, READS.get(name))
     if needed is None:
         raise DomainError("grant.undeclared", details={"name": name})
+    if command is not None and name in CARRIES and CARRIES[name](command):
+        needed = (*needed, "person:read")
     missing = [scope for scope in needed if scope not in principal.scopes]
     if missing:
         raise DomainError(

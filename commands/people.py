@@ -1,4 +1,7 @@
-"""People and cohorts. They are plain state, not streams: personal data stays out of the log."""
+"""People and cohorts. They are plain state, not streams: personal data stays out of the log.
+
+That an import was made is in the log, with its counts; what was in it is not.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, BinaryIO
 
+from aggregates.people.aggregate import PeopleChange
+from aggregates.people.events import COUNTS
 from commands.context import Accepted, Context
 
 
@@ -39,7 +44,15 @@ def import_people(command: ImportPeople, ctx: Context) -> Accepted:
         dry_run=command.dry_run,
         now=ctx.meta.now,
     )
-    return Accepted("", report)
+    may_know = "person:read" in ctx.meta.principal.scopes
+    position = 0
+    # Whether nothing changed is an answer about people, too.
+    if not command.dry_run and (not may_know or report["inserted"] + report["updated"]):
+        facts = {name: report[name] for name in ("rows", *COUNTS, "sha256")}
+        change = PeopleChange.imported(ctx.ids.new(), meta=ctx.meta, source=command.format, **facts)
+        position = ctx.store.save(change)
+    hidden = () if may_know else COUNTS
+    return Accepted("", {name: None if name in hidden else value for name, value in report.items()}, position)
 
 
 def create_cohort(command: CreateCohort, ctx: Context) -> Accepted:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 from uuid import UUID
@@ -22,6 +23,9 @@ DESCRIPTION_LIMIT = 5_000
 
 AUDIENCE = "/trigger/filters/properties"
 
+ABOUT = ("purpose", "topic")
+"""Parts of the content that are left out where they say nothing."""
+
 
 @dataclass(frozen=True)
 class CreateWorkflow:
@@ -33,6 +37,8 @@ class CreateWorkflow:
     steps: list[Any] = field(default_factory=list)
     edges: list[Any] = field(default_factory=list)
     variables: list[Any] = field(default_factory=list)
+    purpose: str | None = None
+    topic: str | None = None
 
 
 @dataclass(frozen=True)
@@ -52,6 +58,8 @@ class EditWorkflow:
     steps: list[Any] | None = None
     edges: list[Any] | None = None
     variables: list[Any] | None = None
+    purpose: str | None = None
+    topic: str | None = None
     revision: int | None = None
 
 
@@ -84,7 +92,7 @@ class RestoreWorkflow:
 
 
 def create(command: CreateWorkflow, ctx: Context) -> Accepted:
-    content = _content(command.trigger, command.steps, command.edges, command.variables)
+    content = _content(command.trigger, command.steps, command.edges, command.variables) | _given(command, ABOUT)
     findings = _checked(ctx, command.name, command.description, content)
     workflow = Workflow.create(
         ctx.ids.new(), name=command.name, description=command.description, content=content, meta=ctx.meta
@@ -98,8 +106,7 @@ def edit(command: EditWorkflow, ctx: Context) -> Accepted:
     workflow = ctx.store.load(Workflow, command.workflow_id, ctx.meta)
     if command.revision not in {None, workflow.version}:
         raise DomainError("workflow.stale", details={"made_against": command.revision, "revision": workflow.version})
-    given = {part: getattr(command, part) for part in ("trigger", "steps", "edges", "variables")}
-    content = {**workflow.content, **{part: value for part, value in given.items() if value is not None}}
+    content = {**workflow.content, **_given(command, ("trigger", "steps", "edges", "variables", *ABOUT))}
     name = workflow.name if command.name is None else command.name
     description = workflow.description if command.description is None else command.description
     findings = _checked(ctx, name, description, content)
@@ -171,6 +178,11 @@ def _answer(workflow: Workflow, position: int, findings: list[Problem]) -> Accep
     return Accepted(str(workflow.id), data, position)
 
 
+def _given(command: CreateWorkflow | EditWorkflow, parts: Sequence[str]) -> dict[str, Any]:
+    """The parts of content that a command carries; what is None stays out."""
+    return {part: value for part in parts if (value := getattr(command, part)) is not None}
+
+
 def _content(trigger: Any, steps: Any, edges: Any, variables: Any) -> dict[str, Any]:
     return {"trigger": trigger, "steps": steps, "edges": edges, "variables": variables}
 
@@ -181,6 +193,9 @@ def _checked(ctx: Context, name: Any, description: Any, content: dict[str, Any])
     This is the one place that decides it, for filters of what people did and for cohorts of it alike. Whatever was
     saved, going active and sizing ask everything again.
     """
+    # Whoever saves it says that people want it although they left its topic: an agent cannot.
+    if ctx.meta.principal.guarded and content.get("purpose") == "transactional":
+        raise DomainError("workflow.transactional_not_for_agents")
     strict = ctx.meta.principal.source != "web"
     definition, findings = Definition.parse(content, strict=strict)
     further = [*_cohort_problems(ctx, content, definition), *sending_problems(content, ctx.policy)]

@@ -14,6 +14,7 @@ from sqlalchemy.dialects.postgresql import insert
 from aggregates.base import Meta, Principal, Source
 from aggregates.errors import DomainError
 from aggregates.policy import Limits, Policy
+from aggregates.reach import PerPerson
 from aggregates.steps import catalogue
 from aggregates.steps.third_party import UnusableStepTypeError
 from commands.bus import Bus
@@ -180,6 +181,7 @@ def _parts(settings: Settings, secrets: Secrets) -> Parts:
             approval_hours=settings.approval_hours,
             max_sends=settings.max_sends,
             notify_addresses=settings.notify_addresses,
+            per_person=PerPerson.parse(settings.per_person) if settings.per_person else None,
         ),
         tokens=SignedTokens(secrets.derive("confirm tokens")),
         people_per_chunk=settings.people_per_chunk,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, BinaryIO
 from uuid import UUID
@@ -16,7 +16,7 @@ from aggregates.policy import Limits
 from aggregates.reach import Reach
 from aggregates.values import Sizing
 from engine.keyring import Keyring
-from projections import cohorts, failed_runs, people, people_import, unknown_outcomes
+from projections import cohorts, consent, failed_runs, people, people_import, unknown_outcomes
 from projections.audience import Audiences
 from projections.run_cancelling import cancel_run, run_status
 from projections.run_rows import reached
@@ -162,6 +162,31 @@ class PeoplePort:
             self._connection, project_id, stream, format=format, mapping=mapping, dry_run=dry_run, now=now
         )
         return report.as_data()
+
+    def addressed(self, project_id: UUID, person_id: int | None, distinct_id: str | None) -> tuple[int, str | None]:
+        return people.addressed(self._connection, project_id, person_id, distinct_id)
+
+    def opt_out(self, project_id: UUID, **told: Any) -> bool:
+        return consent.opt_out(self._connection, project_id, **told)
+
+    def opt_in(self, project_id: UUID, **told: Any) -> bool:
+        return consent.opt_in(self._connection, project_id, **told)
+
+    def suppress(self, project_id: UUID, address: str, reason: str, now: datetime) -> bool:
+        return consent.suppress(self._connection, project_id, address, reason, now)
+
+    def unsuppress(self, project_id: UUID, address: str) -> bool:
+        return consent.unsuppress(self._connection, project_id, address)
+
+    def refused_addresses(
+        self, project_id: UUID, addresses: Iterable[str], transactional: bool, topic: str = ""
+    ) -> Mapping[str, str]:
+        return consent.refused_addresses(
+            self._connection, project_id, addresses, transactional=transactional, topic=topic
+        )
+
+    def digest(self, address: str) -> str:
+        return self._audiences.digest(address)
 
     def create_cohort(self, project_id: UUID, id: UUID, **fields: Any) -> Mapping[str, Any]:
         return cohorts.create(self._connection, project_id, id, audiences=self._audiences, **fields)

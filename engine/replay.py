@@ -13,6 +13,8 @@ from sqlalchemy import Connection, Engine, Row, Select, exists, select
 
 from aggregates.base import Aggregate, Principal, decode, fold
 from aggregates.errors import DomainError, Problem, invalid
+from aggregates.people.aggregate import PeopleChange
+from aggregates.people.events import COUNTS
 from aggregates.shape import at
 from projections.page import as_id
 from projections.tables import log, stream_heads
@@ -51,7 +53,10 @@ class Replay:
             raise invalid("request.invalid", [problem])
         rows = self._until(principal, as_id(id, "stream.not_found"), position, time)
         aggregate = _folded(rows)
-        return {**_place(aggregate, rows), "state": aggregate.as_data()}
+        state = aggregate.as_data()
+        if isinstance(aggregate, PeopleChange) and "person:read" not in principal.scopes:
+            state["facts"] |= {name: None for name in COUNTS if name in state["facts"]}
+        return {**_place(aggregate, rows), "state": state}
 
     def diff(
         self, principal: Principal, id: object, *, from_position: int, to_position: int | None = None

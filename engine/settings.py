@@ -101,6 +101,9 @@ class Settings(BaseSettings):
     max_growth: Annotated[float, Field(ge=0, le=10)] = Field(
         0.1, description="Most that a schedule's audience may grow over the acknowledged count, as a share."
     )
+    per_person: Annotated[str, Field(pattern=r"^([1-9][0-9]{0,2}/[1-9][0-9]{0,2})?$")] = Field(
+        "", description="Most messages that one person may get in so many days, as `3/7`; empty: no such cap."
+    )
     minimum_interval_minutes: Annotated[int, Field(ge=60)] = Field(
         60, description="Least time between two occurrences of a schedule, in minutes."
     )

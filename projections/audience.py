@@ -50,10 +50,7 @@ class Frozen:
 
 
 class Audiences:
-    """The evaluator. `seeds` are two signed 64-bit integers and `key` a secret, both derived from the secret key.
-
-    `seeds.mark` is the seed of `chunks.address_marks`.
-    """
+    """The evaluator. `seeds` are two signed 64-bit integers and `key` a secret: both come from the secret key."""
 
     def __init__(self, seeds: tuple[int, int], key: bytes, statement_timeout_ms: int = 10_000) -> None:
         marks = hmac.new(key, b"address marks", hashlib.sha256).digest()
@@ -84,8 +81,8 @@ class Audiences:
         `needs` are properties whose lack is counted among the affected; `with_total` also counts the project's
         people (an index scan: the dearest part of a narrow sizing), else `total` is None unless it is known anyway.
         """
+        total = with_total and not audience.everyone
         with self._asking(conn, project_id, audience, now, pointer) as verdict:
-            total = with_total and not audience.everyone
             asked = Question(project_id, verdict, reach, now)
             statement = audience_sql.tally(asked, self.seeds, needs=needs, sample=sample, with_total=total)
             row = conn.execute(statement).mappings().one()
@@ -202,6 +199,10 @@ class Audiences:
         """A keyed digest over people and their addresses, whatever their order. 64 hexadecimal digits."""
         facts = ":".join(str(int(number or 0)) for number in (count, total, xor))
         return hmac.new(self._key, facts.encode(), hashlib.sha256).hexdigest()
+
+    def digest(self, address: str) -> str:
+        """A keyed digest of a normalised address, which says in the log which one was meant. 64 hexadecimal digits."""
+        return hmac.new(self._key, f"address {address}".encode(), hashlib.sha256).hexdigest()
 
     # -- refusals
 

@@ -13,6 +13,7 @@ from sqlalchemy import ColumnElement, select
 
 from aggregates.base import Principal
 from aggregates.errors import DomainError
+from aggregates.people.events import COUNTS, PeopleImported
 from aggregates.refusal.events import CallRefused
 from projections.page import Page, Reader, as_id, bigint, decode_cursor
 from projections.tables import log, stream_heads
@@ -63,7 +64,7 @@ class LogReads(Reader):
             first = from_position if reached is None else max(from_position, reached + 1)
             statement = statement.where(position >= first).order_by(position)
         page = self.page(statement, limit, ("position",), None)
-        return replace(page, data=[_row(row) for row in page.data])
+        return replace(page, data=[_row(row, principal) for row in page.data])
 
     def get(self, principal: Principal, position: object) -> dict[str, Any]:
         """One event by its position; one that is malformed is as unknown as any other."""
@@ -77,7 +78,7 @@ class LogReads(Reader):
             row = connection.execute(one).first()
         if row is None:
             raise DomainError("event.not_found")
-        return _row(dict(row._mapping))
+        return _row(dict(row._mapping), principal)
 
 
 def _matching(
@@ -110,9 +111,14 @@ def _matching(
     return found
 
 
-def _row(row: Mapping[str, Any]) -> dict[str, Any]:
-    """An event as it was recorded; what is told of it does not depend on the code of today."""
+def _row(row: Mapping[str, Any], principal: Principal) -> dict[str, Any]:
+    """An event as it was recorded; what is told of it does not depend on the code of today.
+
+    Of an import, how many people were there before is only for who may read people.
+    """
     state = json.loads(row["state"])
+    if row["topic"] == PeopleImported.TOPIC and "person:read" not in principal.scopes:
+        state |= dict.fromkeys(COUNTS)
     meta = state["meta"]
     return {
         **{name: value for name, value in row.items() if name != "state"},

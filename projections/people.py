@@ -20,7 +20,6 @@ from sqlalchemy import (
     or_,
     select,
     text,
-    update,
 )
 from sqlalchemy.dialects.postgresql import ARRAY, Insert, insert
 
@@ -28,6 +27,7 @@ from aggregates.address import normalised
 from aggregates.base import Principal
 from aggregates.errors import DomainError
 from aggregates.values import NOBODY
+from projections import consent
 from projections.page import Page, Reader, bigint, decode_cursor
 from projections.person_rules import PersonInput
 from projections.tables import people
@@ -36,6 +36,7 @@ SHOWN = (
     people.c.id,
     people.c.distinct_id,
     people.c.email,
+    people.c.address,
     people.c.properties,
     people.c.opted_out_at,
     people.c.created_at,
@@ -50,6 +51,7 @@ class Person:
     id: int
     distinct_id: str
     email: str | None
+    address: str | None
     properties: dict[str, Any]
     opted_out_at: datetime | None
     created_at: datetime
@@ -73,6 +75,8 @@ def upsert(conn: Connection, project_id: UUID, person: PersonInput, now: datetim
     }
     statement = merged(insert(people).values(row), now, only_changes=False)
     written = conn.execute(statement.returning(*SHOWN, literal_column("people.xmax = 0").label("made"))).one()
+    if written.opted_out_at and written.address:
+        consent.keep_out(conn, project_id, written.address, written.opted_out_at)
     return _person(written), bool(written.made)
 
 
@@ -86,14 +90,15 @@ def get(conn: Connection, project_id: UUID, person_id: object) -> Person:
     return _person(row)
 
 
-def opt_out(conn: Connection, project_id: UUID, person_id: object, now: datetime) -> Person:
-    """Exclude a person from every audience; the first time counts."""
-    return _set_opted_out(conn, project_id, person_id, now, func.coalesce(people.c.opted_out_at, now))
-
-
-def opt_in(conn: Connection, project_id: UUID, person_id: object, now: datetime) -> Person:
-    """The only way back from an opt-out."""
-    return _set_opted_out(conn, project_id, person_id, now, None)
+def addressed(
+    conn: Connection, project_id: UUID, person_id: object | None, distinct_id: str | None
+) -> tuple[int, str | None]:
+    """The id and the normalised address of a person; `person.not_found`, alike for unknown and foreign ids."""
+    named = people.c.distinct_id == distinct_id if person_id is None else people.c.id == _as_id(person_id)
+    row = conn.execute(select(people.c.id, people.c.address).where(people.c.project_id == project_id, named)).first()
+    if row is None:
+        raise DomainError("person.not_found")
+    return row.id, row.address
 
 
 def merged(statement: Insert, now: datetime, *, only_changes: bool) -> Insert:
@@ -175,21 +180,13 @@ class PeopleReads(Reader):
         return self.page(statement.order_by(people.c.id), limit, ("id",), None)
 
     def get(self, principal: Principal, person_id: object) -> dict[str, Any]:
+        """One person, with what they and their address left, and why nothing may be sent to it, if so."""
         self.authorize(principal, "people.get")
         with self.engine.connect() as connection:
-            return vars(get(connection, principal.project_id, person_id)).copy()
-
-
-def _set_opted_out(conn: Connection, project_id: UUID, person_id: object, now: datetime, value: Any) -> Person:
-    row = conn.execute(
-        update(people)
-        .where(people.c.project_id == project_id, people.c.id == _as_id(person_id))
-        .values(opted_out_at=value, updated_at=now)
-        .returning(*SHOWN)
-    ).one_or_none()
-    if row is None:
-        raise DomainError("person.not_found")
-    return _person(row)
+            person = get(connection, principal.project_id, person_id)
+            left = consent.left(connection, principal.project_id, person.id, person.address)
+            suppressed = consent.suppressed(connection, principal.project_id, person.address)
+        return {**vars(person), "opt_outs": left, "suppressed": suppressed}
 
 
 def _person(row: Sequence[Any]) -> Person:

@@ -13,6 +13,7 @@ from aggregates.errors import DomainError
 from aggregates.policy import Policy
 from projections.batch_jobs import BatchJobReads, BatchJobsView
 from projections.cohorts import CohortReads
+from projections.consent import SuppressionReads
 from projections.history import LogReads
 from projections.keys import KeyReads
 from projections.people import PeopleReads
@@ -42,6 +43,7 @@ class Reads:
         self.batch_jobs = BatchJobReads(engine, authorize)
         self.runs = RunReads(engine, authorize)
         self.people = PeopleReads(engine, authorize)
+        self.suppressions = SuppressionReads(engine, authorize)
         self.cohorts = CohortReads(engine, authorize)
         self.keys = KeyReads(engine, authorize)
         self.log = LogReads(engine, authorize)

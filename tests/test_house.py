@@ -12,6 +12,7 @@ import pytest
 from aggregates.base import Event
 from aggregates.batch_job import events as batch_job_events
 from aggregates.errors import CODES
+from aggregates.people import events as people_events
 from aggregates.refusal import events as refusal_events
 from aggregates.schedule import events as schedule_events
 from aggregates.workflow import events as workflow_events
@@ -93,7 +94,10 @@ def test_what_is_locked_is_named_by_its_digest_and_by_no_address(name: str) -> N
 
 
 def test_every_event_has_an_explicit_versioned_topic() -> None:
-    homes = {module.__name__ for module in (batch_job_events, refusal_events, schedule_events, workflow_events)}
+    homes = {
+        module.__name__
+        for module in (batch_job_events, people_events, refusal_events, schedule_events, workflow_events)
+    }
     ours = [event for event in _subclasses(Event) if event.__module__ in homes]
     assert {event.__module__ for event in ours} == homes
     assert all(re.fullmatch(r"[a-z_]+\.[a-z_]+\.v\d+", event.__dict__["TOPIC"]) for event in ours)

@@ -17,6 +17,7 @@ from engine.ids import derived_id
 from projections.people import records
 from projections.unknown_outcomes import CONFIRMED
 from workers import ledger
+from workers.jobs import WorkingJob
 
 # `was` tells what the row said before: 'started' means that an attempt was made whose outcome nobody knows, and
 # 'confirmed' that a person said it was delivered, so that none is made now.
@@ -89,11 +90,11 @@ def unrecorded(connection: Connection, job_id: UUID, standing: Iterable[Row[Any]
     return {ids[id] for id in begun}
 
 
-def attempt(connection: Connection, job_id: UUID, standing: Sequence[Row[Any]], now: datetime, topic: str) -> SubBatch:
+def attempt(connection: Connection, job: WorkingJob, standing: Sequence[Row[Any]], now: datetime) -> SubBatch:
     """Record an attempt for each of these people, who stand before an effect, in the caller's transaction."""
     effects = [
         Effect(
-            effect_id(job_id, row.person_id, row.at_step),
+            effect_id(job.id, row.person_id, row.at_step),
             row.person_id,
             row.at_step,
             ledger.saved_variables([row]),
@@ -109,10 +110,10 @@ def attempt(connection: Connection, job_id: UUID, standing: Sequence[Row[Any]], 
                 "ids": [effect.id for effect in effects],
                 "people": ids,
                 "steps": [effect.step_id for effect in effects],
-                "job_id": job_id,
+                "job_id": job.id,
                 "now": now,
             },
         )
         tried = {row.id: row for row in rows}
         effects = [replace(e, attempts=tried[e.id].attempts, was=tried[e.id].was) for e in effects]
-    return SubBatch(effects, records(connection, ids), ledger.unwelcome(connection, job_id, ids, topic))
+    return SubBatch(effects, records(connection, ids), ledger.unreachable(connection, job, ids))

@@ -135,7 +135,7 @@ class Fanout:
 
     def _enter(self, connection: Connection, job: WorkingJob, walk: Walk, ids: Sequence[int]) -> list[Entry]:
         """Everybody of a fresh chunk at the first step, but for those who left since the audience was frozen."""
-        gone = ledger.unreachable(connection, job.id, ids)
+        gone = ledger.unreachable(connection, job, ids)
         here = [id for id in ids if id not in gone] if gone else list(ids)
         return [*walk.run([Group(job.route.definition.entry, here)]), *_left_out(gone)]
 
@@ -147,7 +147,7 @@ class Fanout:
         Also the people of these who may have been reached before they left, by an attempt that nobody recorded.
         """
         rows = ledger.in_progress(connection, job.id, chunk)
-        gone = ledger.unreachable(connection, job.id, [row.person_id for row in rows])
+        gone = ledger.unreachable(connection, job, [row.person_id for row in rows])
         left = [row for row in rows if row.person_id in gone and not row.reached]
         here = [row for row in rows if row.person_id not in gone]
         return [*walk.run(standing(here)), *_left_out(gone)], unrecorded(connection, job.id, left)

@@ -14,6 +14,7 @@ from sqlalchemy import Connection, Row, TextClause, text
 from aggregates.values import NOBODY
 from aggregates.walk.entry import Entry, RunVariables, as_json
 from projections.failed_runs import NO_ADDRESS
+from workers.jobs import WorkingJob
 
 COUNTERS = ("delivered", "skipped", "failed", "exited", "waiting", "in_progress")
 
@@ -24,37 +25,28 @@ _COUNT = text(
     "in_progress = in_progress + :in_progress, reached = reached + :reached WHERE job_id = :job_id AND number = :number"
 )
 
+# Who may not be sent to: by id and by address, of all and of the workflow's topic, in the words of a sizing.
+_LEFT = (
+    "(p.opted_out_at IS NOT NULL OR EXISTS (SELECT 1 FROM opt_outs o WHERE o.project_id = :project_id "
+    "AND o.address = p.address AND o.topic = ANY (CAST(:topics AS text[]))) OR EXISTS (SELECT 1 FROM person_opt_outs t "
+    "WHERE t.person_id = p.id AND t.topic = ANY (CAST(:topics AS text[]))))"
+)
+_STOPPED = "EXISTS (SELECT 1 FROM suppressions s WHERE s.project_id = :project_id AND s.address = p.address)"
+
 # Whoever is counted here may be reached. Of people who lie close together it is one walk along the index, where the
 # statement that names the others looks each of them up.
 _ALL_REACHABLE = text(
     "SELECT NOT EXISTS (SELECT 1 FROM cancelled_runs WHERE job_id = :job_id) AND :many = "
-    "(SELECT count(*) FROM people WHERE id = ANY (CAST(:ids AS bigint[])) AND opted_out_at IS NULL)"
-)
-# Before a send it is also asked about addresses, under whichever person they are, and about the workflow's topic.
-_ALL_WELCOME = text(
-    f"{_ALL_REACHABLE.text} "  # noqa: S608 - our own words
-    "AND NOT EXISTS (SELECT 1 FROM person_opt_outs WHERE person_id = ANY (CAST(:ids AS bigint[])) AND topic = :topic) "
-    "AND NOT EXISTS (SELECT 1 FROM people p JOIN opt_outs o ON o.project_id = p.project_id AND o.address = p.address "
-    "WHERE p.id = ANY (CAST(:ids AS bigint[])) AND o.topic IN ('', :topic)) "
-    "AND NOT EXISTS (SELECT 1 FROM people p JOIN suppressions s ON s.project_id = p.project_id "
-    "AND s.address = p.address WHERE p.id = ANY (CAST(:ids AS bigint[])))"
-)
-_UNWELCOME = text(
-    "SELECT p.id, CASE WHEN o.address IS NOT NULL OR t.person_id IS NOT NULL THEN 'opted_out' ELSE 'suppressed' END "
-    "AS reason FROM people p "
-    "LEFT JOIN person_opt_outs t ON t.person_id = p.id AND t.topic = :topic "
-    "LEFT JOIN LATERAL (SELECT o.address FROM opt_outs o WHERE o.project_id = p.project_id AND o.address = p.address "
-    "AND o.topic IN ('', :topic) LIMIT 1) o ON true "
-    "LEFT JOIN suppressions s ON s.project_id = p.project_id AND s.address = p.address "
-    "WHERE p.id = ANY (CAST(:ids AS bigint[])) "
-    "AND (t.person_id IS NOT NULL OR o.address IS NOT NULL OR s.address IS NOT NULL)"
+    "(SELECT count(*) FROM people p WHERE id = ANY (CAST(:ids AS bigint[])) AND NOT $left AND NOT $stopped)".replace(
+        "$left", _LEFT
+    ).replace("$stopped", _STOPPED)
 )
 _UNREACHABLE = text(
-    "SELECT e.id, CASE WHEN x.person_id IS NOT NULL THEN 'run_cancelled' "
-    "WHEN p.id IS NULL THEN 'erased' ELSE 'opted_out' END AS reason "
+    "SELECT * FROM (SELECT e.id, CASE WHEN x.person_id IS NOT NULL THEN 'run_cancelled' "
+    "WHEN p.id IS NULL THEN 'erased' WHEN $left THEN 'opted_out' WHEN $stopped THEN 'suppressed' END AS reason "
     "FROM unnest(CAST(:ids AS bigint[])) AS e (id) LEFT JOIN people p ON p.id = e.id "
     "LEFT JOIN cancelled_runs x ON x.job_id = :job_id AND x.person_id = e.id "
-    "WHERE e.id <> :nobody AND (p.id IS NULL OR p.opted_out_at IS NOT NULL OR x.person_id IS NOT NULL)"
+    "WHERE e.id <> :nobody) found WHERE reason IS NOT NULL".replace("$left", _LEFT).replace("$stopped", _STOPPED)
 )
 _IN_PROGRESS = text(
     "SELECT person_id, at_step, variables, reached FROM runs WHERE job_id = :job_id AND status = 'in_progress' "
@@ -204,24 +196,13 @@ def count(connection: Connection, job_id: UUID, number: int, change: dict[str, i
     connection.execute(_COUNT, {"job_id": job_id, "number": number, "state": state, "reached": 0, **change})
 
 
-def unreachable(connection: Connection, job_id: UUID, ids: Sequence[int]) -> dict[int, str]:
-    """Whom of these nothing may be done for any more, and why: opted out, erased, or their run was cancelled."""
-    asked = {"ids": as_array(ids), "job_id": job_id}
+def unreachable(connection: Connection, job: WorkingJob, ids: Sequence[int]) -> dict[int, str]:
+    """Whom of these nothing may be done for any more, and why: `run_cancelled`, `erased`, `opted_out`, `suppressed`."""
+    about = {"job_id": job.id, "project_id": job.project_id, "topics": list(job.reach.topics)}
+    asked = {"ids": as_array(ids), **about}
     if connection.execute(_ALL_REACHABLE, {**asked, "many": len(ids)}).scalar():
         return {}
     return {row.id: row.reason for row in connection.execute(_UNREACHABLE, {**asked, "nobody": NOBODY})}
-
-
-def unwelcome(connection: Connection, job_id: UUID, ids: Sequence[int], topic: str) -> dict[int, str]:
-    """The same before a send, and also for people whose address opted out or is suppressed, or who left the topic.
-
-    `topic` is "" for a workflow without one, and for one that ignores that people leave its topic.
-    """
-    asked = {"ids": as_array(ids), "job_id": job_id, "topic": topic}
-    if connection.execute(_ALL_WELCOME, {**asked, "many": len(ids)}).scalar():
-        return {}
-    by_address = {row.id: row.reason for row in connection.execute(_UNWELCOME, asked)}
-    return by_address | unreachable(connection, job_id, ids)
 
 
 def in_progress(connection: Connection, job_id: UUID, chunk: Row[Any], limit: int | None = None) -> list[Row[Any]]:

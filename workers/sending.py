@@ -121,9 +121,7 @@ class Sender:
         return wait
 
     def _attempt(self, connection: Connection, job: WorkingJob, standing: Sequence[Row[Any]]) -> SubBatch:
-        definition = job.route.definition
-        topic = "" if definition.transactional else definition.topic
-        batch = attempt(connection, job.id, standing, self._system.clock.now(), topic)
+        batch = attempt(connection, job, standing, self._system.clock.now())
         plans = {step: self._plan(job, step) for step in {effect.step_id for effect in batch.effects}}
         compared = addressed(connection, self._system, job, batch.effects, plans)
         return replace(batch, addressed=compared, plans=plans)

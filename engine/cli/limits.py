@@ -7,6 +7,8 @@ from typing import Annotated, Any, Literal
 
 from cyclopts import Parameter
 
+from aggregates.reach import PerPerson
+from engine.cli.exits import usage
 from engine.cli.inputs import share
 
 
@@ -32,6 +34,9 @@ class LimitOptions:
     notify_address: Annotated[
         tuple[str, ...], Parameter(help="An address that an email step may name; give it once for each.")
     ] = ()
+    per_person: Annotated[
+        str | None, Parameter(help="Most messages to one person in some days: 3/7 is three in a week.")
+    ] = None
 
     def given(self) -> dict[str, Any]:
         """What was told, as the server names it."""
@@ -43,8 +48,18 @@ class LimitOptions:
             "send_mode": self.send_mode,
             "max_sends": self.max_sends,
             "notify_addresses": list(self.notify_address) or None,
+            "per_person": _per_person(self.per_person),
         }
         return {name: value for name, value in limits.items() if value is not None}
+
+
+def _per_person(text: str | None) -> dict[str, int] | None:
+    if text is None:
+        return None
+    try:
+        return PerPerson.parse(text).as_data()
+    except ValueError as error:
+        raise usage(f"--per-person {error}.") from error
 
 
 NO_LIMITS = LimitOptions()

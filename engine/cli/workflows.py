@@ -16,7 +16,7 @@ from engine.cli.output import Column, Json, Output
 
 app = App(name="workflows", help="Create, enable, size, try out and run workflows.")
 
-CONTENT = ("name", "description", "trigger", "steps", "edges", "variables")
+CONTENT = ("name", "description", "trigger", "steps", "edges", "variables", "purpose", "topic")
 COLUMNS = (
     Column("workflow", "id"),
     Column("name", "name"),

@@ -122,6 +122,9 @@ class PolicyAnswer(BaseModel):
     max_growth: Annotated[float, Field(description="Most that a schedule's audience may grow, as a share.")]
     minimum_interval_minutes: Annotated[int, Field(description="Least time between two occurrences of a schedule.")]
     send_mode: str
+    per_person: Annotated[
+        dict[str, int] | None, Field(description="Most `messages` to one person in so many `days`; null: no such cap.")
+    ] = None
     token_minutes: Annotated[int, Field(description="How long a confirm token is good.")]
     approval_hours: Annotated[int, Field(description="How long a held job waits for somebody to decide.")]
     max_sends: Annotated[int, Field(description="Most sending steps on any path of a workflow.")]
@@ -239,12 +242,17 @@ class BatchJobAccepted(Accepted):
 
 
 class ImportAnswer(Accepted):
-    """What an import did, or would do. Rows = inserted + updated + unchanged, unless a dry run rejects some."""
+    """What an import did, or would do. Rows = inserted + updated + unchanged, unless a dry run rejects some.
+
+    What depends on who was there before is null for a key without person:read.
+    """
 
     rows: int
-    inserted: int
-    updated: int
-    unchanged: int
+    inserted: int | None
+    updated: int | None
+    unchanged: int | None
+    addresses_changed: int | None
+    sha256: str
     rejected: Annotated[list[dict[str, Any]], Field(description="The first faults: line, column, code, reason.")]
     total_rejected: int
     dry_run: bool
@@ -284,15 +292,3 @@ class KeyRevoked(Accepted):
 
 class PolicyAccepted(Accepted):
     limits: Annotated[dict[str, Any], Field(description="All that the project narrows from now on.")]
-
-
-class LiveAnswer(BaseModel):
-    status: str
-
-
-class ReadyAnswer(BaseModel):
-    """`broker` may be away: work that was accepted waits in the log and loses nothing."""
-
-    status: str
-    database: str
-    broker: str

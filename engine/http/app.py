@@ -18,6 +18,7 @@ from engine.bootstrap import System
 from engine.http import (
     batch_jobs,
     cohorts,
+    consent,
     docs,
     health,
     history,
@@ -41,6 +42,7 @@ ROUTERS = (
     batch_jobs.router,
     runs.router,
     people.router,
+    consent.router,
     cohorts.router,
     keys.router,
     project.router,

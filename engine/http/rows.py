@@ -67,6 +67,8 @@ class WorkflowAnswer(WorkflowRow):
     steps: list[Any]
     edges: list[Any]
     variables: list[Any]
+    purpose: str = "marketing"
+    topic: str = ""
     schedules: list[ScheduleRow]
 
 
@@ -190,10 +192,24 @@ class PersonRow(BaseModel):
     id: int
     distinct_id: str
     email: str | None
+    address: Annotated[str | None, Field(description="The email in the form that is compared; null for none.")]
     properties: dict[str, Any]
     opted_out_at: datetime | None
     created_at: datetime
     updated_at: datetime
+
+
+class OptOutRow(BaseModel):
+    topic: Annotated[str, Field(description="What was left; empty for everything.")]
+    reason: str
+    source: str
+    at: datetime
+    by: Annotated[Literal["person", "address"], Field(description="Whether the person left, or the address.")]
+
+
+class PersonAnswer(PersonRow):
+    opt_outs: list[OptOutRow]
+    suppressed: Annotated[str | None, Field(description="Why nothing may be sent to the address; null if it may.")]
 
 
 class CohortRow(BaseModel):

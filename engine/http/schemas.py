@@ -18,18 +18,8 @@ from commands.notes import NOTE_LIMIT
 from commands.schedule import PREVIEWED_AT_ONCE
 from commands.simulation import MOST_PEOPLE, SAMPLE
 from commands.workflow import DESCRIPTION_LIMIT
+from engine.http.examples import EXAMPLE_EDGES, EXAMPLE_STEPS, EXAMPLE_TRIGGER, EXAMPLE_VARIABLES
 from engine.http.terms import CatchUp, Exdates, Expiry, Growth, Overlap, Rule, Start, Window, Zone
-
-EXAMPLE_TRIGGER = {
-    "type": "batch",
-    "filters": {"properties": [{"type": "person", "key": "plan", "operator": "exact", "value": ["pro", "team"]}]},
-}
-EXAMPLE_STEPS = [
-    {"id": "wait", "name": "Wait", "type": "delay", "config": {"duration": "P1D"}},
-    {"id": "note", "name": "Note", "type": "capture", "config": {"message": "Hello {{ person.email }}"}},
-]
-EXAMPLE_EDGES = [{"from": "wait", "to": "note", "branch": "next"}]
-EXAMPLE_VARIABLES = [{"key": "discount", "type": "number", "default": 10}]
 
 
 def instant(value: Any) -> Any:
@@ -60,6 +50,10 @@ Note = Annotated[str, Field(max_length=NOTE_LIMIT)]
 Why = Annotated[str, Field(min_length=1, max_length=NOTE_LIMIT)]
 
 
+Purpose = Annotated[str, Field(max_length=20, description="`marketing`, or `transactional`: not for agents.")]
+Topic = Annotated[str, Field(max_length=64, description="What it is about, such as `product-news`; empty for none.")]
+
+
 class Body(BaseModel):
     """What every body has in common."""
 
@@ -79,6 +73,8 @@ class CreateWorkflowBody(Body):
     steps: Steps = Field(default_factory=list)
     edges: Edges = Field(default_factory=list)
     variables: Variables = Field(default_factory=list)
+    purpose: Purpose | None = None
+    topic: Topic | None = None
 
 
 class EditWorkflowBody(Body):
@@ -91,6 +87,8 @@ class EditWorkflowBody(Body):
     steps: Steps | None = None
     edges: Edges | None = None
     variables: Variables | None = None
+    purpose: Purpose | None = None
+    topic: Topic | None = None
 
 
 class ReasonBody(Body):
@@ -240,6 +238,13 @@ class CreateCohortBody(Body):
     )
 
 
+class PerPersonBody(Body):
+    """At most so many messages to one person in so many days."""
+
+    messages: Annotated[int, Field(ge=1, le=1_000)]
+    days: Annotated[int, Field(ge=1, le=366)]
+
+
 class LimitsBody(Body):
     """What is narrowed of the policy above; what is left out is not."""
 
@@ -266,6 +271,9 @@ class LimitsBody(Body):
             description="Own colleagues: of the addresses listed above, those that an email step may name.",
             examples=[["ann@example.com"]],
         ),
+    ] = None
+    per_person: Annotated[
+        PerPersonBody | None, Field(description="Most messages to one person in some days; others are `capped`.")
     ] = None
 
 

@@ -37,6 +37,7 @@ class PolicyRow(Row):
     max_growth: float
     minimum_interval_minutes: int
     send_mode: str
+    per_person: dict[str, int] | None = None
     token_minutes: int
     approval_hours: int
     max_sends: int

@@ -72,6 +72,8 @@ class Workflow(WorkflowRow, Answer):
     steps: list[Any]
     edges: list[Any]
     variables: list[Any]
+    purpose: str | None = None
+    topic: str | None = None
     schedules: list[AttachedSchedule]
     schedules_omitted: int | None = None
     configs_omitted: bool | None = None
@@ -81,6 +83,9 @@ Name = Annotated[str, Field(min_length=1, max_length=NAME_LIMIT)]
 Description = Annotated[str, Field(max_length=DESCRIPTION_LIMIT)]
 
 
+Topic = Annotated[str, Field(max_length=64, description="What it is about, such as product-news.")]
+
+
 class Create(Arguments):
     name: Name
     description: Description = ""
@@ -88,6 +93,7 @@ class Create(Arguments):
     steps: Steps
     edges: Edges = []
     variables: Variables = []
+    topic: Topic | None = None
     idempotency_key: IdempotencyKey | None = None
 
 
@@ -102,6 +108,7 @@ class Update(Arguments):
     steps: Steps | None = None
     edges: Edges | None = None
     variables: Variables | None = None
+    topic: Topic | None = None
     idempotency_key: IdempotencyKey | None = None
 
 

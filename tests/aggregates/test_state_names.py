@@ -46,8 +46,10 @@ NAMES = {
         "pace",
         "retry_of",
         "unknown_decided",
+        "per_person",
     },
     "refusal": {"name", "code", "kind", "subject_id"},
+    "people": {"facts"},
 }
 
 

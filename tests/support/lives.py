@@ -13,6 +13,7 @@ from aggregates.batch_job.aggregate import BatchJob
 from aggregates.batch_job.pace import Breaker, Pace
 from aggregates.batch_job.standing import COUNTS
 from aggregates.errors import DomainError
+from aggregates.people.aggregate import PeopleChange
 from aggregates.recurrence import Recurrence
 from aggregates.refusal.aggregate import Refusal
 from aggregates.schedule.aggregate import Schedule
@@ -38,11 +39,24 @@ def lives() -> Iterator[Aggregate]:
     yield completed_schedule()
     yield from jobs()
     yield refusal()
+    yield from changes()
 
 
 def refusal() -> Refusal:
     why = DomainError("audience.drift")
     return Refusal.record(UUID(int=5), why, name="RunBatch", subject_id=UUID(int=2), meta=meta())
+
+
+def changes() -> Iterator[PeopleChange]:
+    """Each change of people."""
+    counts = {"rows": 3, "inserted": 1, "updated": 1, "unchanged": 1, "addresses_changed": 1}
+    yield PeopleChange.imported(UUID(int=6), meta=meta(), source="csv", sha256="0" * 64, **counts)
+    left: Any = {"person_id": 7, "address": "1" * 64, "topic": "news", "reason": "asked", "source": "helpdesk"}
+    yield PeopleChange.opted_out(UUID(int=7), meta=meta(), **left)
+    yield PeopleChange.opted_in(UUID(int=8), meta=meta(), **left)
+    stopped: Any = {"address": "1" * 64, "reason": "by_hand", "source": ""}
+    yield PeopleChange.suppress(UUID(int=9), meta=meta(), **stopped)
+    yield PeopleChange.unsuppress(UUID(int=10), meta=meta(), **stopped)
 
 
 def workflow() -> Workflow:
