@@ -18,6 +18,7 @@ from projections.page import Page, Reader, decode_cursor
 from projections.tables import opt_outs, people, person_opt_outs, suppressions
 
 COUNTED = {"preserve_rowcount": True}
+"""An INSERT says how many rows it made only when it is asked to."""
 
 
 def opt_out(
@@ -43,7 +44,7 @@ def opt_out(
         made = conn.execute(out).rowcount
     if address is not None:
         row = {"project_id": project_id, "address": address, **told}
-        made += conn.execute(insert(opt_outs).values(row).on_conflict_do_nothing()).rowcount
+        made += conn.execute(insert(opt_outs).values(row).on_conflict_do_nothing(), execution_options=COUNTED).rowcount
     return made > 0
 
 
@@ -74,7 +75,8 @@ def opt_in(
 def suppress(conn: Connection, project_id: UUID, address: str, reason: str, now: datetime) -> bool:
     """Let nothing be sent to an address; whether that was not so before. The first reason stays."""
     row = {"project_id": project_id, "address": address, "reason": reason, "at": now}
-    return conn.execute(insert(suppressions).values(row).on_conflict_do_nothing()).rowcount > 0
+    stored = insert(suppressions).values(row).on_conflict_do_nothing()
+    return conn.execute(stored, execution_options=COUNTED).rowcount > 0
 
 
 def unsuppress(conn: Connection, project_id: UUID, address: str) -> bool:

@@ -10,6 +10,7 @@ from uuid import UUID
 from sqlalchemy import insert
 
 from commands.batch_job import RunBatch
+from commands.consent import Suppress
 from commands.grants import SCOPES
 from commands.people import CreateCohort
 from commands.runs import RunWorkflow
@@ -85,6 +86,8 @@ def furnished(stage: Stage, project: UUID) -> Tenant:
         enrol(system, UUID(job))
     run = stage.ask(RunWorkflow(manual), **mine)["run_id"]
     named: list[Json] = [stage.ask(CreateCohort(f"Cohort {n}", "static"), **mine) for n in range(2)]
+    for n in range(2):
+        stage.ask(Suppress(f"stopped{n}@example.com"), **mine)
     stage.settle()
     things: dict[str, tuple[str, ...]] = {
         "workflow": (str(workflow), str(manual)),

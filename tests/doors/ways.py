@@ -96,6 +96,11 @@ def gather(_id: str) -> Ask:
     )
 
 
+def consents(path: str, *line: str) -> Callable[[str], Ask]:
+    named: Json = {"address": "somebody@example.com"}
+    return lambda _: Ask(("POST", path, named), (line[-1], named), (*line, "somebody@example.com"))
+
+
 def make_key(_id: str) -> Ask:
     made: Json = {"name": "made", "scopes": ["workflow:run"]}
     return Ask(("POST", "/keys", made), ("keys-create", made), ("keys", "create", "made", "--scope", "workflow:run"))
@@ -163,6 +168,10 @@ WAYS: Mapping[str, Callable[[str], Ask]] = {
     "SimulateWorkflow": simulate,
     "ImportPeople": bring,
     "CreateCohort": gather,
+    "OptOut": consents("/people:opt-out", "people", "opt-out"),
+    "OptIn": consents("/people:opt-in", "people", "opt-in"),
+    "Suppress": consents("/suppressions", "people", "suppress"),
+    "Unsuppress": consents("/suppressions:remove", "people", "unsuppress"),
     "CreateKey": make_key,
     "ChangeKey": change_key,
     "RevokeKey": revoke_key,
@@ -219,10 +228,10 @@ OF_THE_PRODUCT: Mapping[tuple[str, ...], tuple[str, tuple[str, ...]]] = {
     ("people", "import"): ("ImportPeople", (PEOPLE,)),
     ("people", "list"): ("people.list", ()),
     ("people", "show"): ("people.get", ("1",)),
-    ("people", "opt-out"): ("OptOut", ("a@example.com",)),
-    ("people", "opt-in"): ("OptIn", ("a@example.com",)),
-    ("people", "suppress"): ("Suppress", ("a@example.com",)),
-    ("people", "unsuppress"): ("Unsuppress", ("a@example.com",)),
+    ("people", "opt-out"): ("OptOut", ("nobody@",)),
+    ("people", "opt-in"): ("OptIn", ("nobody@",)),
+    ("people", "suppress"): ("Suppress", ("nobody@",)),
+    ("people", "unsuppress"): ("Unsuppress", ("nobody@",)),
     ("people", "suppressions"): ("suppressions.list", ()),
     ("cohorts", "list"): ("cohorts.list", ()),
     ("cohorts", "create"): ("CreateCohort", ("Made",)),

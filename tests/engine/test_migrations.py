@@ -75,3 +75,21 @@ def test_who_was_woken_before_goes_on_with_the_chunk_that_did_so(empty: Engine) 
     with empty.connect() as connection:
         found = connection.execute(text("SELECT person_id, resumed_by FROM runs ORDER BY person_id")).all()
     assert [tuple(row) for row in found] == [(1, 2), (2, None), (3, None)]
+
+
+def test_people_of_before_get_their_address_and_stay_opted_out_by_it(empty: Engine) -> None:
+    with empty.begin() as connection:
+        command.upgrade(_config(connection), "0007")
+        connection.execute(
+            text(
+                "INSERT INTO people (project_id, distinct_id, email, opted_out_at) "
+                "SELECT gen_random_uuid(), e, e, at FROM (VALUES (' Ann@Example.com', now()), "
+                "('bob@bücher.example', NULL), ('a..b@example.com', now())) x (e, at)"
+            )
+        )
+    migrate(empty)
+    with empty.connect() as connection:
+        addresses = connection.execute(text("SELECT address FROM people ORDER BY id")).scalars().all()
+        left = connection.execute(text("SELECT address, topic FROM opt_outs")).all()
+    assert addresses == ["ann@example.com", "bob@xn--bcher-kva.example", None]
+    assert [tuple(row) for row in left] == [("ann@example.com", "")]
