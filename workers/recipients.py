@@ -33,7 +33,7 @@ _CONFIRMED = text(
 
 _STOPPED = text(
     "SELECT address, 'opted_out' AS reason FROM opt_outs WHERE project_id = :project_id "
-    "AND address = ANY (CAST(:addresses AS text[])) AND topic IN ('', :topic) "
+    "AND address = ANY (CAST(:addresses AS text[])) AND topic = ANY (CAST(:topics AS text[])) "
     "UNION ALL SELECT address, 'suppressed' FROM suppressions WHERE project_id = :project_id "
     "AND address = ANY (CAST(:addresses AS text[]))"
 )
@@ -81,9 +81,8 @@ def _named(job: WorkingJob, recipient: Recipient) -> str | None:
 
 def _take_out_stopped(connection: Connection, job: WorkingJob, found: Addressed) -> None:
     """Of the addresses that inputs name, those that opted out or are suppressed are not written to."""
-    definition = job.route.definition
-    topic = "" if definition.transactional else definition.topic
-    asked = {"project_id": job.project_id, "addresses": list(found.to.values()), "topic": topic}
+    topics = list(job.reach.topics)
+    asked = {"project_id": job.project_id, "addresses": list(found.to.values()), "topics": topics}
     stopped = {row.address: row.reason for row in connection.execute(_STOPPED, asked)}
     for person_id in [id for id, address in found.to.items() if address in stopped]:
         found.skipped[person_id] = stopped[found.to.pop(person_id)]

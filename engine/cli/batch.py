@@ -22,7 +22,7 @@ app = App(name="batch", help="Run a workflow over an audience; approve, watch an
 for _command in (approve, reject, decide, failed, retry_failed):
     app.command(_command)
 
-COUNTS = ("enrolled", "reached", "delivered", "skipped", "failed", "exited", "waiting", "in_progress", "pending")
+COUNTS = ("enrolled", "delivered", "skipped", "failed", "exited", "waiting", "in_progress", "pending", "reached")
 EYE = ("enrolled", "delivered", "failed")
 COLUMNS = (
     Column("job", "id"),

@@ -93,7 +93,7 @@ def _draw(progress: Progress, task: TaskID, job: dict[str, Any]) -> None:
 
 
 def _line(job: dict[str, Any]) -> str:
-    names = ("status", "enrolled", "reached", *OUTCOMES, *OPEN)
+    names = ("status", "enrolled", *OUTCOMES, *OPEN, "reached")
     return " ".join(f"{name}={'' if job[name] is None else job[name]}" for name in names)
 
 

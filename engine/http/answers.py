@@ -312,15 +312,3 @@ class KeyRevoked(Accepted):
 
 class PolicyAccepted(Accepted):
     limits: Annotated[dict[str, Any], Field(description="All that the project narrows from now on.")]
-
-
-class LiveAnswer(BaseModel):
-    status: str
-
-
-class ReadyAnswer(BaseModel):
-    """`broker` may be away: work that was accepted waits in the log and loses nothing."""
-
-    status: str
-    database: str
-    broker: str

@@ -19,18 +19,8 @@ from commands.notes import NOTE_LIMIT
 from commands.schedule import PREVIEWED_AT_ONCE
 from commands.simulation import MOST_PEOPLE, SAMPLE
 from commands.workflow import DESCRIPTION_LIMIT
+from engine.http.examples import EXAMPLE_EDGES, EXAMPLE_STEPS, EXAMPLE_TRIGGER, EXAMPLE_VARIABLES
 from engine.http.terms import CatchUp, Exdates, Expiry, Growth, Overlap, Rule, Start, Window, Zone
-
-EXAMPLE_TRIGGER = {
-    "type": "batch",
-    "filters": {"properties": [{"type": "person", "key": "plan", "operator": "exact", "value": ["pro", "team"]}]},
-}
-EXAMPLE_STEPS = [
-    {"id": "wait", "name": "Wait", "type": "delay", "config": {"duration": "P1D"}},
-    {"id": "note", "name": "Note", "type": "capture", "config": {"message": "Hello {{ person.email }}"}},
-]
-EXAMPLE_EDGES = [{"from": "wait", "to": "note", "branch": "next"}]
-EXAMPLE_VARIABLES = [{"key": "discount", "type": "number", "default": 10}]
 
 
 def instant(value: Any) -> Any:

@@ -22,6 +22,7 @@ ANSWERED = {
     "frozen",
     "send_mode",
     "held_until",
+    "reached",
     "counts",
     "retry_of",
 }
