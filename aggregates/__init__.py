@@ -13,5 +13,7 @@ walk        people on their way through the steps
 workflow    what is to happen, versioned
 schedule    when it is to happen
 batch_job   one fan-out of one workflow version over one frozen audience
+confirmation  what an agent asked for and a human has to confirm
+approval    who may decide about what somebody asked for
 refusal     a call that was refused
 """

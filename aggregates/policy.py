@@ -25,6 +25,9 @@ RANGES: Mapping[str, tuple[float, float]] = {
 }
 """What each limit may be: lowest, highest."""
 
+CONFIRMATIONS = ("relayed", "witnessed")
+"""How a guarded principal shows that a human said yes: it brings the count and the token, or a human confirms."""
+
 
 @dataclass(frozen=True)
 class Limits:
@@ -38,6 +41,7 @@ class Limits:
     max_growth: float | None = None
     minimum_interval_minutes: int | None = None
     send_mode: str | None = None
+    confirmation: str | None = None
 
     @classmethod
     def of(cls, data: Mapping[str, Any] | None) -> Limits:
@@ -70,12 +74,18 @@ class Limits:
             found.append(
                 Problem("/send_mode", "field.invalid", "capture or live.", None, ["capture", "live"], "capture")
             )
+        if self.confirmation not in {None, *CONFIRMATIONS}:
+            message = "relayed or witnessed."
+            found.append(Problem("/confirmation", "field.invalid", message, None, list(CONFIRMATIONS), "witnessed"))
         return found
 
 
 @dataclass(frozen=True)
 class Policy:
-    """What may be done. `approval_over` None means that no job waits for a second person."""
+    """What may be done. `approval_over` None means that no job waits for a second person.
+
+    `confirmation` None follows the send mode; `asked_confirmation` says what it comes to.
+    """
 
     max_audience: int
     approval_over: int | None
@@ -84,6 +94,12 @@ class Policy:
     send_mode: str
     token_minutes: int
     approval_hours: int
+    confirmation: str | None = None
+
+    @property
+    def asked_confirmation(self) -> str:
+        """What is asked of guarded principals: `relayed` or `witnessed`."""
+        return self.confirmation or ("witnessed" if self.send_mode == "live" else "relayed")
 
     @property
     def minimum_interval(self) -> timedelta:
@@ -113,11 +129,17 @@ class Policy:
                 max_growth=_least(policy.max_growth, limit.max_growth),
                 minimum_interval_minutes=max(policy.minimum_interval_minutes, limit.minimum_interval_minutes or 0),
                 send_mode="capture" if "capture" in (policy.send_mode, limit.send_mode) else policy.send_mode,
+                confirmation=_strictest(policy.confirmation, limit.confirmation),
             )
         return policy
 
     def as_data(self) -> dict[str, Any]:
-        return asdict(self)
+        return {**asdict(self), "confirmation": self.asked_confirmation}
+
+
+def _strictest(above: str | None, limit: str | None) -> str | None:
+    """Only `witnessed` narrows: `relayed` leaves what is above as it is."""
+    return "witnessed" if limit == "witnessed" else above
 
 
 def _least(first: Any, second: Any) -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
@@ -134,13 +135,23 @@ def digest(data: Any) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-VARIABLE_TYPES: Mapping[str, tuple[type, ...]] = {"string": (str,), "number": (int, float), "boolean": (bool,)}
+VARIABLE_TYPES: Mapping[str, tuple[type, ...]] = {
+    "string": (str,),
+    "number": (int, float),
+    "boolean": (bool,),
+    "address": (str,),
+}
+"""`address` is a text that is one email address."""
+
+ONE_ADDRESS = re.compile(r"[^<>@\s,;:\\\"\x00-\x1f\x7f]{1,64}@[A-Za-z0-9.-]{1,253}")
 
 
 def fits(value: Any, type_name: str) -> bool:
     """Whether a plain value is of a declared variable type; true and false are not numbers."""
     if type_name != "boolean" and isinstance(value, bool):
         return False
+    if type_name == "address":
+        return isinstance(value, str) and ONE_ADDRESS.fullmatch(value) is not None
     return isinstance(value, VARIABLE_TYPES[type_name])
 
 

@@ -4,12 +4,18 @@ bus         authorize -> idempotency -> handle -> append; retries when a stream 
 grants      one table: command or read -> scopes
 context     what a handler receives, as Protocols
 confirm     the one acknowledgement guard, and the sizing that it rests on
+drift       the acknowledged number against the people of this moment
 workflow    create, edit, enable, disable, archive, restore
 batch_job   size an audience, run a batch, pause, resume, cancel a job
 retry       size the failed runs of a job, run a new job over them
 runs        start a manual run, cancel a run
 simulation  walk some people through a workflow without any effect
 unknown     say what became of an effect whose outcome nobody knows
+resume      let a paused job go on; size what is left of it
+manual      manual runs under the guard: sized, held, refused
+witness     what waits for a human, kept as a confirmation
+confirmation  confirm or reject what an agent asked for
+showing     what a human reads before they confirm
 approval    approve or reject a held job, answer an approval step
 schedule    attach, revise, pause, resume, detach, preview
 terms       what a schedule's fields come to: recurrence, firing, how far its approval reaches

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
 from aggregates.audience import Audience
 from aggregates.batch_job.aggregate import BatchJob
 from aggregates.batch_job.pace import Pace
-from aggregates.errors import DomainError
 from aggregates.values import digest
 from aggregates.workflow.aggregate import Workflow
 from aggregates.workflow.definition import Definition
@@ -25,7 +24,9 @@ from commands.confirm import (
     size,
 )
 from commands.context import Accepted, Context
+from commands.manual import size_run
 from commands.notes import checked_note
+from commands.witness import waits_until
 
 EXPLAINED_AT_ONCE = 100
 """Most excluded people in one answer."""
@@ -36,11 +37,13 @@ class SizeAudience:
     """Count whom a workflow would reach now. Contacts nobody. The token it answers with buys one batch job.
 
     `freeze` keeps the affected people until the token expires: a job that it buys reaches those, whoever matches then.
+    `inputs` are those of one run of a manual workflow; then the token buys that run.
     """
 
     workflow_id: UUID
     variables: dict[str, Any] = field(default_factory=dict)
     freeze: bool = False
+    inputs: dict[str, Any] | None = None
 
 
 @dataclass(frozen=True)
@@ -77,9 +80,14 @@ class PauseBatchJob:
 
 @dataclass(frozen=True)
 class ResumeBatchJob:
-    """Let a paused job go on, over the people who were acknowledged for it and nobody else."""
+    """Let a paused job go on, over the people who were acknowledged for it and nobody else.
+
+    An agent resumes by itself only what it paused itself; else it needs the count and token of a sizing of the rest.
+    """
 
     batch_job_id: UUID
+    acknowledged_affected_count: int | None = None
+    confirm_token: str | None = None
 
 
 @dataclass(frozen=True)
@@ -92,6 +100,8 @@ class CancelBatchJob:
 
 def size_audience(command: SizeAudience, ctx: Context) -> Accepted:
     workflow = ctx.store.load(Workflow, command.workflow_id, ctx.meta)
+    if command.inputs is not None:
+        return size_run(ctx, workflow, command.inputs)
     definition, audience = batch_definition(workflow)
     variables = merged(definition, command.variables)
     sizing = size(ctx, definition, audience, shown=True)
@@ -113,6 +123,7 @@ def size_audience(command: SizeAudience, ctx: Context) -> Accepted:
         "missing_variables": dict(sizing.missing_variables),
         "sample": [dict(person) for person in sizing.sample],
         "send_mode": ctx.policy.send_mode,
+        "confirmation": ctx.policy.asked_confirmation,
         "policy": ctx.policy.as_data(),
         "confirm_token": ctx.tokens.sign(claims),
         "expires_at": datetime.fromtimestamp(claims["expires_at"], UTC).isoformat(),
@@ -140,7 +151,7 @@ def run_batch(command: RunBatch, ctx: Context) -> Accepted:
     spent = ctx.store.taken(bought)
     existing = ctx.store.find(BatchJob, bought, ctx.meta) if bought and spent else None
     if existing and existing.request_digest == _digest(command, ctx):
-        return job_answer(existing, ctx.store.save(existing))
+        return job_answer(existing, ctx.store.save(existing), ctx.confirm_url(existing.id))
     pace = Pace.parse(command.rate, command.breaker)
     proof = acknowledge(
         ctx,
@@ -165,28 +176,17 @@ def run_batch(command: RunBatch, ctx: Context) -> Accepted:
         pace=pace,
         meta=ctx.meta,
     )
-    return job_answer(job, ctx.store.save(job))
+    return job_answer(job, ctx.store.save(job), ctx.confirm_url(job.id))
 
 
 def held_until(ctx: Context) -> datetime:
     """When a job that is held now is given up."""
-    return ctx.meta.now + timedelta(hours=ctx.policy.approval_hours)
+    return waits_until(ctx)
 
 
 def pause(command: PauseBatchJob, ctx: Context) -> Accepted:
     job = ctx.store.load(BatchJob, command.batch_job_id, ctx.meta)
     job.pause(reason=checked_note(command.reason, at="/reason", required=True), meta=ctx.meta)
-    return job_answer(job, ctx.store.save(job))
-
-
-def resume(command: ResumeBatchJob, ctx: Context) -> Accepted:
-    job = ctx.store.load(BatchJob, command.batch_job_id, ctx.meta)
-    # A workflow that is being disabled at this moment pauses its jobs; whoever comes second sees the other.
-    ctx.store.lock(job.workflow_id)
-    workflow = ctx.store.load(Workflow, job.workflow_id, ctx.meta)
-    if job.status == "paused" and workflow.status != "active":
-        raise DomainError("workflow.not_active", details={"status": workflow.status})
-    job.resume(meta=ctx.meta)
     return job_answer(job, ctx.store.save(job))
 
 
@@ -221,8 +221,8 @@ def _digest(command: RunBatch, ctx: Context) -> str:
     return digest(parts)
 
 
-def job_answer(job: BatchJob, position: int) -> Accepted:
-    """What every command about a job tells of it."""
+def job_answer(job: BatchJob, position: int, confirm_url: str | None = None) -> Accepted:
+    """What every command about a job tells of it; where a human confirms it, if it is held."""
     data: dict[str, Any] = {
         "batch_job_id": str(job.id),
         "workflow_id": str(job.workflow_id),
@@ -233,7 +233,8 @@ def job_answer(job: BatchJob, position: int) -> Accepted:
         "send_mode": job.send_mode,
     }
     if job.status == "held" and job.due_at:
-        data["held_until"] = job.due_at.isoformat()
+        data |= {"held_until": job.due_at.isoformat(), "held_because": job.held_because}
+        data |= {"confirm_url": confirm_url} if confirm_url else {}
     if job.retry_of:
         data["retry_of"] = str(job.retry_of)
     if job.counts:

@@ -15,14 +15,15 @@ from typing import Any, Literal
 from uuid import UUID
 
 from aggregates.audience import Audience
-from aggregates.errors import DomainError, Problem, invalid
+from aggregates.errors import DomainError, invalid
 from aggregates.policy import Policy
 from aggregates.values import Acknowledgement, Sizing, StandingApproval, digest
 from aggregates.workflow.aggregate import Workflow
 from aggregates.workflow.definition import Definition
 from commands.context import Context
+from commands.drift import LARGEST_COUNT, refuse_drift, require_count
 
-COUNT_LIMIT = 2**31 - 1
+COUNT_LIMIT = LARGEST_COUNT
 
 TOKEN_LIMIT = 4_096
 """Longest confirm token, in characters."""
@@ -47,12 +48,15 @@ class Acknowledged:
 class Kept:
     """People whose ids are known: how many, and which, as a fingerprint.
 
-    They were kept when they were sized, or `failed` names the job in which their runs failed.
+    They were kept when they were sized, or `failed` names the job in which their runs failed, `unfinished` the one in
+    which they have no outcome yet; `inputs` is the digest of what a manual run would be started with.
     """
 
     count: int
     fingerprint: str
     failed: UUID | None = None
+    unfinished: UUID | None = None
+    inputs: str | None = None
 
 
 def batch_definition(workflow: Workflow, *, active: bool = False) -> tuple[Definition, Audience]:
@@ -91,7 +95,7 @@ def size(ctx: Context, definition: Definition, audience: Audience, *, shown: boo
 
 
 def claims_for(
-    ctx: Context, workflow: Workflow, audience: Audience, variables: Mapping[str, Any], sized: Kept
+    ctx: Context, workflow: Workflow, audience: Audience | None, variables: Mapping[str, Any], sized: Kept
 ) -> dict[str, Any]:
     """What a confirm token of this sizing says. Times are seconds since 1970."""
     now = ctx.meta.now
@@ -135,14 +139,14 @@ def acknowledge(
     """
     definition, audience = batch_definition(workflow, active=True)
     merged_variables = merged(definition, variables)
-    _is_count(count)
+    require_count(count)
     claims = ctx.tokens.open(token) if token else None
     if buys == "job" and not spent:
         kept = _kept_for(ctx, claims)
     sized = kept or _sized_now(ctx, definition, audience)
     bound = _bound(ctx, workflow, _who(audience, sized), merged_variables)
-    ours = claims is not None and all(claims.get(name) == value for name, value in bound.items())
-    _no_drift(sized, count, claims["fingerprint"] if ours and claims else None, kept)
+    asked_for = _expected(ctx, claims, bound)
+    refuse_drift(sized.count, count, same=asked_for in {None, sized.fingerprint}, what=_stand(kept))
     _allowed(ctx, sized.count)
     _confirmed(ctx, token, claims, bound, count, spent=spent)
     if claims and claims.get("frozen") and kept is None:
@@ -155,8 +159,18 @@ def acknowledge(
         token_nonce=claims["nonce"] if claims else None,
         sized_at=datetime.fromtimestamp(claims["sized_at"], UTC) if claims else None,
     )
-    held_because = ctx.policy.holds(sized.count)
+    held_because = "witnessed" if ctx.witnessed else ctx.policy.holds(sized.count)
     return Acknowledged(definition, merged_variables, acknowledgement, ctx.policy, held_because, kept is not None)
+
+
+def acknowledge_run(
+    ctx: Context, workflow: Workflow, asked: Kept, *, count: Any, token: str | None, variables: Any, spent: bool
+) -> None:
+    """Pass a manual run, an audience of one, or refuse."""
+    require_count(count)
+    refuse_drift(asked.count, count, same=True, what="run was asked for")
+    claims = ctx.tokens.open(token) if token else None
+    _confirmed(ctx, token, claims, _bound(ctx, workflow, _who(None, asked), variables), count, spent=spent)
 
 
 def standing(
@@ -208,9 +222,12 @@ def _sized_now(ctx: Context, definition: Definition, audience: Audience) -> Kept
     return Kept(sizing.affected, sizing.fingerprint)
 
 
-def _who(audience: Audience, sized: Kept) -> str:
+def _who(audience: Audience | None, sized: Kept) -> str:
     """What stands in a token for the question that was asked about people."""
-    return digest(["failed", str(sized.failed)]) if sized.failed else audience.digest()
+    for name in ("failed", "unfinished", "inputs"):
+        if (known := getattr(sized, name)) is not None:
+            return digest([name, str(known)])
+    return audience.digest() if audience else ""
 
 
 def _bound(ctx: Context, workflow: Workflow, conditions: str, variables: Mapping[str, Any]) -> dict[str, Any]:
@@ -224,39 +241,19 @@ def _bound(ctx: Context, workflow: Workflow, conditions: str, variables: Mapping
     }
 
 
-def _is_count(count: Any) -> None:
-    if isinstance(count, bool) or not isinstance(count, int) or not 0 <= count <= COUNT_LIMIT:
-        raise invalid(
-            "request.invalid",
-            [
-                Problem(
-                    "/acknowledged_affected_count",
-                    "field.invalid",
-                    "The count that a human confirmed.",
-                    None,
-                    "integer",
-                    1234,
-                )
-            ],
-        )
+def _expected(ctx: Context, claims: Mapping[str, Any] | None, bound: Mapping[str, Any]) -> str | None:
+    """The fingerprint that was asked for: by the confirmation, or by a token for the same thing."""
+    if ctx.confirming:
+        return ctx.confirming.fingerprint
+    ours = claims is not None and all(claims.get(name) == value for name, value in bound.items())
+    return claims["fingerprint"] if ours and claims else None
 
 
-def _no_drift(sized: Kept, count: int, fingerprint: str | None, kept: Kept | None) -> None:
-    if sized.count != count:
-        stands = f"The audience is {sized.count:,} people now"
-        if kept:
-            stands = f"{sized.count:,} {'runs failed' if kept.failed else 'people were kept'}"
-        raise DomainError(
-            "audience.drift",
-            f"{stands}; {count:,} were acknowledged. Nothing was started.",
-            details={"now": sized.count, "acknowledged": count},
-        )
-    if fingerprint is not None and fingerprint != sized.fingerprint:
-        raise DomainError(
-            "audience.drift",
-            f"The audience is still {count:,} people, but not the same ones. Nothing was started.",
-            details={"now": sized.count, "acknowledged": count, "same_people": False},
-        )
+def _stand(kept: Kept | None) -> str:
+    """What a count counts, in the words of a refusal."""
+    if kept is None:
+        return "people match"
+    return "runs failed" if kept.failed else "people have no outcome" if kept.unfinished else "people were kept"
 
 
 def _allowed(ctx: Context, count: int) -> None:

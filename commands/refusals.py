@@ -26,7 +26,7 @@ def is_recorded(refusal: DomainError) -> bool:
 
 def subject_of(given: Mapping[str, Any]) -> UUID | None:
     """The batch job, schedule or workflow that is named among the fields of a command, of a path or of a tool."""
-    named = [given.get(name) for name in ("batch_job_id", "schedule_id", "workflow_id", "stream_id")]
+    named = [given.get(name) for name in ("confirmation_id", "batch_job_id", "schedule_id", "workflow_id", "stream_id")]
     if isinstance(run := given.get("run_id"), str):
         named.insert(0, run.partition(".")[0])
     return next((id for id in map(_id, named) if id is not None), None)

@@ -22,6 +22,7 @@ from commands.confirm import Acknowledged, acknowledge, batch_definition, bought
 from commands.context import Accepted, Context
 from commands.notes import checked_note
 from commands.terms import envelope, recurrence_of, revised
+from commands.witness import ask_human, asked_before, made_by, state_of
 
 PREVIEWED_AT_ONCE = 100
 
@@ -126,9 +127,11 @@ def attach(command: AttachSchedule, ctx: Context) -> Accepted:
     existing = ctx.store.find(Schedule, schedule_id, ctx.meta) if schedule_id else None
     if existing and existing.request_digest == _digest(command, ctx):
         return _answer(existing, ctx.store.save(existing))
+    if earlier := asked_before(ctx, command):
+        return earlier
     proof = _acknowledged(ctx, workflow, command, command.variables)
     schedule = Schedule.attach(
-        schedule_id or ctx.ids.new(),
+        _new_id(ctx, schedule_id),
         workflow_id=workflow.id,
         request_digest=_digest(command, ctx),
         terms=Terms(recurrence, command.variables, firing),
@@ -136,6 +139,8 @@ def attach(command: AttachSchedule, ctx: Context) -> Accepted:
         approval=standing(ctx, workflow, proof, max_growth=growth, expires_at=expires_at),
         meta=ctx.meta,
     )
+    if ctx.witnessed:
+        return ask_human(ctx, command, workflow, proof, outcome=_told(schedule))
     return _answer(schedule, ctx.store.save(schedule))
 
 
@@ -159,9 +164,14 @@ def revise(command: ReviseSchedule, ctx: Context) -> Accepted:
         raise DomainError("acknowledgement.missing", details={"status": schedule.status})
     if problems:
         raise invalid("schedule.invalid", problems)
+    if earlier := asked_before(ctx, command):
+        return earlier
     proof = _acknowledged(ctx, workflow, command, terms.variables)
+    stood = state_of(schedule)
     approval = standing(ctx, workflow, proof, max_growth=growth, expires_at=expires_at)
     schedule.revise(terms, acknowledgement=proof.acknowledgement, approval=approval, meta=ctx.meta)
+    if ctx.witnessed:
+        return ask_human(ctx, command, workflow, proof, subject_id=schedule.id, stood=stood, outcome=_told(schedule))
     return _answer(schedule, ctx.store.save(schedule))
 
 
@@ -182,12 +192,17 @@ def resume(command: ResumeSchedule, ctx: Context) -> Accepted:
     problems += [problem for problem in found if problem.code == "rrule.too_frequent"]
     if problems:
         raise invalid("schedule.invalid", problems)
+    if earlier := asked_before(ctx, command):
+        return earlier
     proof = _acknowledged(ctx, workflow, command, schedule.terms.variables)
+    stood = state_of(schedule)
     schedule.resume(
         acknowledgement=proof.acknowledgement,
         approval=standing(ctx, workflow, proof, max_growth=growth, expires_at=expires_at),
         meta=ctx.meta,
     )
+    if ctx.witnessed:
+        return ask_human(ctx, command, workflow, proof, subject_id=schedule.id, stood=stood, outcome=_told(schedule))
     return _answer(schedule, ctx.store.save(schedule))
 
 
@@ -236,7 +251,8 @@ def _acknowledged(
         token=command.confirm_token,
         variables=variables,
         spent=ctx.store.taken(bought_job(ctx, command.confirm_token)),
-        buys="schedule" if isinstance(command, AttachSchedule) else None,
+        # What waits for a human is a stream that the token buys, whatever it would change.
+        buys="schedule" if isinstance(command, AttachSchedule) or ctx.witnessed else None,
     )
 
 
@@ -245,10 +261,23 @@ def _digest(command: AttachSchedule, ctx: Context) -> str:
     return digest([asdict(command), ctx.meta.principal.id])
 
 
+def _new_id(ctx: Context, bought: UUID | None) -> UUID:
+    """The id of a schedule to come: what a human confirms has another one than the confirmation."""
+    if ctx.confirming:
+        return ctx.confirming.makes
+    if bought and ctx.witnessed:
+        return made_by(ctx, bought)
+    return bought or ctx.ids.new()
+
+
 def _answer(schedule: Schedule, position: int) -> Accepted:
+    return Accepted(str(schedule.id), _told(schedule), position)
+
+
+def _told(schedule: Schedule) -> dict[str, Any]:
     approval = schedule.approval
     upcoming = schedule.next_occurrence if schedule.status == "active" else None
-    data = {
+    return {
         "schedule_id": str(schedule.id),
         "workflow_id": str(schedule.workflow_id),
         "status": schedule.status,
@@ -261,4 +290,3 @@ def _answer(schedule: Schedule, position: int) -> Accepted:
         "approval_expires_at": approval.as_data()["expires_at"] if approval else None,
         "next_occurrence": upcoming.isoformat() if upcoming else None,
     }
-    return Accepted(str(schedule.id), data, position)

@@ -178,9 +178,11 @@ def _parts(settings: Settings, secrets: Secrets) -> Parts:
             send_mode=settings.send_mode,
             token_minutes=settings.token_minutes,
             approval_hours=settings.approval_hours,
+            confirmation=settings.confirmation,
         ),
         tokens=SignedTokens(secrets.derive("confirm tokens")),
         people_per_chunk=settings.people_per_chunk,
+        base_url=settings.base_url,
     )
 
 

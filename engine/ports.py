@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any, BinaryIO
 from uuid import UUID
@@ -15,7 +15,7 @@ from aggregates.errors import DomainError, Problem
 from aggregates.policy import Limits
 from aggregates.values import Sizing
 from engine.keyring import Keyring
-from projections import cohorts, failed_runs, people, people_import, unknown_outcomes
+from projections import cohorts, failed_runs, people, people_import, unfinished_runs, unknown_outcomes
 from projections.audience import Audiences
 from projections.run_cancelling import cancel_run, run_status
 from projections.tables import frozen_sizings, jobs_at_work, manual_runs, projects, runs
@@ -123,6 +123,12 @@ class PeoplePort:
     def failed(self, job_id: UUID) -> tuple[int, str]:
         return failed_runs.tally(self._connection, self._audiences, job_id)
 
+    def unfinished(self, job_id: UUID) -> tuple[int, str]:
+        return unfinished_runs.tally(self._connection, self._audiences, job_id)
+
+    def refused_addresses(self, project_id: UUID, addresses: Collection[str]) -> Mapping[str, str]:
+        return people.refused_addresses(self._connection, project_id, addresses)
+
     def left_since(self, job_id: UUID) -> Mapping[str, int]:
         return failed_runs.left_since(self._connection, job_id)
 
@@ -190,6 +196,10 @@ class LedgerPort:
     def keep_inputs(self, project_id: UUID, job_id: UUID, inputs: Mapping[str, Any]) -> None:
         row = {"job_id": job_id, "project_id": project_id, "inputs": dict(inputs)}
         self._connection.execute(insert(manual_runs).values(row))
+
+    def inputs(self, job_id: UUID) -> Mapping[str, Any]:
+        kept = select(manual_runs.c.inputs).where(manual_runs.c.job_id == job_id)
+        return self._connection.execute(kept).scalar() or {}
 
     def run_status(self, job_id: UUID, person_id: int) -> str | None:
         return run_status(self._connection, job_id, person_id)

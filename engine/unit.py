@@ -37,6 +37,7 @@ class Parts:
     policy: Policy
     tokens: SignedTokens
     people_per_chunk: Callable[[int], int]
+    base_url: str
 
 
 class SignedTokens:
@@ -95,6 +96,7 @@ class Unit:
             policy=parts.policy.narrowed(meta.principal.limits),
             tokens=parts.tokens,
             ids=NewIds(),
+            base_url=parts.base_url,
         )
 
 

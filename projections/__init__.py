@@ -17,6 +17,8 @@ conditions                  one condition about a person, as SQL
 audience    audience_sql    sizing, fingerprint, enrolment; their statements
 unknown_outcomes            runs that wait for a person to say what became of an effect
 failed_runs                 the failed runs of a job, counted and frozen for a retry
+unfinished_runs             the runs of a job without an outcome, counted for who resumes it
+confirmations               what waits for a human: a view, written from events
 keys                        API keys, without their secrets
 history                     the log: what was done, what was refused, by whom
 reads       Reads: all that a door receives

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -54,6 +54,15 @@ class Person:
     opted_out_at: datetime | None
     created_at: datetime
     updated_at: datetime
+
+
+def refused_addresses(connection: Connection, project_id: UUID, addresses: Collection[str]) -> dict[str, str]:
+    """Which of these addresses belong to a person who opted out, with that reason; spelt as they were given."""
+    given = {text: text.strip().lower() for text in addresses}
+    spelt = address(people)
+    left = (people.c.project_id == project_id, people.c.opted_out_at.is_not(None), spelt.in_(list(given.values())))
+    found = set(connection.execute(select(spelt).where(*left)).scalars())
+    return {text: "opted_out" for text, plain in given.items() if plain in found}
 
 
 def upsert(conn: Connection, project_id: UUID, person: PersonInput, now: datetime) -> tuple[Person, bool]:

@@ -11,6 +11,7 @@ import pytest
 
 from aggregates.base import Event
 from aggregates.batch_job import events as batch_job_events
+from aggregates.confirmation import events as confirmation_events
 from aggregates.errors import CODES
 from aggregates.refusal import events as refusal_events
 from aggregates.schedule import events as schedule_events
@@ -93,7 +94,8 @@ def test_what_is_locked_is_named_by_its_digest_and_by_no_address(name: str) -> N
 
 
 def test_every_event_has_an_explicit_versioned_topic() -> None:
-    homes = {module.__name__ for module in (batch_job_events, refusal_events, schedule_events, workflow_events)}
+    modules = (batch_job_events, confirmation_events, refusal_events, schedule_events, workflow_events)
+    homes = {module.__name__ for module in modules}
     ours = [event for event in _subclasses(Event) if event.__module__ in homes]
     assert {event.__module__ for event in ours} == homes
     assert all(re.fullmatch(r"[a-z_]+\.[a-z_]+\.v\d+", event.__dict__["TOPIC"]) for event in ours)

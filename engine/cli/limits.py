@@ -29,6 +29,11 @@ class LimitOptions:
         Literal["capture", "live"] | None, Parameter(help="capture keeps every effect inside; live adds nothing.")
     ] = None
 
+    confirmation: Annotated[
+        Literal["relayed", "witnessed"] | None,
+        Parameter(help="witnessed has a human confirm what an agent asks for; relayed adds nothing."),
+    ] = None
+
     def given(self) -> dict[str, Any]:
         """What was told, as the server names it."""
         limits = {
@@ -37,6 +42,7 @@ class LimitOptions:
             "max_growth": share(self.max_growth, "--max-growth"),
             "minimum_interval_minutes": self.minimum_interval,
             "send_mode": self.send_mode,
+            "confirmation": self.confirmation,
         }
         return {name: value for name, value in limits.items() if value is not None}
 

@@ -124,6 +124,9 @@ class PolicyAnswer(BaseModel):
     send_mode: str
     token_minutes: Annotated[int, Field(description="How long a confirm token is good.")]
     approval_hours: Annotated[int, Field(description="How long a held job waits for somebody to decide.")]
+    confirmation: Annotated[
+        str, Field(description="What is asked of agents: `relayed` count and token, or `witnessed` by a human.")
+    ]
 
 
 class PolicyLevels(PolicyAnswer):

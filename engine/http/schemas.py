@@ -255,6 +255,10 @@ class LimitsBody(Body):
     send_mode: Annotated[
         Literal["capture", "live"] | None, Field(description="`capture` keeps every effect inside; `live` adds none.")
     ] = None
+    confirmation: Annotated[
+        Literal["relayed", "witnessed"] | None,
+        Field(description="`witnessed` has a human confirm what an agent asks for; `relayed` adds nothing."),
+    ] = None
 
 
 class CreateKeyBody(LimitsBody):

@@ -39,6 +39,7 @@ class PolicyRow(Row):
     send_mode: str
     token_minutes: int
     approval_hours: int
+    confirmation: str
 
 
 class Sized(Answer):

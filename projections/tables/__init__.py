@@ -3,7 +3,7 @@
 base    metadata and the types that tables share
 access  projects, keys and their rates, idempotency, spent tokens, ended sessions
 log     the log, which belongs to the event store, and the store's own index of streams
-views   workflows, schedules, occurrences, batch jobs: disposable
+views   workflows, schedules, occurrences, batch jobs, confirmations: disposable
 people  people and cohorts
 ledger  chunks, runs, effects: the truth about each person of a batch job
 """
@@ -31,7 +31,7 @@ from projections.tables.ledger import (
 )
 from projections.tables.log import log, stream_heads, view_positions
 from projections.tables.people import cohort_members, cohorts, people
-from projections.tables.views import batch_jobs, occurrences, schedules, workflows
+from projections.tables.views import batch_jobs, confirmations, occurrences, schedules, workflows
 
 __all__ = [
     "Id",
@@ -42,6 +42,7 @@ __all__ = [
     "chunks",
     "cohort_members",
     "cohorts",
+    "confirmations",
     "effects",
     "ended_sessions",
     "frozen_sizings",

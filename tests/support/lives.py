@@ -12,6 +12,7 @@ from aggregates.base import Aggregate
 from aggregates.batch_job.aggregate import BatchJob
 from aggregates.batch_job.pace import Breaker, Pace
 from aggregates.batch_job.standing import COUNTS
+from aggregates.confirmation.aggregate import Confirmation
 from aggregates.errors import DomainError
 from aggregates.recurrence import Recurrence
 from aggregates.refusal.aggregate import Refusal
@@ -38,11 +39,39 @@ def lives() -> Iterator[Aggregate]:
     yield completed_schedule()
     yield from jobs()
     yield refusal()
+    yield from confirmations()
 
 
 def refusal() -> Refusal:
     why = DomainError("audience.drift")
     return Refusal.record(UUID(int=5), why, name="RunBatch", subject_id=UUID(int=2), meta=meta())
+
+
+def confirmations() -> Iterator[Confirmation]:
+    for number, end in enumerate(("confirm", "reject", "expire")):
+        life = Confirmation.request(
+            UUID(int=60 + number),
+            asks="ResumeSchedule",
+            workflow_id=UUID(int=2),
+            workflow_version=1,
+            subject_id=UUID(int=3),
+            subject_digest="s",
+            terms={"schedule_id": str(UUID(int=3)), "max_growth": 0.1},
+            acknowledgement=acknowledged(),
+            send_mode="live",
+            outcome={"schedule_id": str(UUID(int=3)), "status": "active"},
+            request_digest="d",
+            expires_at=NOW + timedelta(days=3),
+            meta=meta(),
+        )
+        match end:
+            case "confirm":
+                life.confirm(3, note="fine", meta=meta(principal=ANOTHER))
+            case "reject":
+                life.reject(reason="not now", meta=meta(principal=ANOTHER))
+            case _:
+                life.expire(meta=meta(now=NOW + timedelta(days=4)))
+        yield life
 
 
 def workflow() -> Workflow:
@@ -52,6 +81,7 @@ def workflow() -> Workflow:
     life.disable(meta=meta())
     life.archive(meta=meta())
     life.restore(meta=meta())
+    life.set_agent_runs("never", meta=meta())
     return life
 
 
