@@ -77,6 +77,8 @@ def accept(command: AcceptConfirmation, ctx: Context) -> Accepted:
 def reject(command: RejectConfirmation, ctx: Context) -> Accepted:
     found = waiting(ctx, command.confirmation_id)
     if isinstance(found, BatchJob):
+        if found.status != "rejected" and not ctx.meta.principal.guarded:
+            refuse_decided(found, ctx)
         answer = reject_job(RejectBatchJob(found.id, command.reason), ctx)
         return Accepted(answer.id, {**answer.data, "confirmation_id": str(found.id)}, answer.position)
     found.reject(reason=checked_note(command.reason, at="/reason", required=True), meta=ctx.meta)

@@ -1,4 +1,4 @@
-"""What can happen to a confirmation. Counts and ids only: no person is named here."""
+"""What can happen to a confirmation. Counts and ids only; `OUTSIDE` names what may be personal."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ class ConfirmationRequested(CreatedEvent):
     """
 
     TOPIC = "confirmation.requested.v1"
+    OUTSIDE = ("terms", "outcome", "request_digest")
     asks: str
     workflow_id: UUID
     workflow_version: int
@@ -37,6 +38,7 @@ class ConfirmationConfirmed(Event):
     """A human who did not ask for it confirmed the number; the command took effect in the same transaction."""
 
     TOPIC = "confirmation.confirmed.v1"
+    OUTSIDE = ("note",)
     count: int
     note: str
 
@@ -45,6 +47,7 @@ class ConfirmationRejected(Event):
     """A human turned it down; nothing took effect."""
 
     TOPIC = "confirmation.rejected.v1"
+    OUTSIDE = ("reason",)
     reason: str
 
 
