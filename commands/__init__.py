@@ -4,7 +4,6 @@ bus         authorize -> idempotency -> handle -> append; retries when a stream 
 grants      one table: command or read -> scopes
 context     what a handler receives, as Protocols
 confirm     the one acknowledgement guard, and the sizing that it rests on
-drift       the acknowledged number against the people of this moment
 workflow    create, edit, enable, disable, archive, restore
 batch_job   size an audience, run a batch, pause, resume, cancel a job
 retry       size the failed runs of a job, run a new job over them

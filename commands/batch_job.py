@@ -12,20 +12,12 @@ from aggregates.batch_job.aggregate import BatchJob
 from aggregates.batch_job.pace import Pace
 from aggregates.values import digest
 from aggregates.workflow.aggregate import Workflow
-from aggregates.workflow.definition import Definition
-from commands.confirm import (
-    Kept,
-    acknowledge,
-    batch_definition,
-    bought_job,
-    claims_for,
-    job_for,
-    merged,
-    size,
-)
+from commands.binding import Purpose, bought_job, bound_to, counted, keep_claims, new_token
+from commands.confirm import acknowledge, batch_definition, merged, size
 from commands.context import Accepted, Context
 from commands.manual import size_run
 from commands.notes import checked_note
+from commands.sizing import purpose_of
 from commands.witness import waits_until
 
 EXPLAINED_AT_ONCE = 100
@@ -34,15 +26,20 @@ EXPLAINED_AT_ONCE = 100
 
 @dataclass(frozen=True)
 class SizeAudience:
-    """Count whom a workflow would reach now. Contacts nobody. The token it answers with buys one batch job.
+    """Count whom a workflow would reach now. Contacts nobody. The token it answers with buys what it was sized for.
 
-    `freeze` keeps the affected people until the token expires: a job that it buys reaches those, whoever matches then.
-    `inputs` are those of one run of a manual workflow; then the token buys that run.
+    That is one batch job at the pace of `rate` and `breaker`. With `schedule` (`{rrule, starts_at, timezone, exdates,
+    max_growth}`, or `{schedule_id}` and what changes of it) it is one change of a schedule, with the variables that the
+    schedule has unless others are given. `freeze` keeps the affected people until the token expires: a job that it buys
+    reaches those, whoever matches then. `inputs` are those of one run of a manual workflow; then it is that run.
     """
 
     workflow_id: UUID
-    variables: dict[str, Any] = field(default_factory=dict)
+    variables: dict[str, Any] | None = None
     freeze: bool = False
+    rate: str | None = None
+    breaker: dict[str, Any] | None = None
+    schedule: dict[str, Any] | None = None
     inputs: dict[str, Any] | None = None
 
 
@@ -103,12 +100,16 @@ def size_audience(command: SizeAudience, ctx: Context) -> Accepted:
     if command.inputs is not None:
         return size_run(ctx, workflow, command.inputs)
     definition, audience = batch_definition(workflow)
-    variables = merged(definition, command.variables)
+    pace = {"rate": command.rate, "breaker": command.breaker}
+    purpose, scheduled = purpose_of(ctx, workflow.id, pace, command.schedule, freeze=command.freeze)
+    variables = merged(definition, scheduled or {} if command.variables is None else command.variables)
     sizing = size(ctx, definition, audience, shown=True)
-    claims = claims_for(ctx, workflow, audience, variables, Kept(sizing.affected, sizing.fingerprint))
-    limit = ctx.policy.max_audience
+    claims = counted(ctx, sizing.affected, sizing.fingerprint)
+    token, limit = new_token(ctx), ctx.policy.max_audience
     if command.freeze and 0 < sizing.affected <= limit:
-        claims |= _keep(ctx, workflow, definition, audience, claims)
+        claims |= _keep(ctx, workflow, audience, claims, token)
+    claims |= bound_to(ctx, workflow, audience.digest(), variables, purpose)
+    keep_claims(ctx, token, claims)
     data = {
         "workflow_id": str(workflow.id),
         "workflow_version": workflow.content_version,
@@ -125,7 +126,7 @@ def size_audience(command: SizeAudience, ctx: Context) -> Accepted:
         "send_mode": ctx.policy.send_mode,
         "confirmation": ctx.policy.asked_confirmation,
         "policy": ctx.policy.as_data(),
-        "confirm_token": ctx.tokens.sign(claims),
+        "confirm_token": token,
         "expires_at": datetime.fromtimestamp(claims["expires_at"], UTC).isoformat(),
     }
     return Accepted(str(workflow.id), data)
@@ -160,6 +161,7 @@ def run_batch(command: RunBatch, ctx: Context) -> Accepted:
         token=command.confirm_token,
         variables=command.variables,
         spent=spent,
+        purpose=Purpose(pace=pace),
         buys="job",
     )
     job = BatchJob.request(
@@ -196,16 +198,16 @@ def cancel(command: CancelBatchJob, ctx: Context) -> Accepted:
     return job_answer(job, ctx.store.save(job))
 
 
-def _keep(
-    ctx: Context, workflow: Workflow, definition: Definition, audience: Audience, claims: dict[str, Any]
-) -> dict[str, Any]:
-    """Keep the people of this sizing for the job that its token can buy; what the token says of them."""
+def _keep(ctx: Context, workflow: Workflow, audience: Audience, claims: dict[str, Any], token: str) -> dict[str, Any]:
+    """Keep the people of this sizing for the job that its token can buy; what is kept of them with the token."""
+    job_id = bought_job(ctx, token)
+    assert job_id is not None
     count, fingerprint = ctx.people.keep(
         ctx.meta.principal.project_id,
-        job_for(ctx, claims["nonce"]),
+        job_id,
         workflow.id,
         audience,
-        sends_email=definition.sends_email,
+        sends_email=batch_definition(workflow)[0].sends_email,
         about=claims["count"],
         expires_at=datetime.fromtimestamp(claims["expires_at"], UTC),
         now=ctx.meta.now,

@@ -10,23 +10,26 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any, Literal
 from uuid import UUID
 
 from aggregates.audience import Audience
-from aggregates.errors import DomainError, invalid
+from aggregates.errors import DomainError, Problem, invalid
 from aggregates.policy import Policy
 from aggregates.values import Acknowledgement, Sizing, StandingApproval, digest
 from aggregates.workflow.aggregate import Workflow
 from aggregates.workflow.definition import Definition
+from commands.binding import Purpose, bought_job, bound_to, claims_of, differences, nonce_of
 from commands.context import Context
-from commands.drift import LARGEST_COUNT, refuse_drift, require_count
 
-COUNT_LIMIT = LARGEST_COUNT
+COUNT_LIMIT = 2**31 - 1
 
-TOKEN_LIMIT = 4_096
-"""Longest confirm token, in characters."""
+BATCH = Purpose()
+"""A batch that is sent as fast as it goes."""
+
+ASKED_OF_PEOPLE = ("project", "workflow", "conditions")
+"""A sizing with these was about the same people, if nobody has come or gone."""
 
 ROUNDING = 1e-9
 """A tenth of ten people is one person, although binary floats make it a little less."""
@@ -94,33 +97,6 @@ def size(ctx: Context, definition: Definition, audience: Audience, *, shown: boo
     )
 
 
-def claims_for(
-    ctx: Context, workflow: Workflow, audience: Audience | None, variables: Mapping[str, Any], sized: Kept
-) -> dict[str, Any]:
-    """What a confirm token of this sizing says. Times are seconds since 1970."""
-    now = ctx.meta.now
-    return {
-        **_bound(ctx, workflow, _who(audience, sized), variables),
-        "fingerprint": sized.fingerprint,
-        "count": sized.count,
-        "frozen": False,
-        "sized_at": int(now.timestamp()),
-        "expires_at": int((now + timedelta(minutes=ctx.policy.token_minutes)).timestamp()),
-        "nonce": ctx.ids.nonce(),
-    }
-
-
-def bought_job(ctx: Context, token: str | None) -> UUID | None:
-    """The only job that a genuine token can buy: its id comes from the token's nonce."""
-    claims = ctx.tokens.open(token) if token else None
-    return job_for(ctx, claims["nonce"]) if claims else None
-
-
-def job_for(ctx: Context, nonce: str) -> UUID:
-    """The id of the job that a token with this nonce buys."""
-    return ctx.ids.derived("batch_job", ctx.meta.principal.project_id, nonce)
-
-
 def acknowledge(
     ctx: Context,
     workflow: Workflow,
@@ -129,34 +105,38 @@ def acknowledge(
     token: str | None,
     variables: Mapping[str, Any],
     spent: bool,
+    purpose: Purpose = BATCH,
     buys: Literal["job", "schedule"] | None = None,
     kept: Kept | None = None,
+    asked: Kept | None = None,
 ) -> Acknowledged:
     """Pass, or refuse. `spent` says that the token has bought something other than what is asked for now.
 
-    What the token `buys` gets its id; where it buys no stream of its own, it is spent here. `kept` are people who are
-    known already, asked for instead of whoever matches now; a token that buys a job may have kept its own.
+    `purpose` is what is asked for. What the token `buys` gets its id; where it buys no stream of its own, it is spent
+    here. `kept` are people who are known already, asked for instead of whoever matches now; a token that buys a job may
+    have kept its own. `asked` are the people of a job that is there already: it goes on over those or not at all.
     """
     definition, audience = batch_definition(workflow, active=True)
     merged_variables = merged(definition, variables)
-    require_count(count)
-    claims = ctx.tokens.open(token) if token else None
+    _is_count(count)
+    claims = claims_of(ctx, token)
     if buys == "job" and not spent:
-        kept = _kept_for(ctx, claims)
+        kept = _kept_for(ctx, token, claims)
     sized = kept or _sized_now(ctx, definition, audience)
-    bound = _bound(ctx, workflow, _who(audience, sized), merged_variables)
-    asked_for = _expected(ctx, claims, bound)
-    refuse_drift(sized.count, count, same=asked_for in {None, sized.fingerprint}, what=_stand(kept))
+    bound = bound_to(ctx, workflow, who(audience, sized), merged_variables, purpose)
+    _no_drift(sized, count, _expected(claims, bound, kept), kept)
+    asked = Kept(count, ctx.confirming.fingerprint) if ctx.confirming else asked
+    if asked is not None and asked.fingerprint != sized.fingerprint:
+        raise _moved(sized, asked)
     _allowed(ctx, sized.count)
-    _confirmed(ctx, token, claims, bound, count, spent=spent)
-    if claims and claims.get("frozen") and kept is None:
-        raise DomainError("confirm.frozen")
-    if claims and buys is None:
-        ctx.store.spend(job_for(ctx, claims["nonce"]), ctx.meta)
+    _confirmed(ctx, token, claims, bound, count, spent=spent, kept=kept is not None)
+    bought = bought_job(ctx, token)
+    if claims and bought and buys is None:
+        ctx.store.spend(bought, ctx.meta)
     acknowledgement = Acknowledgement(
         count=sized.count,
         fingerprint=sized.fingerprint,
-        token_nonce=claims["nonce"] if claims else None,
+        token_nonce=nonce_of(token) if claims and token else None,
         sized_at=datetime.fromtimestamp(claims["sized_at"], UTC) if claims else None,
     )
     held_because = "witnessed" if ctx.witnessed else ctx.policy.holds(sized.count)
@@ -167,10 +147,10 @@ def acknowledge_run(
     ctx: Context, workflow: Workflow, asked: Kept, *, count: Any, token: str | None, variables: Any, spent: bool
 ) -> None:
     """Pass a manual run, an audience of one, or refuse."""
-    require_count(count)
-    refuse_drift(asked.count, count, same=True, what="run was asked for")
-    claims = ctx.tokens.open(token) if token else None
-    _confirmed(ctx, token, claims, _bound(ctx, workflow, _who(None, asked), variables), count, spent=spent)
+    _is_count(count)
+    _no_drift(asked, count, None, asked)
+    bound = bound_to(ctx, workflow, who(None, asked), variables, BATCH)
+    _confirmed(ctx, token, claims_of(ctx, token), bound, count, spent=spent, kept=False)
 
 
 def standing(
@@ -207,11 +187,12 @@ def covered(ctx: Context, workflow: Workflow, approval: StandingApproval, variab
     return Acknowledged(definition, merged_variables, acknowledgement, policy, held_because)
 
 
-def _kept_for(ctx: Context, claims: Mapping[str, Any] | None) -> Kept | None:
+def _kept_for(ctx: Context, token: str | None, claims: Mapping[str, Any] | None) -> Kept | None:
     """The people whom a token's sizing kept, if it is a frozen one; refused when they are kept no more."""
     if not claims or not claims.get("frozen"):
         return None
-    kept = ctx.people.kept(ctx.meta.principal.project_id, job_for(ctx, claims["nonce"]))
+    bought = bought_job(ctx, token)
+    kept = ctx.people.kept(ctx.meta.principal.project_id, bought) if bought else None
     if kept is None:
         raise DomainError("confirm.expired")
     return Kept(*kept)
@@ -222,7 +203,7 @@ def _sized_now(ctx: Context, definition: Definition, audience: Audience) -> Kept
     return Kept(sizing.affected, sizing.fingerprint)
 
 
-def _who(audience: Audience | None, sized: Kept) -> str:
+def who(audience: Audience | None, sized: Kept) -> str:
     """What stands in a token for the question that was asked about people."""
     for name in ("failed", "unfinished", "inputs"):
         if (known := getattr(sized, name)) is not None:
@@ -230,30 +211,47 @@ def _who(audience: Audience | None, sized: Kept) -> str:
     return audience.digest() if audience else ""
 
 
-def _bound(ctx: Context, workflow: Workflow, conditions: str, variables: Mapping[str, Any]) -> dict[str, Any]:
-    return {
-        "project": str(ctx.meta.principal.project_id),
-        "principal": ctx.meta.principal.id,
-        "workflow": str(workflow.id),
-        "version": workflow.content_version,
-        "conditions": conditions,
-        "variables": digest(dict(variables)),
-    }
+def _expected(claims: Mapping[str, Any] | None, bound: Mapping[str, Any], kept: Kept | None) -> str | None:
+    """The fingerprint that a token was made with, if its sizing asked the same question about people."""
+    if claims is None or (claims["frozen"] and kept is None):
+        return None
+    return claims["fingerprint"] if all(claims.get(name) == bound[name] for name in ASKED_OF_PEOPLE) else None
 
 
-def _expected(ctx: Context, claims: Mapping[str, Any] | None, bound: Mapping[str, Any]) -> str | None:
-    """The fingerprint that was asked for: by the confirmation, or by a token for the same thing."""
-    if ctx.confirming:
-        return ctx.confirming.fingerprint
-    ours = claims is not None and all(claims.get(name) == value for name, value in bound.items())
-    return claims["fingerprint"] if ours and claims else None
+def _is_count(count: Any) -> None:
+    if isinstance(count, bool) or not isinstance(count, int) or not 0 <= count <= COUNT_LIMIT:
+        said = "The count that a human confirmed."
+        problem = Problem("/acknowledged_affected_count", "field.invalid", said, None, "integer", 1234)
+        raise invalid("request.invalid", [problem])
 
 
-def _stand(kept: Kept | None) -> str:
-    """What a count counts, in the words of a refusal."""
-    if kept is None:
-        return "people match"
-    return "runs failed" if kept.failed else "people have no outcome" if kept.unfinished else "people were kept"
+def _no_drift(sized: Kept, count: int, fingerprint: str | None, kept: Kept | None) -> None:
+    if sized.count != count:
+        stands = f"The audience is {sized.count:,} people now"
+        if kept:
+            known = "people were kept" if kept.unfinished is None else "people have no outcome"
+            stands = f"{sized.count:,} {'runs failed' if kept.failed else known}"
+        raise DomainError(
+            "audience.drift",
+            f"{stands}; {count:,} were acknowledged. Nothing was started.",
+            details={"now": sized.count, "acknowledged": count},
+        )
+    if fingerprint is not None and fingerprint != sized.fingerprint:
+        raise DomainError(
+            "audience.drift",
+            f"The audience is still {count:,} people, but not the same ones. Nothing was started.",
+            details={"now": sized.count, "acknowledged": count, "same_people": False},
+        )
+
+
+def _moved(sized: Kept, asked: Kept) -> DomainError:
+    """The refusal of a job whose people are not those who were asked for."""
+    return DomainError(
+        "audience.drift",
+        f"The job was asked for {asked.count:,} people; these {sized.count:,} are not the same. Nothing was started.",
+        details={"now": sized.count, "acknowledged": asked.count, "same_people": False},
+        next="Reject it and ask for a new job; for an occurrence of a schedule, send the token of a fresh sizing.",
+    )
 
 
 def _allowed(ctx: Context, count: int) -> None:
@@ -276,6 +274,7 @@ def _confirmed(
     count: int,
     *,
     spent: bool,
+    kept: bool,
 ) -> None:
     if token is None:
         if ctx.meta.principal.guarded:
@@ -287,8 +286,11 @@ def _confirmed(
         raise DomainError("confirm.used")
     if claims["expires_at"] <= ctx.meta.now.timestamp():
         raise DomainError("confirm.expired")
-    changed = [name for name, value in bound.items() if claims.get(name) != value]
+    if claims.get("frozen") and not kept:
+        raise DomainError("confirm.frozen")
+    changed = differences(bound, claims)
     if claims["count"] != count:
         changed.append("count")
     if changed:
-        raise DomainError("confirm.changed", details={"changed": changed})
+        made = f"The confirm token was made with another {', '.join(changed)}."
+        raise DomainError("confirm.changed", made, details={"changed": changed})

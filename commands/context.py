@@ -200,13 +200,14 @@ class Keys(Protocol):
     def revoke(self, project_id: UUID, id: str, now: datetime) -> bool: ...
 
 
-class Tokens(Protocol):
-    """Signs and opens confirm tokens."""
+class Sizings(Protocol):
+    """What sizings said, inside the command's transaction."""
 
-    def sign(self, claims: Mapping[str, Any]) -> str: ...
+    def keep(self, id: str, project_id: UUID, claims: Mapping[str, Any]) -> None:
+        """Keep the claims of a confirm token under the token's digest."""
 
-    def open(self, token: str) -> Mapping[str, Any] | None:
-        """The claims, or None when we did not sign it."""
+    def find(self, id: str) -> Mapping[str, Any] | None:
+        """The claims, or None when they are kept no more or never were."""
 
 
 class Ids(Protocol):
@@ -241,7 +242,7 @@ class Context:
     ledger: Ledger
     projects: Projects
     policy: Policy
-    tokens: Tokens
+    sizings: Sizings
     ids: Ids
     base_url: str = ""
     confirming: Confirming | None = None

@@ -12,9 +12,9 @@ from aggregates.values import digest
 from aggregates.workflow.aggregate import Workflow
 from aggregates.workflow.definition import Definition
 from aggregates.workflow.triggers import ManualTrigger
-from commands.confirm import Kept, acknowledge_run, claims_for
+from commands.binding import bound_to, counted, keep_claims, new_token
+from commands.confirm import BATCH, Kept, acknowledge_run, who
 from commands.context import Accepted, Context
-from commands.drift import refuse_drift, require_count
 
 
 def manual_definition(workflow: Workflow, version: int | None) -> tuple[int, Definition]:
@@ -48,7 +48,10 @@ def size_run(ctx: Context, workflow: Workflow, given: Mapping[str, Any]) -> Acce
     inputs, variables = started_with(definition, given)
     excluded = refusals(ctx, definition, inputs)
     affected = 0 if excluded else 1
-    claims = claims_for(ctx, workflow, None, variables, _asked(version, inputs, affected))
+    run = _asked(version, inputs, affected)
+    claims = bound_to(ctx, workflow, who(None, run), variables, BATCH) | counted(ctx, affected, run.fingerprint)
+    token = new_token(ctx)
+    keep_claims(ctx, token, claims)
     data = {
         "workflow_id": str(workflow.id),
         "workflow_version": version,
@@ -65,7 +68,7 @@ def size_run(ctx: Context, workflow: Workflow, given: Mapping[str, Any]) -> Acce
         "send_mode": ctx.policy.send_mode,
         "confirmation": ctx.policy.asked_confirmation,
         "policy": ctx.policy.as_data(),
-        "confirm_token": ctx.tokens.sign(claims),
+        "confirm_token": token,
         "expires_at": datetime.fromtimestamp(claims["expires_at"], UTC).isoformat(),
     }
     return Accepted(str(workflow.id), data)
@@ -105,10 +108,10 @@ def held_because(
     return held
 
 
-def refuse_run(ctx: Context, definition: Definition, inputs: Mapping[str, Any], count: Any) -> None:
+def refuse_run(ctx: Context, workflow: Workflow, definition: Definition, inputs: Mapping[str, Any], count: Any) -> None:
     """Refuse a human's confirmation of a held run unless it says one, and its addresses may still be written to."""
-    require_count(count)
-    refuse_drift(ONE_RUN.count, count, same=True, what="run was asked for")
+    run = Kept(ONE_RUN.count, ONE_RUN.fingerprint)
+    acknowledge_run(ctx, workflow, run, count=count, token=None, variables={}, spent=False)
     refuse_excluded(ctx, definition, inputs)
 
 

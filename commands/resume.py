@@ -10,7 +10,8 @@ from aggregates.batch_job.aggregate import BatchJob
 from aggregates.errors import DomainError
 from aggregates.workflow.aggregate import Workflow
 from commands.batch_job import ResumeBatchJob, job_answer
-from commands.confirm import Acknowledged, Kept, acknowledge, batch_definition, bought_job, claims_for
+from commands.binding import Purpose, bought_job, bound_to, counted, keep_claims, new_token
+from commands.confirm import Acknowledged, Kept, acknowledge, batch_definition, who
 from commands.context import Accepted, Context
 from commands.witness import ask_human, asked_before, state_of
 
@@ -31,7 +32,10 @@ def size_open(command: SizeOpen, ctx: Context) -> Accepted:
     workflow = ctx.store.load(Workflow, job.workflow_id, ctx.meta)
     _, audience = batch_definition(workflow)
     rest = _rest(ctx, job)
-    claims = claims_for(ctx, workflow, audience, job.variables, rest)
+    claims = bound_to(ctx, workflow, who(audience, rest), job.variables, Purpose("job", send_mode=job.send_mode))
+    claims |= counted(ctx, rest.count, rest.fingerprint)
+    token = new_token(ctx)
+    keep_claims(ctx, token, claims)
     data = {
         "batch_job_id": str(job.id),
         "workflow_id": str(workflow.id),
@@ -43,7 +47,7 @@ def size_open(command: SizeOpen, ctx: Context) -> Accepted:
         "send_mode": job.send_mode,
         "confirmation": ctx.policy.asked_confirmation,
         "policy": ctx.policy.as_data(),
-        "confirm_token": ctx.tokens.sign(claims),
+        "confirm_token": token,
         "expires_at": datetime.fromtimestamp(claims["expires_at"], UTC).isoformat(),
     }
     return Accepted(str(job.id), data)
@@ -83,6 +87,7 @@ def _acknowledged(ctx: Context, workflow: Workflow, job: BatchJob, command: Resu
         token=command.confirm_token,
         variables=job.variables,
         spent=ctx.store.taken(bought_job(ctx, command.confirm_token)),
+        purpose=Purpose("job", send_mode=job.send_mode),
         buys="schedule" if ctx.witnessed else None,
         kept=_rest(ctx, job),
     )

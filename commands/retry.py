@@ -16,7 +16,8 @@ from aggregates.errors import DomainError
 from aggregates.values import digest
 from aggregates.workflow.aggregate import Workflow
 from commands.batch_job import held_until, job_answer
-from commands.confirm import Kept, acknowledge, batch_definition, bought_job, claims_for
+from commands.binding import Purpose, bought_job, bound_to, counted, keep_claims, new_token
+from commands.confirm import Kept, acknowledge, batch_definition, who
 from commands.context import Accepted, Context
 
 
@@ -42,7 +43,11 @@ def size_failed(command: SizeFailed, ctx: Context) -> Accepted:
     workflow = ctx.store.load(Workflow, old.workflow_id, ctx.meta)
     _, audience = batch_definition(workflow)
     failed = _failed(ctx, old)
-    claims = claims_for(ctx, workflow, audience, old.variables, failed)
+    purpose = Purpose(pace=old.pace)
+    claims = bound_to(ctx, workflow, who(audience, failed), old.variables, purpose)
+    claims |= counted(ctx, failed.count, failed.fingerprint)
+    token = new_token(ctx)
+    keep_claims(ctx, token, claims)
     data = {
         "batch_job_id": str(old.id),
         "workflow_id": str(workflow.id),
@@ -54,7 +59,7 @@ def size_failed(command: SizeFailed, ctx: Context) -> Accepted:
         "send_mode": ctx.policy.send_mode,
         "confirmation": ctx.policy.asked_confirmation,
         "policy": ctx.policy.as_data(),
-        "confirm_token": ctx.tokens.sign(claims),
+        "confirm_token": token,
         "expires_at": datetime.fromtimestamp(claims["expires_at"], UTC).isoformat(),
     }
     return Accepted(str(old.id), data)
@@ -79,6 +84,7 @@ def retry_failed(command: RetryFailed, ctx: Context) -> Accepted:
         token=command.confirm_token,
         variables=old.variables,
         spent=ctx.store.taken(bought_job(ctx, command.confirm_token)),
+        purpose=Purpose(pace=old.pace),
         kept=_failed(ctx, old),
     )
     job = BatchJob.request(

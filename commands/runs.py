@@ -11,7 +11,7 @@ from aggregates.batch_job.standing import ONE_RUN, OUTCOMES
 from aggregates.errors import DomainError
 from aggregates.values import NOBODY, digest, parse_run_id, run_id
 from aggregates.workflow.aggregate import Workflow
-from commands.confirm import bought_job
+from commands.binding import bought_job
 from commands.context import Accepted, Context
 from commands.manual import held_because, manual_definition, started_with
 from commands.notes import checked_note

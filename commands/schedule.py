@@ -18,7 +18,8 @@ from aggregates.schedule.firing import Firing
 from aggregates.schedule.terms import Terms
 from aggregates.values import digest
 from aggregates.workflow.aggregate import Workflow
-from commands.confirm import Acknowledged, acknowledge, batch_definition, bought_job, merged, standing
+from commands.binding import Purpose, bought_job
+from commands.confirm import Acknowledged, acknowledge, batch_definition, merged, standing
 from commands.context import Accepted, Context
 from commands.notes import checked_note
 from commands.terms import envelope, recurrence_of, revised
@@ -129,7 +130,8 @@ def attach(command: AttachSchedule, ctx: Context) -> Accepted:
         return _answer(existing, ctx.store.save(existing))
     if earlier := asked_before(ctx, command):
         return earlier
-    proof = _acknowledged(ctx, workflow, command, command.variables)
+    purpose = Purpose("schedule", recurrence=recurrence, max_growth=growth)
+    proof = _acknowledged(ctx, workflow, command, command.variables, purpose)
     schedule = Schedule.attach(
         _new_id(ctx, schedule_id),
         workflow_id=workflow.id,
@@ -166,7 +168,8 @@ def revise(command: ReviseSchedule, ctx: Context) -> Accepted:
         raise invalid("schedule.invalid", problems)
     if earlier := asked_before(ctx, command):
         return earlier
-    proof = _acknowledged(ctx, workflow, command, terms.variables)
+    purpose = Purpose("schedule", recurrence=terms.recurrence, max_growth=growth)
+    proof = _acknowledged(ctx, workflow, command, terms.variables, purpose)
     stood = state_of(schedule)
     approval = standing(ctx, workflow, proof, max_growth=growth, expires_at=expires_at)
     schedule.revise(terms, acknowledgement=proof.acknowledgement, approval=approval, meta=ctx.meta)
@@ -194,7 +197,8 @@ def resume(command: ResumeSchedule, ctx: Context) -> Accepted:
         raise invalid("schedule.invalid", problems)
     if earlier := asked_before(ctx, command):
         return earlier
-    proof = _acknowledged(ctx, workflow, command, schedule.terms.variables)
+    purpose = Purpose("schedule", recurrence=schedule.terms.recurrence, max_growth=growth)
+    proof = _acknowledged(ctx, workflow, command, schedule.terms.variables, purpose)
     stood = state_of(schedule)
     schedule.resume(
         acknowledgement=proof.acknowledgement,
@@ -242,6 +246,7 @@ def _acknowledged(
     workflow: Workflow,
     command: AttachSchedule | ReviseSchedule | ResumeSchedule,
     variables: Mapping[str, Any],
+    purpose: Purpose,
 ) -> Acknowledged:
     """The one guard, for whatever lets a schedule fire."""
     return acknowledge(
@@ -251,6 +256,7 @@ def _acknowledged(
         token=command.confirm_token,
         variables=variables,
         spent=ctx.store.taken(bought_job(ctx, command.confirm_token)),
+        purpose=purpose,
         # What waits for a human is a stream that the token buys, whatever it would change.
         buys="schedule" if isinstance(command, AttachSchedule) or ctx.witnessed else None,
     )

@@ -13,7 +13,8 @@ from aggregates.confirmation.aggregate import Confirmation
 from aggregates.schedule.aggregate import Schedule
 from aggregates.values import digest
 from aggregates.workflow.aggregate import Workflow
-from commands.confirm import Acknowledged, bought_job
+from commands.binding import bought_job
+from commands.confirm import Acknowledged
 from commands.context import Accepted, Context
 
 UNCONFIRMED = "unconfirmed"

@@ -31,7 +31,7 @@ from engine.secrets import Secrets
 from engine.sessions import Sessions
 from engine.settings import Settings
 from engine.store import LogRecorder
-from engine.unit import Parts, SignedTokens, unit_of_work
+from engine.unit import Parts, unit_of_work
 from projections.audience import Audiences
 from projections.reads import Reads
 from projections.tables import installation, projects
@@ -180,7 +180,6 @@ def _parts(settings: Settings, secrets: Secrets) -> Parts:
             approval_hours=settings.approval_hours,
             confirmation=settings.confirmation,
         ),
-        tokens=SignedTokens(secrets.derive("confirm tokens")),
         people_per_chunk=settings.people_per_chunk,
         base_url=settings.base_url,
     )

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from itsdangerous import BadData, URLSafeSerializer
 from sqlalchemy import Connection, Engine, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 
 from aggregates.base import Meta
 from aggregates.errors import DomainError
 from aggregates.policy import Policy
-from commands.confirm import TOKEN_LIMIT
 from commands.context import Accepted, Context
 from engine import ids
+from engine.guarding import SizingsPort
 from engine.keyring import Keyring
 from engine.ports import KeysPort, LedgerPort, PeoplePort, ProjectsPort
 from engine.store import LogRecorder, Store
@@ -35,30 +33,8 @@ class Parts:
     audiences: Audiences
     keyring: Keyring
     policy: Policy
-    tokens: SignedTokens
     people_per_chunk: Callable[[int], int]
     base_url: str
-
-
-class SignedTokens:
-    """Confirm tokens: readable by anyone, made only by us."""
-
-    def __init__(self, key: bytes) -> None:
-        self._serializer = URLSafeSerializer(
-            key, salt="confirm", signer_kwargs={"key_derivation": "hmac", "digest_method": hashlib.sha256}
-        )
-
-    def sign(self, claims: Mapping[str, Any]) -> str:
-        return str(self._serializer.dumps(dict(claims)))
-
-    def open(self, token: str) -> Mapping[str, Any] | None:
-        if len(token) > TOKEN_LIMIT:
-            return None
-        try:
-            claims = self._serializer.loads(token)
-        except (BadData, ValueError):
-            return None
-        return claims if isinstance(claims, dict) else None
 
 
 class NewIds:
@@ -94,7 +70,7 @@ class Unit:
             keys=KeysPort(self._connection, parts.keyring),
             projects=ProjectsPort(self._connection),
             policy=parts.policy.narrowed(meta.principal.limits),
-            tokens=parts.tokens,
+            sizings=SizingsPort(self._connection),
             ids=NewIds(),
             base_url=parts.base_url,
         )

@@ -59,6 +59,8 @@ _COLLECT = text(
     "RETURNING f.job_id) DELETE FROM chunks c USING gone WHERE c.job_id = gone.job_id"
 )
 _FORGET = text("DELETE FROM spent_tokens WHERE spent_at < CAST(:now AS timestamptz) - interval '1 day'")
+# An expired token is told from an unknown one for a day.
+_FORGET_SIZINGS = text("DELETE FROM sizings WHERE expires_at < CAST(:now AS timestamptz) - interval '1 day'")
 _FORGET_PACE = text(
     "DELETE FROM sending_pace p WHERE NOT EXISTS "
     "(SELECT 1 FROM stream_heads h WHERE h.id = p.job_id AND h.status IN ('running', 'paused', 'cancelling'))"
@@ -99,11 +101,12 @@ class Scheduler:
         return self._due.decide()
 
     def collect(self) -> int:
-        """Drop frozen people, spent tokens and ended sessions that nobody can ask for any more."""
+        """Drop frozen people, sizings, spent tokens and ended sessions that nobody can ask for any more."""
         with self._system.engine.begin() as connection:
             now = {"now": self._system.clock.now()}
             connection.execute(_FORGET, now)
             connection.execute(_FORGET_ENDED, now)
+            connection.execute(_FORGET_SIZINGS, now)
             connection.execute(_FORGET_PACE)
             return connection.execute(_COLLECT, now).rowcount
 

@@ -14,6 +14,7 @@ from engine.cli.inputs import Variables, json_object
 from engine.cli.lists import After, Every, Limit
 from engine.cli.output import Column, Json, Output
 from engine.cli.retry import failed, retry_failed
+from engine.cli.sized_for import AS_FAST_AS_IT_GOES, PaceOptions
 from engine.cli.watch import OPEN
 from engine.cli.watch import watch as follow
 
@@ -58,11 +59,7 @@ def run(
     confirm: Confirm = None,
     token: Token = None,
     variables: Variables = None,
-    rate: Annotated[str | None, Parameter(help="The most that is sent, all workers together: 100/minute.")] = None,
-    breaker: Annotated[
-        str | None,
-        Parameter(help='When the job pauses itself, as JSON: {"min_attempts": 100, "max_failure_ratio": 0.2}.'),
-    ] = None,
+    pace: PaceOptions = AS_FAST_AS_IT_GOES,
     watch: Annotated[bool, Parameter(negative="", help="Follow the job until it ends.")] = False,
     idempotency_key: Annotated[str | None, Parameter(help="Makes a repeated call the same call.")] = None,
     json: Json = False,
@@ -71,13 +68,11 @@ def run(
 
     Without --confirm, and on a terminal, the audience is sized, the number is shown, and you type it.
     """
-    out, values = Output(json), json_object(variables, "--variables")
+    out, what = Output(json), {"variables": json_object(variables, "--variables"), **pace.given()}
     api = connect()
-    proof = acknowledged(confirm, token) if confirm is not None else asked(api, workflow, values, out, to="reach")
+    proof = acknowledged(confirm, token) if confirm is not None else asked(api, workflow, what, out, to="reach")
     key = idempotency_key or new_idempotency_key()
-    pace = {"rate": rate, "breaker": json_object(breaker, "--breaker") or None}
-    body = {"variables": values, **proof, **{name: value for name, value in pace.items() if value is not None}}
-    job = api.post(f"/workflows/{workflow}/run-batch", body, idempotency_key=key)
+    job = api.post(f"/workflows/{workflow}/run-batch", what | proof, idempotency_key=key)
     out.record(job, ANSWER)
     if job["status"] == "held":
         out.say("Held until a human approves it. Nothing was sent. Do not repeat the call.")

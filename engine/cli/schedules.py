@@ -12,6 +12,7 @@ from engine.cli.exits import Refusal, usage
 from engine.cli.lists import After, Every, Limit
 from engine.cli.occurrences import occurrences, preview
 from engine.cli.output import Column, Json, Output
+from engine.cli.sized_for import for_schedule
 from engine.cli.terms import AS_IT_IS, ApprovalExpires, Growth, Options, approval
 
 app = App(name="schedules", help="Repeat a batch workflow; preview, list, pause and end schedules.")
@@ -62,8 +63,8 @@ def attach(
     """
     out, terms = Output(json), {"rrule": rrule, "starts_at": starts_at, **options.given()}
     api = connect()
-    values = terms.get("variables", {})
-    proof = acknowledged(confirm, token) if confirm is not None else asked(api, workflow, values, out, to=REPEATEDLY)
+    what = for_schedule(terms)
+    proof = acknowledged(confirm, token) if confirm is not None else asked(api, workflow, what, out, to=REPEATEDLY)
     key = idempotency_key or new_idempotency_key()
     schedule = api.post(f"/workflows/{workflow}/schedules", {**terms, **proof}, idempotency_key=key)
     out.record(schedule, ANSWER)
@@ -96,7 +97,7 @@ def revise(
     except Refusal as refusal:
         if refusal.problem.get("code") != "acknowledgement.missing" or not may_ask(out):
             raise
-        proof = _asked(api, schedule, out, terms.get("variables"))
+        proof = _asked(api, schedule, out, terms)
         answer = api.patch(f"/schedules/{schedule}", {**terms, **proof})
     out.record(answer, ANSWER)
 
@@ -123,7 +124,7 @@ def resume(
     """
     out, terms = Output(json), approval(max_growth, approval_expires)
     api = connect()
-    proof = acknowledged(confirm, token) if confirm is not None else _asked(api, schedule, out)
+    proof = acknowledged(confirm, token) if confirm is not None else _asked(api, schedule, out, terms)
     out.record(api.post(f"/schedules/{schedule}/resume", {**terms, **proof}), ANSWER)
 
 
@@ -155,8 +156,7 @@ def show(schedule: str, *, json: Json = False) -> None:
     Output(json).record(connect().get(f"/schedules/{schedule}"))
 
 
-def _asked(api: Api, schedule_id: str, out: Output, variables: dict[str, Any] | None = None) -> dict[str, Any]:
-    """Let a human type the number of people whom a schedule reaches now, with other variables if there are any."""
+def _asked(api: Api, schedule_id: str, out: Output, terms: dict[str, Any]) -> dict[str, Any]:
+    """Let a human type the number of people whom a schedule reaches now, with these terms of it changed."""
     schedule = api.get(f"/schedules/{schedule_id}")
-    values = schedule["variables"] if variables is None else variables
-    return asked(api, schedule["workflow_id"], values, out, to=REPEATEDLY)
+    return asked(api, schedule["workflow_id"], for_schedule(terms, schedule_id), out, to=REPEATEDLY)

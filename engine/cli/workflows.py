@@ -13,6 +13,7 @@ from engine.cli.exits import Exit
 from engine.cli.inputs import Variables, json_file, json_object
 from engine.cli.lists import After, Every, Limit
 from engine.cli.output import Column, Json, Output
+from engine.cli.sized_for import AS_FAST_AS_IT_GOES, NO_SCHEDULE, PaceOptions, ScheduleSized
 
 app = App(name="workflows", help="Create, enable, size, try out and run workflows.")
 
@@ -103,11 +104,19 @@ def size(
     freeze: Annotated[
         bool, Parameter(negative="", help="Keep these very people for the one batch that the token starts.")
     ] = False,
+    pace: PaceOptions = AS_FAST_AS_IT_GOES,
+    sized_for: ScheduleSized = NO_SCHEDULE,
     json: Json = False,
 ) -> None:
-    """Count whom the workflow would reach now, and who is left out and why. Contacts nobody."""
-    out, values = Output(json), json_object(variables, "--variables")
-    sizing = sized(connect(), workflow, values, freeze=freeze)
+    """Count whom the workflow would reach now, and who is left out and why. Contacts nobody.
+
+    The token is for exactly what is said here: a batch with these variables at this pace, or with --schedule or --rrule
+    that change of a schedule.
+    """
+    out, what = Output(json), pace.given() | sized_for.given()
+    what |= {} if variables is None else {"variables": json_object(variables, "--variables")}
+    what |= {"freeze": True} if freeze else {}
+    sizing = sized(connect(), workflow, what)
     show_sizing(out, sizing)
     if out.terminal:
         out.say(f"next: tidegate batch run {workflow} --confirm {sizing['affected']} --token {sizing['confirm_token']}")
@@ -169,10 +178,9 @@ def simulate(
     out.say(f"{told}. Nothing was sent. Everybody's path, with what they would get: --json")
 
 
-def sized(api: Api, workflow: str, variables: dict[str, Any], *, freeze: bool = False) -> dict[str, Any]:
-    """The sizing of a workflow as the server gives it."""
-    body: dict[str, Any] = {"variables": variables}
-    return api.post(f"/workflows/{workflow}/blast-radius", body | ({"freeze": True} if freeze else {}))
+def sized(api: Api, workflow: str, what: dict[str, Any]) -> dict[str, Any]:
+    """The sizing of a workflow for what is given, as the server says it."""
+    return api.post(f"/workflows/{workflow}/blast-radius", {name: v for name, v in what.items() if v is not None})
 
 
 def show_sizing(out: Output, sizing: dict[str, Any]) -> None:

@@ -12,7 +12,8 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, FailFast, Field
 
 from aggregates.values import NAME_LIMIT, parse_instant
-from commands.confirm import COUNT_LIMIT, TOKEN_LIMIT
+from commands.binding import TOKEN_LIMIT
+from commands.confirm import COUNT_LIMIT
 from commands.notes import NOTE_LIMIT
 from commands.schedule import PREVIEWED_AT_ONCE
 from commands.simulation import MOST_PEOPLE, SAMPLE
@@ -96,15 +97,6 @@ class ReasonBody(Body):
     """Why; it goes into the log."""
 
     reason: Reason | None = None
-
-
-class SizeBody(Body):
-    """With which variables the workflow would run; the confirm token is made for exactly these."""
-
-    variables: Values = Field(default_factory=dict)
-    freeze: Annotated[
-        bool, Field(description="Keep these people until the token expires: the job that it buys reaches them.")
-    ] = False
 
 
 class RunWorkflowBody(Body):

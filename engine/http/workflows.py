@@ -27,7 +27,7 @@ from engine.http.answers import (
     WorkflowAccepted,
 )
 from engine.http.caller import After, Commanding, Here, Limit, PathId, Position, id_of
-from engine.http.orders import RunBatchBody
+from engine.http.orders import RunBatchBody, SizeBody
 from engine.http.route import StrictRoute, grant
 from engine.http.rows import WorkflowAnswer, WorkflowRow
 from engine.http.schemas import (
@@ -37,7 +37,6 @@ from engine.http.schemas import (
     ReasonBody,
     RunWorkflowBody,
     SimulateBody,
-    SizeBody,
 )
 from projections.page import Page
 
@@ -120,12 +119,16 @@ def restore_workflow(
 
 @router.post("/{workflow_id}/blast-radius", response_model=SizingAnswer, openapi_extra=grant("SizeAudience"))
 def size_audience(caller: Here, workflow_id: PathId, body: SizeBody | None = None) -> Any:
-    """Count whom the workflow would reach now. Contacts nobody. The token in the answer buys one batch job.
+    """Count whom the workflow would reach now. Contacts nobody. The token in the answer buys what it was sized for.
 
-    With `freeze`, that job reaches exactly these people, whoever matches by then.
+    That is one batch job at this `rate` and `breaker`, or with `schedule` one change of a schedule. With `freeze`, the
+    job reaches exactly these people, whoever matches by then.
     """
     asked = body or SizeBody()
-    return caller.dispatch(SizeAudience(id_of(workflow_id), asked.variables, asked.freeze)).data
+    fields = asked.model_dump()
+    if asked.schedule is not None and asked.schedule.schedule_id is not None:
+        fields["schedule"]["schedule_id"] = id_of(asked.schedule.schedule_id)
+    return caller.dispatch(SizeAudience(id_of(workflow_id), **fields)).data
 
 
 @router.get(

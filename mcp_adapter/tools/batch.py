@@ -16,16 +16,48 @@ from aggregates.policy import Policy
 from commands.batch_job import RunBatch, SizeAudience
 from mcp_adapter.schemas import Answer, Arguments, Row
 from mcp_adapter.tool import READS_ONLY, Call, Effect, Question, Tool
-from mcp_adapter.tools.fields import Count, IdempotencyKey, Token, Values, WorkflowId
+from mcp_adapter.tools.fields import (
+    Count,
+    Exdates,
+    IdempotencyKey,
+    ScheduleId,
+    Term,
+    Token,
+    Values,
+    WorkflowId,
+)
 from mcp_adapter.tools.jobs import HELD, Started
 from projections.page import as_id
 
 
+class BreakerGiven(Arguments):
+    """Pauses the batch job when more than this share of its attempts has failed, of so many at least."""
+
+    min_attempts: int = Field(ge=1, le=MOST_ATTEMPTS)
+    max_failure_ratio: float = Field(ge=0, lt=1)
+
+
+class ScheduleGiven(Arguments):
+    """The recurrence as the schedule tool will be given it."""
+
+    schedule_id: ScheduleId | None = None
+    rrule: Term | None = None
+    starts_at: Term | None = None
+    timezone: Term | None = None
+    exdates: Exdates | None = None
+    max_growth: float | None = None
+
+
 class BlastRadius(Arguments):
     workflow_id: WorkflowId
-    variables: Values = {}
+    variables: Values | None = None
     freeze: bool = Field(
         False, description="Keep these people until expires_at, for one batch over exactly them; not for schedules."
+    )
+    rate: str | None = Field(None, pattern=f"^{RATE}$", description="As workflows-run-batch will be given.")
+    breaker: BreakerGiven | None = None
+    schedule: ScheduleGiven | None = Field(
+        None, description="For a schedule tool: what it will be given. With schedule_id only what changes."
     )
 
 
@@ -61,13 +93,6 @@ class Sized(Answer):
     expires_at: str
 
 
-class BreakerGiven(Arguments):
-    """Pauses the batch job when more than this share of its attempts has failed, of so many at least."""
-
-    min_attempts: int = Field(ge=1, le=MOST_ATTEMPTS)
-    max_failure_ratio: float = Field(ge=0, lt=1)
-
-
 class Run(Arguments):
     workflow_id: WorkflowId
     acknowledged_affected_count: Count
@@ -79,7 +104,10 @@ class Run(Arguments):
 
 
 def size(call: Call, given: BlastRadius) -> Sized:
-    command = SizeAudience(as_id(given.workflow_id, "workflow.not_found"), given.variables, given.freeze)
+    fields = given.model_dump(exclude={"workflow_id"})
+    if given.schedule is not None and given.schedule.schedule_id is not None:
+        fields["schedule"]["schedule_id"] = as_id(given.schedule.schedule_id, "schedule.not_found")
+    command = SizeAudience(as_id(given.workflow_id, "workflow.not_found"), **fields)
     data = call.dispatch(command).data
     return Sized(summary=_sized_summary(data), **data)
 
@@ -163,9 +191,10 @@ TOOLS: tuple[Tool[Any, Any], ...] = (
         "workflows-blast-radius",
         "Count whom a workflow would reach",
         "Count whom a batch workflow would reach at this moment. Contacts nobody. Call it before workflows-run-batch "
-        "or a schedule, with the same variables, then show the user `affected`, the exclusions and that real people "
-        "will be contacted, and STOP. Wait for an explicit yes in the user's own turn; never size and run in one turn. "
-        "confirm_token buys one batch job over exactly these people, or one change of a schedule, until expires_at.",
+        "or a schedule tool, with the variables, rate, breaker or schedule that you will give it; then show the user "
+        "`affected`, the exclusions and that real people will be contacted, and STOP. Wait for an explicit yes in the "
+        "user's own turn; never size and run in one turn. Until expires_at confirm_token buys that one batch job over "
+        "exactly these people, or that change of a schedule, and nothing else.",
         "SizeAudience",
         BlastRadius,
         Sized,

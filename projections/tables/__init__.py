@@ -2,6 +2,7 @@
 
 base    metadata and the types that tables share
 access  projects, keys and their rates, idempotency, spent tokens, ended sessions
+guard   what sizings said
 log     the log, which belongs to the event store, and the store's own index of streams
 views   workflows, schedules, occurrences, batch jobs, confirmations: disposable
 people  people and cohorts
@@ -18,6 +19,7 @@ from projections.tables.access import (
     spent_tokens,
 )
 from projections.tables.base import Id, Instant, metadata
+from projections.tables.guard import sizings
 from projections.tables.ledger import (
     cancelled_runs,
     chunks,
@@ -60,6 +62,7 @@ __all__ = [
     "scheduler_work",
     "schedules",
     "sending_pace",
+    "sizings",
     "spent_tokens",
     "stream_heads",
     "view_positions",

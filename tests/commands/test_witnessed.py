@@ -16,7 +16,7 @@ from commands.batch_job import PauseBatchJob, ResumeBatchJob, RunBatch
 from commands.confirmation import AcceptConfirmation, ExpireConfirmation, RejectConfirmation
 from commands.due import ExpireApproval
 from commands.resume import SizeOpen
-from commands.schedule import PauseSchedule, ResumeSchedule, ReviseSchedule
+from commands.schedule import AttachSchedule, PauseSchedule, ResumeSchedule, ReviseSchedule
 from commands.showing import ShowConfirmation
 from tests.commands.conftest import Desk, MakeProduct, refused, renamed_step
 from tests.support.product import Product
@@ -36,9 +36,14 @@ def agent(desk: Desk) -> Principal:
 
 
 def counts(desk: Desk) -> list[tuple[str, str]]:
-    return [
-        tuple(row) for row in desk.product.execute("SELECT kind, status FROM stream_heads WHERE kind <> 'workflow'")
-    ]
+    """The streams in which something was asked or may happen, with their status."""
+    statement = "SELECT kind, status FROM stream_heads WHERE kind NOT IN ('workflow', 'refusal') ORDER BY id"
+    return [tuple(row) for row in desk.product.execute(statement)]
+
+
+def proven(desk: Desk, principal: Principal, **terms: Any) -> AttachSchedule:
+    """A daily schedule with the count and the token of a sizing for it."""
+    return desk.attaching(*desk.token(principal, schedule=desk.daily(**terms)), **terms)
 
 
 # -- what is asked
@@ -126,7 +131,7 @@ def asked(desk: Desk, agent: Principal, kind: str) -> UUID:
     """Something that waits for a human: a held job, or a confirmation."""
     if kind == "job":
         return desk.run(agent)
-    return UUID(desk.product.ask(desk.attaching(*desk.token(agent)), agent)["confirmation_id"])
+    return UUID(desk.product.ask(proven(desk, agent), agent)["confirmation_id"])
 
 
 KINDS = pytest.mark.parametrize("kind", ["job", "schedule"])
@@ -222,7 +227,7 @@ def test_a_workflow_that_was_changed_meanwhile_needs_a_new_request(desk: Desk, a
 
 
 def test_a_schedule_begins_when_a_human_confirms_it(desk: Desk, agent: Principal) -> None:
-    command = desk.attaching(*desk.token(agent), max_growth=0.1)
+    command = proven(desk, agent, max_growth=0.1)
     answer = desk.product.ask(command, agent)
     assert (answer["status"], answer["rrule"]) == ("unconfirmed", "FREQ=DAILY")
     assert answer["confirm_url"] == f"{BASE}/confirm/{answer['confirmation_id']}"
@@ -241,7 +246,7 @@ def test_an_active_schedule_stays_as_it_is_until_a_human_confirms_the_change(des
     schedule_id = desk.attach(desk.somebody)
     command = ReviseSchedule(schedule_id, rrule="FREQ=WEEKLY")
     assert refused(desk.product, command, agent).code == "acknowledgement.missing"
-    count, token = desk.token(agent)
+    count, token = desk.token(agent, schedule={"schedule_id": schedule_id, "rrule": "FREQ=WEEKLY"})
     answer = desk.product.ask(
         ReviseSchedule(schedule_id, rrule="FREQ=WEEKLY", acknowledged_affected_count=count, confirm_token=token), agent
     )
@@ -254,26 +259,30 @@ def test_an_active_schedule_stays_as_it_is_until_a_human_confirms_the_change(des
 def test_a_schedule_that_was_changed_since_is_not_resumed_as_it_was_asked(desk: Desk, agent: Principal) -> None:
     schedule_id = desk.attach(desk.somebody)
     desk.product.ask(PauseSchedule(schedule_id, "wait"), desk.somebody)
-    answer = desk.product.ask(ResumeSchedule(schedule_id, *desk.token(agent)), agent)
+    answer = desk.product.ask(
+        ResumeSchedule(schedule_id, *desk.token(agent, schedule={"schedule_id": schedule_id})), agent
+    )
     # What is paused an agent may rewrite without a proof: the human has seen another cadence.
     desk.product.ask(ReviseSchedule(schedule_id, rrule="FREQ=HOURLY"), agent)
     confirm = AcceptConfirmation(UUID(answer["confirmation_id"]), 2)
     assert refused(desk.product, confirm, desk.another).code == "confirmation.stale"
     assert desk.schedule(schedule_id)["status"] == "paused"
-    again = desk.product.ask(ResumeSchedule(schedule_id, *desk.token(agent)), agent)
+    again = desk.product.ask(
+        ResumeSchedule(schedule_id, *desk.token(agent, schedule={"schedule_id": schedule_id})), agent
+    )
     desk.product.ask(AcceptConfirmation(UUID(again["confirmation_id"]), 2), desk.another)
     assert desk.schedule(schedule_id)["status"] == "active"
 
 
 def test_the_cap_of_the_key_that_asked_holds_when_a_human_confirms(desk: Desk) -> None:
     capped = desk.product.principal(id="agent", agent=True, limits=(Limits(), Limits(max_audience=2)))
-    answer = desk.product.ask(desk.attaching(*desk.token(capped)), capped)
+    answer = desk.product.ask(proven(desk, capped), capped)
     done = desk.product.ask(AcceptConfirmation(UUID(answer["confirmation_id"]), 2), desk.another)
     assert done["ceiling"] == 2
 
 
 def test_what_is_rejected_never_takes_effect(desk: Desk, agent: Principal) -> None:
-    answer = desk.product.ask(desk.attaching(*desk.token(agent)), agent)
+    answer = desk.product.ask(proven(desk, agent), agent)
     id = UUID(answer["confirmation_id"])
     assert desk.product.ask(RejectConfirmation(id, "no"), desk.another)["status"] == "rejected"
     assert refused(desk.product, AcceptConfirmation(id, 2), desk.another).code == "confirmation.decided"
@@ -324,6 +333,6 @@ def test_an_approver_may_also_use_the_other_door(desk: Desk, agent: Principal) -
 
 
 def test_it_says_until_when_it_waits(desk: Desk, agent: Principal) -> None:
-    answer = desk.product.ask(desk.attaching(*desk.token(agent)), agent)
+    answer = desk.product.ask(proven(desk, agent), agent)
     until = datetime.fromisoformat(answer["confirm_until"]).astimezone(UTC)
     assert abs(until - desk.product.clock.now() - timedelta(hours=HOURS)) < timedelta(minutes=1)
