@@ -57,6 +57,8 @@ NEXT = {
     "audience.drift": SIZE_AGAIN,
     "audience.empty": "Nobody would be reached. Tell the user; the conditions are in workflows-get.",
     "audience.over_limit": "Tell the user both numbers. A narrower audience is theirs to choose.",
+    "workflow.agent_runs_never": "Tell the user: agents may not run this workflow, and only a person can allow it.",
+    "batch_job.paused_by_human": "Tell the user: a person or the breaker paused it, and a person has to resume it.",
     "acknowledgement.missing": f"{SIZE_AGAIN} Or pause it with workflows-pause-schedule; resuming asks for it.",
     "confirm.frozen": f"Frozen sizings are for workflows-run-batch only: leave out freeze. {SIZE_AGAIN}",
     "confirm.missing": SIZE_AGAIN,

@@ -8,6 +8,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, Field
 
+from engine.http.confirmation_rows import Confirmable
 from engine.http.rows import ExcludedRow
 
 R = TypeVar("R", bound=BaseModel)
@@ -65,7 +66,11 @@ class WorkflowAccepted(Accepted):
     findings: list[FindingAnswer]
 
 
-class RunAccepted(Accepted):
+class AgentRunsSet(WorkflowAccepted):
+    agent_runs: str
+
+
+class RunAccepted(Confirmable, Accepted):
     """A run that was started or cancelled; `status` is how it stands at this moment."""
 
     run_id: str
@@ -75,6 +80,7 @@ class RunAccepted(Accepted):
     status: str
     batch_job_status: str
     send_mode: str
+    held_until: Annotated[datetime | None, Field(description="When a held run is given up.")] = None
 
 
 class UnknownAccepted(RunAccepted):
@@ -150,6 +156,7 @@ class SizingAnswer(BaseModel):
     missing_variables: dict[str, int]
     sample: Annotated[list[dict[str, Any]], Field(description="A few of the affected people, masked.")]
     send_mode: str
+    confirmation: Annotated[str, Field(description="What an agent needs: `relayed` or `witnessed`.")]
     frozen: Annotated[bool, Field(description="Whether these people are kept until the token expires.")]
     policy: PolicyAnswer
     confirm_token: str
@@ -157,16 +164,17 @@ class SizingAnswer(BaseModel):
 
 
 class FailedSizingAnswer(BaseModel):
-    """Whom a retry of the failed runs of a job would reach."""
+    """Whom a retry of the failed runs of a job would reach, or the resuming of a paused one."""
 
     batch_job_id: UUID
     workflow_id: UUID
     workflow_version: int
     workflow_status: str
-    affected: Annotated[int, Field(description="The failed runs: the count to acknowledge.")]
+    affected: Annotated[int, Field(description="The failed or unfinished runs: the count to acknowledge.")]
     left: Annotated[dict[str, int], Field(description="How many of them would be skipped, by reason.")]
     limit: int
     send_mode: str
+    confirmation: Annotated[str, Field(description="What an agent needs: `relayed` or `witnessed`.")]
     policy: PolicyAnswer
     confirm_token: str
     expires_at: datetime
@@ -177,7 +185,7 @@ class ExcludedAnswer(BaseModel):
     excluded: list[ExcludedRow]
 
 
-class ScheduleAccepted(Accepted):
+class ScheduleAccepted(Confirmable, Accepted):
     schedule_id: UUID
     workflow_id: UUID
     status: str
@@ -216,7 +224,7 @@ class PreviewAnswer(BaseModel):
     occurrences: list[UpcomingAnswer]
 
 
-class BatchJobAccepted(Accepted):
+class BatchJobAccepted(Confirmable, Accepted):
     batch_job_id: UUID
     workflow_id: UUID
     workflow_version: int

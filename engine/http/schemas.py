@@ -108,6 +108,10 @@ class RunWorkflowBody(Body):
     version: Annotated[
         int | None, Field(ge=1, le=COUNT_LIMIT, description="A version that has been active; else the present one.")
     ] = None
+    acknowledged_affected_count: Annotated[
+        Count | None, Field(description="1, as a sizing with these inputs says. Asked of agents.")
+    ] = None
+    confirm_token: Token | None = None
 
 
 class SimulateBody(Body):
