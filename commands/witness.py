@@ -97,4 +97,6 @@ def _answer(ctx: Context, asked: Confirmation, position: int) -> Accepted:
         "confirm_url": ctx.confirm_url(asked.id),
         "confirm_until": asked.due_at.isoformat() if asked.due_at else None,
     }
-    return Accepted(str(asked.id), {**asked.outcome, **told}, position)
+    # Nothing fires before: when it would is for the human to read.
+    stands = {"next_occurrence": None} if "next_occurrence" in asked.outcome else {}
+    return Accepted(str(asked.id), {**asked.outcome, **stands, **told}, position)

@@ -23,6 +23,10 @@ ANSWERED = {
     "held_until",
     "counts",
     "retry_of",
+    "held_because",
+    "confirm_url",
+    "confirmation_id",
+    "confirm_until",
 }
 
 
