@@ -45,7 +45,8 @@ BY_THEIR_WORD = {"RunWorkflow", "ResumeBatchJob"}
 """What a human may let happen without a number: one run that they start themselves, and going on."""
 
 ALIVE = (
-    "SELECT id::text, status FROM stream_heads WHERE project_id = :project AND (kind = 'schedule' AND status = 'active' "
+    "SELECT id::text, status FROM stream_heads WHERE project_id = :project "
+    "AND (kind = 'schedule' AND status = 'active' "
     "OR kind = 'batch_job' AND status IN ('queued', 'running', 'cancelling'))"
 )
 
