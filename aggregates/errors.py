@@ -168,6 +168,11 @@ CODES: dict[str, Code] = {
     ),
     "audience.empty": Code(Kind.REFUSED, "Nobody matches.", "Widen the conditions."),
     "audience.over_limit": Code(Kind.REFUSED, "More people match than policy allows.", "Narrow the conditions."),
+    "audience.over_budget": Code(
+        Kind.REFUSED,
+        "More people than this key may reach in a day.",
+        "Wait until the day has passed, reach fewer people, or ask a human for a higher reach_per_day.",
+    ),
     "acknowledgement.missing": Code(
         Kind.CONFLICT,
         "The schedule is active, so changing it needs a fresh acknowledgement.",
@@ -198,6 +203,9 @@ CODES: dict[str, Code] = {
     # schedules
     "schedule.invalid": Code(Kind.INVALID, "The schedule is not valid.", "Correct the fields that are named."),
     "schedule.not_active": Code(Kind.CONFLICT, "The schedule is not active.", "See its status."),
+    "schedule.too_many": Code(
+        Kind.CONFLICT, "The workflow has as many active schedules as it may.", "Pause or detach one of them first."
+    ),
     "schedule.no_occurrence": Code(
         Kind.CONFLICT, "Its recurrence has no occurrence in the future.", "Revise its recurrence."
     ),

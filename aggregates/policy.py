@@ -22,18 +22,26 @@ RANGES: Mapping[str, tuple[float, float]] = {
     "approval_over": (0, LARGEST),
     "max_growth": (0, 10),
     "minimum_interval_minutes": (60, 60 * 24 * 366),
+    "reach_per_day": (1, LARGEST),
+    "max_churn": (0, 1),
 }
 """What each limit may be: lowest, highest."""
 
 CONFIRMATIONS = ("relayed", "witnessed")
 """How a guarded principal shows that a human said yes: it brings the count and the token, or a human confirms."""
 
+SHARES = frozenset({"max_growth", "max_churn"})
+"""Limits that are shares; the others are whole numbers."""
+
+GUARDED_CHURN = 0.5
+"""Largest share of strangers at an occurrence of a guarded principal's schedule, unless a limit says otherwise."""
+
 
 @dataclass(frozen=True)
 class Limits:
     """What a project or a key narrows; None leaves it as it stands above.
 
-    `max_growth` is a share (0.1 is ten per cent), intervals are in minutes, audiences in people.
+    `max_growth` and `max_churn` are shares (0.1 is ten per cent), intervals are in minutes, audiences in people.
     """
 
     max_audience: int | None = None
@@ -42,6 +50,8 @@ class Limits:
     minimum_interval_minutes: int | None = None
     send_mode: str | None = None
     confirmation: str | None = None
+    reach_per_day: int | None = None
+    max_churn: float | None = None
 
     @classmethod
     def of(cls, data: Mapping[str, Any] | None) -> Limits:
@@ -68,7 +78,7 @@ class Limits:
         found = [
             Problem(f"/{name}", "field.invalid", f"A number from {low:g} to {high:g}.", None, "number", low)
             for name, (low, high) in RANGES.items()
-            if not _within(getattr(self, name), low, high, whole=name != "max_growth")
+            if not _within(getattr(self, name), low, high, whole=name not in SHARES)
         ]
         if self.send_mode not in {None, "capture", "live"}:
             found.append(
@@ -94,6 +104,8 @@ class Policy:
     send_mode: str
     token_minutes: int
     approval_hours: int
+    reach_per_day: int | None = None
+    max_churn: float | None = None
     confirmation: str | None = None
 
     @property
@@ -106,17 +118,17 @@ class Policy:
         """The least time between two occurrences of a schedule."""
         return timedelta(minutes=self.minimum_interval_minutes)
 
+    def budget(self, *, guarded: bool) -> int | None:
+        """How many people a principal may reach in a day; None where nothing limits it."""
+        return self.max_audience if guarded and self.reach_per_day is None else self.reach_per_day
+
+    def churn(self, *, guarded: bool) -> float | None:
+        """The largest share of an occurrence's people that may not have been confirmed; None for any."""
+        return GUARDED_CHURN if guarded and self.max_churn is None else self.max_churn
+
     def holds(self, count: int) -> str | None:
         """Why a second person has to approve an audience of this size; None when nobody has to."""
         return "approval_over" if self.approval_over is not None and count > self.approval_over else None
-
-    def exceeded(self, count: int) -> str | None:
-        """Why an occurrence over so many people is held; None when it is not."""
-        return "over_limit" if count > self.max_audience else self.holds(count)
-
-    def ceiling(self, approved: int) -> int:
-        """The most people that may be enrolled, of those approved, without asking anybody again."""
-        return int(min(approved, self.max_audience, _least(approved, self.approval_over)))
 
     def narrowed(self, limits: Iterable[Limits]) -> Policy:
         """This policy with further limits on it, whatever their order."""
@@ -128,6 +140,8 @@ class Policy:
                 approval_over=_least(policy.approval_over, limit.approval_over),
                 max_growth=_least(policy.max_growth, limit.max_growth),
                 minimum_interval_minutes=max(policy.minimum_interval_minutes, limit.minimum_interval_minutes or 0),
+                reach_per_day=_least(policy.reach_per_day, limit.reach_per_day),
+                max_churn=_least(policy.max_churn, limit.max_churn),
                 send_mode="capture" if "capture" in (policy.send_mode, limit.send_mode) else policy.send_mode,
                 confirmation=_strictest(policy.confirmation, limit.confirmation),
             )

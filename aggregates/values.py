@@ -49,7 +49,9 @@ class StandingApproval:
 
     Up to `ceiling` people at each occurrence, as long as the workflow's content is the one of `workflow_version` and
     `expires_at` has not come; `by` is the principal who gave it, and `limits` are those of its key, which hold for what
-    it allowed. `max_growth` is a share of the acknowledged count.
+    it allowed; `guarded` says whether it was one of an agent. `max_growth` is a share of the acknowledged count,
+    `max_churn` (None: any) the share of an occurrence's people that may not have been among the confirmed ones.
+    `send_mode` is the one that it was given in; an approval from before that was recorded has none.
     """
 
     by: str
@@ -58,6 +60,9 @@ class StandingApproval:
     ceiling: int
     expires_at: datetime | None = None
     limits: Limits = field(default_factory=Limits)
+    guarded: bool = False
+    max_churn: float | None = None
+    send_mode: str | None = None
 
     @classmethod
     def of(cls, data: Mapping[str, Any]) -> StandingApproval:

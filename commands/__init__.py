@@ -16,6 +16,7 @@ witness     what waits for a human, kept as a confirmation
 confirmation  confirm or reject what an agent asked for
 showing     what a human reads before they confirm
 approval    approve or reject a held job, answer an approval step
+schedule_answers  what is told of a schedule
 schedule    attach, revise, pause, resume, detach, preview
 terms       what a schedule's fields come to: recurrence, firing, how far its approval reaches
 due         occurrences and approvals whose time has come; asked by the scheduler only

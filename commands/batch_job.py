@@ -13,6 +13,7 @@ from aggregates.batch_job.pace import Pace
 from aggregates.values import digest
 from aggregates.workflow.aggregate import Workflow
 from commands.binding import Purpose, bought_job, bound_to, counted, keep_claims, new_token
+from commands.budget import charge, left
 from commands.confirm import acknowledge, batch_definition, merged, size
 from commands.context import Accepted, Context
 from commands.manual import size_run
@@ -110,6 +111,7 @@ def size_audience(command: SizeAudience, ctx: Context) -> Accepted:
         claims |= _keep(ctx, workflow, audience, claims, token)
     claims |= bound_to(ctx, workflow, audience.digest(), variables, purpose)
     keep_claims(ctx, token, claims)
+    budget_left, held_because = left(ctx, workflow.id, claims["count"])
     data = {
         "workflow_id": str(workflow.id),
         "workflow_version": workflow.content_version,
@@ -120,6 +122,9 @@ def size_audience(command: SizeAudience, ctx: Context) -> Accepted:
         "frozen": claims["frozen"],
         "total": sizing.total,
         "limit": limit,
+        "reached_before": _reached_before(ctx, workflow),
+        "budget_left": budget_left,
+        "held_because": held_because,
         "everyone": sizing.everyone,
         "missing_variables": dict(sizing.missing_variables),
         "sample": [dict(person) for person in sizing.sample],
@@ -178,6 +183,7 @@ def run_batch(command: RunBatch, ctx: Context) -> Accepted:
         pace=pace,
         meta=ctx.meta,
     )
+    charge(ctx, job.id, workflow.id, job.acknowledged_count)
     return job_answer(job, ctx.store.save(job), ctx.confirm_url(job.id))
 
 
@@ -196,6 +202,18 @@ def cancel(command: CancelBatchJob, ctx: Context) -> Accepted:
     job = ctx.store.load(BatchJob, command.batch_job_id, ctx.meta)
     job.request_cancel(reason=checked_note(command.reason, at="/reason"), meta=ctx.meta)
     return job_answer(job, ctx.store.save(job))
+
+
+def _reached_before(ctx: Context, workflow: Workflow) -> int | None:
+    definition, audience = batch_definition(workflow)
+    return ctx.people.reached_before(
+        ctx.meta.principal.project_id,
+        workflow.id,
+        workflow.content_version,
+        audience,
+        sends_email=definition.sends_email,
+        now=ctx.meta.now,
+    )
 
 
 def _keep(ctx: Context, workflow: Workflow, audience: Audience, claims: dict[str, Any], token: str) -> dict[str, Any]:

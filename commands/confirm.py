@@ -1,13 +1,12 @@
-"""The one acknowledgement guard. Whatever leads to people passes through `acknowledge`, or through `covered`, which
-asks a standing approval that came out of it.
+"""The one acknowledgement guard. Whatever leads to people passes through `acknowledge`, or through `covered` of
+`commands.standing`, which asks a standing approval that came out of it.
 
 Order of refusals: workflow.not_batch, workflow.not_active, variables.invalid, audience.drift, audience.empty,
-audience.over_limit, confirm.*; scopes and the workflow's existence were checked before.
+audience.over_limit, audience.over_budget, confirm.*; scopes and the workflow's existence were checked before.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -17,10 +16,11 @@ from uuid import UUID
 from aggregates.audience import Audience
 from aggregates.errors import DomainError, Problem, invalid
 from aggregates.policy import Policy
-from aggregates.values import Acknowledgement, Sizing, StandingApproval, digest
+from aggregates.values import Acknowledgement, Sizing, digest
 from aggregates.workflow.aggregate import Workflow
 from aggregates.workflow.definition import Definition
 from commands.binding import Purpose, bought_job, bound_to, claims_of, differences, nonce_of
+from commands.budget import within_a_day, within_budget
 from commands.context import Context
 
 COUNT_LIMIT = 2**31 - 1
@@ -30,9 +30,6 @@ BATCH = Purpose()
 
 ASKED_OF_PEOPLE = ("project", "workflow", "conditions")
 """A sizing with these was about the same people, if nobody has come or gone."""
-
-ROUNDING = 1e-9
-"""A tenth of ten people is one person, although binary floats make it a little less."""
 
 
 @dataclass(frozen=True)
@@ -122,13 +119,13 @@ def acknowledge(
     claims = claims_of(ctx, token)
     if buys == "job" and not spent:
         kept = _kept_for(ctx, token, claims)
-    sized = kept or _sized_now(ctx, definition, audience)
+    sized = kept or sized_now(ctx, definition, audience)
     bound = bound_to(ctx, workflow, who(audience, sized), merged_variables, purpose)
     _no_drift(sized, count, _expected(claims, bound, kept), kept)
     asked = Kept(count, ctx.confirming.fingerprint) if ctx.confirming else asked
     if asked is not None and asked.fingerprint != sized.fingerprint:
         raise _moved(sized, asked)
-    _allowed(ctx, sized.count)
+    held_because = _allowed(ctx, workflow, sized.count, purpose)
     _confirmed(ctx, token, claims, bound, count, spent=spent, kept=kept is not None)
     bought = bought_job(ctx, token)
     if claims and bought and buys is None:
@@ -139,7 +136,7 @@ def acknowledge(
         token_nonce=nonce_of(token) if claims and token else None,
         sized_at=datetime.fromtimestamp(claims["sized_at"], UTC) if claims else None,
     )
-    held_because = "witnessed" if ctx.witnessed else ctx.policy.holds(sized.count)
+    held_because = "witnessed" if ctx.witnessed else held_because
     return Acknowledged(definition, merged_variables, acknowledgement, ctx.policy, held_because, kept is not None)
 
 
@@ -153,40 +150,6 @@ def acknowledge_run(
     _confirmed(ctx, token, claims_of(ctx, token), bound, count, spent=spent, kept=False)
 
 
-def standing(
-    ctx: Context, workflow: Workflow, proof: Acknowledged, *, max_growth: float, expires_at: datetime | None
-) -> StandingApproval:
-    """What an acknowledgement allows a schedule until further notice; `max_growth` was checked against the policy."""
-    count = proof.acknowledgement.count
-    return StandingApproval(
-        by=ctx.meta.principal.id,
-        workflow_version=workflow.content_version,
-        max_growth=max_growth,
-        ceiling=min(count + math.floor(count * max_growth + ROUNDING), ctx.policy.max_audience),
-        expires_at=expires_at,
-        limits=ctx.meta.principal.own_limits,
-    )
-
-
-def covered(ctx: Context, workflow: Workflow, approval: StandingApproval, variables: Mapping[str, Any]) -> Acknowledged:
-    """What a standing approval allows at this instant; what goes beyond it, or beyond the policy, is held."""
-    definition, audience = batch_definition(workflow)
-    merged_variables = merged(definition, variables)
-    sized = _sized_now(ctx, definition, audience)
-    if sized.count == 0:
-        raise DomainError("audience.empty")
-    policy = ctx.policy.narrowed([approval.limits])
-    held_because = policy.exceeded(sized.count) or approval.exceeded(sized.count, ctx.meta.now)
-    acknowledgement = Acknowledgement(
-        count=sized.count,
-        fingerprint=sized.fingerprint,
-        token_nonce=None,
-        sized_at=ctx.meta.now,
-        ceiling=policy.ceiling(approval.ceiling),
-    )
-    return Acknowledged(definition, merged_variables, acknowledgement, policy, held_because)
-
-
 def _kept_for(ctx: Context, token: str | None, claims: Mapping[str, Any] | None) -> Kept | None:
     """The people whom a token's sizing kept, if it is a frozen one; refused when they are kept no more."""
     if not claims or not claims.get("frozen"):
@@ -198,7 +161,8 @@ def _kept_for(ctx: Context, token: str | None, claims: Mapping[str, Any] | None)
     return Kept(*kept)
 
 
-def _sized_now(ctx: Context, definition: Definition, audience: Audience) -> Kept:
+def sized_now(ctx: Context, definition: Definition, audience: Audience) -> Kept:
+    """The people whom an audience reaches at this instant."""
     sizing = size(ctx, definition, audience, shown=False)
     return Kept(sizing.affected, sizing.fingerprint)
 
@@ -254,7 +218,8 @@ def _moved(sized: Kept, asked: Kept) -> DomainError:
     )
 
 
-def _allowed(ctx: Context, count: int) -> None:
+def _allowed(ctx: Context, workflow: Workflow, count: int, purpose: Purpose) -> str | None:
+    """Refuse more people than policy or budget allow; else why a second person has to approve them, or None."""
     if count == 0:
         raise DomainError("audience.empty")
     limit = ctx.policy.max_audience
@@ -264,6 +229,12 @@ def _allowed(ctx: Context, count: int) -> None:
             f"{count:,} people match; policy allows {limit:,}.",
             details={"affected": count, "limit": limit},
         )
+    match purpose.kind:
+        case "batch":
+            return within_budget(ctx, workflow.id, count)
+        case "schedule":
+            within_a_day(ctx, count)
+    return None
 
 
 def _confirmed(

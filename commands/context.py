@@ -51,6 +51,9 @@ class Store(Protocol):
     def belonging(self, kind: type[A], parent_id: UUID, meta: Meta, *statuses: str) -> list[A]:
         """What belongs to a workflow and stands in one of these statuses; nobody else appends to it meanwhile."""
 
+    def siblings(self, kind: type[A], parent_id: UUID, meta: Meta, *statuses: str) -> list[A]:
+        """What belongs to a workflow and stands in one of these statuses; nobody else asks until this command ends."""
+
     def any_stands(self, ids: Sequence[UUID], statuses: Collection[str]) -> bool:
         """Whether any of these streams stands in one of these statuses, as of the last commit."""
 
@@ -99,6 +102,24 @@ class People(Protocol):
 
     def kept(self, project_id: UUID, job_id: UUID) -> tuple[int, str] | None:
         """What was kept for a job, if it still is."""
+
+    def keep_confirmed(
+        self, project_id: UUID, schedule_id: UUID, audience: Audience, *, sends_email: bool, about: int, now: datetime
+    ) -> tuple[int, str]:
+        """Keep the affected people (`about` so many) as those confirmed for a schedule: count, fingerprint."""
+
+    def forget_confirmed(self, schedule_id: UUID) -> None:
+        """Drop who was confirmed for a schedule."""
+
+    def strangers(
+        self, project_id: UUID, schedule_id: UUID, audience: Audience, *, sends_email: bool, now: datetime
+    ) -> int | None:
+        """How many of the affected people were not confirmed for a schedule; None if nobody was kept."""
+
+    def reached_before(
+        self, project_id: UUID, workflow_id: UUID, version: int, audience: Audience, *, sends_email: bool, now: datetime
+    ) -> int | None:
+        """How many of the affected people this version has reached before; None if that takes too long to count."""
 
     def failed(self, job_id: UUID) -> tuple[int, str]:
         """The people whose runs of a job have failed: count, fingerprint."""
@@ -210,6 +231,21 @@ class Sizings(Protocol):
         """The claims, or None when they are kept no more or never were."""
 
 
+class Reach(Protocol):
+    """How many people each principal has asked to reach, inside the command's transaction."""
+
+    def lock(self, project_id: UUID, principal: str) -> None:
+        """Let nobody else count for this principal until this command has ended."""
+
+    def since(self, project_id: UUID, principal: str, workflow_id: UUID, instant: datetime) -> tuple[int, int]:
+        """People asked for after an instant: over everything, by this workflow. What was given back does not count."""
+
+    def add(
+        self, project_id: UUID, principal: str, *, workflow_id: UUID, job_id: UUID, people: int, at: datetime
+    ) -> None:
+        """Count the people of a job; a job counts once."""
+
+
 class Ids(Protocol):
     """Chance, at the door: new ids, and ids derived from what they identify."""
 
@@ -243,6 +279,7 @@ class Context:
     projects: Projects
     policy: Policy
     sizings: Sizings
+    reach: Reach
     ids: Ids
     base_url: str = ""
     confirming: Confirming | None = None

@@ -18,8 +18,9 @@ from aggregates.schedule.firing import ON_TIME
 from aggregates.values import StandingApproval, digest
 from aggregates.workflow.aggregate import Workflow
 from commands.batch_job import held_until
-from commands.confirm import covered
+from commands.budget import charge
 from commands.context import Accepted, Context
+from commands.standing import covered
 
 CHANGED = "The workflow was changed after this schedule was acknowledged."
 """Why a schedule is paused by a change of its workflow."""
@@ -82,8 +83,10 @@ def _job(
     if workflow.status != "active":
         schedule.skip([occurrence], "workflow.not_active", meta=ctx.meta)
         return None
+    # One that is on time counts from its own instant, so that a day later the next one is a day later.
+    counts_at = occurrence if ctx.meta.now - occurrence <= ON_TIME else ctx.meta.now
     try:
-        proof = covered(ctx, workflow, approval, schedule.terms.variables)
+        proof = covered(ctx, workflow, schedule, approval, at=counts_at)
     except DomainError as refusal:
         # A database that is busy now is asked again, as long as the occurrence is not late.
         if refusal.code == "audience.unanswerable" and ctx.meta.now - occurrence <= ON_TIME:
@@ -104,6 +107,7 @@ def _job(
         scheduled_for=occurrence,
         meta=replace(ctx.meta, principal=replace(ctx.meta.principal, on_behalf_of=approval.by)),
     )
+    charge(ctx, job.id, workflow.id, job.acknowledged_count, by=approval.by, at=counts_at)
     if proof.held_because:
         schedule.hold(occurrence, job.id, reason=proof.held_because, meta=ctx.meta)
     else:

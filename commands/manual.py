@@ -13,6 +13,7 @@ from aggregates.workflow.aggregate import Workflow
 from aggregates.workflow.definition import Definition
 from aggregates.workflow.triggers import ManualTrigger
 from commands.binding import bound_to, counted, keep_claims, new_token
+from commands.budget import left, within_budget
 from commands.confirm import BATCH, Kept, acknowledge_run, who
 from commands.context import Accepted, Context
 
@@ -52,6 +53,7 @@ def size_run(ctx: Context, workflow: Workflow, given: Mapping[str, Any]) -> Acce
     claims = bound_to(ctx, workflow, who(None, run), variables, BATCH) | counted(ctx, affected, run.fingerprint)
     token = new_token(ctx)
     keep_claims(ctx, token, claims)
+    budget_left, over = left(ctx, workflow.id, affected)
     data = {
         "workflow_id": str(workflow.id),
         "workflow_version": version,
@@ -65,6 +67,9 @@ def size_run(ctx: Context, workflow: Workflow, given: Mapping[str, Any]) -> Acce
         "everyone": False,
         "missing_variables": {},
         "sample": [],
+        "reached_before": None,
+        "budget_left": budget_left,
+        "held_because": over,
         "send_mode": ctx.policy.send_mode,
         "confirmation": ctx.policy.asked_confirmation,
         "policy": ctx.policy.as_data(),
@@ -88,23 +93,25 @@ def held_because(
 ) -> str | None:
     """Why a run has to wait for a human, None if it need not; refused when it may not be.
 
-    Raises `workflow.agent_runs_never`, `audience.empty`, `scope.missing`, `audience.drift` and `confirm.*`.
+    Raises `workflow.agent_runs_never`, `audience.empty`, `audience.over_budget`, `audience.drift`, `confirm.*` and
+    `scope.missing`.
     """
     if not definition.external:
         return None
     guarded = ctx.meta.principal.guarded
     if guarded and workflow.agent_runs == "never":
         raise DomainError("workflow.agent_runs_never")
+    known = "person:read" in ctx.meta.principal.scopes
+    if known:
+        refuse_excluded(ctx, definition, inputs)
+    over = within_budget(ctx, workflow.id, 1)
     if token is not None or count is not None:
         asked = _asked(version, inputs, 1)
         acknowledge_run(ctx, workflow, asked, count=count, token=token, variables=variables, spent=spent)
-    held = _held(ctx, workflow, confirmed=token is not None) if guarded else None
-    known = "person:read" in ctx.meta.principal.scopes
+    held = (_held(ctx, workflow, confirmed=token is not None) or over) if guarded else None
     if not known and held is None and ctx.policy.send_mode == "live" and addresses(definition, inputs):
         # Whether an address has opted out is something about a person.
         raise DomainError("scope.missing", "This needs the scope person:read.", details={"missing": ["person:read"]})
-    if known:
-        refuse_excluded(ctx, definition, inputs)
     return held
 
 
@@ -143,7 +150,7 @@ def _held(ctx: Context, workflow: Workflow, *, confirmed: bool) -> str | None:
             return "witnessed"
         if not confirmed and ctx.policy.send_mode == "live":
             return "agent_runs"
-    return ctx.policy.holds(1)
+    return None
 
 
 def _asked(version: int, inputs: Mapping[str, Any], count: int) -> Kept:

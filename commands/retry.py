@@ -17,6 +17,7 @@ from aggregates.values import digest
 from aggregates.workflow.aggregate import Workflow
 from commands.batch_job import held_until, job_answer
 from commands.binding import Purpose, bought_job, bound_to, counted, keep_claims, new_token
+from commands.budget import charge
 from commands.confirm import Kept, acknowledge, batch_definition, who
 from commands.context import Accepted, Context
 
@@ -101,6 +102,7 @@ def retry_failed(command: RetryFailed, ctx: Context) -> Accepted:
         pace=old.pace,
         meta=ctx.meta,
     )
+    charge(ctx, job.id, workflow.id, job.acknowledged_count)
     return job_answer(job, ctx.store.save(job), ctx.confirm_url(job.id))
 
 

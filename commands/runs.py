@@ -12,6 +12,7 @@ from aggregates.errors import DomainError
 from aggregates.values import NOBODY, digest, parse_run_id, run_id
 from aggregates.workflow.aggregate import Workflow
 from commands.binding import bought_job
+from commands.budget import charge
 from commands.context import Accepted, Context
 from commands.manual import held_because, manual_definition, started_with
 from commands.notes import checked_note
@@ -62,7 +63,6 @@ def run_workflow(command: RunWorkflow, ctx: Context) -> Accepted:
         token=command.confirm_token,
         spent=spent,
     )
-    # THE BUDGET of a guarded principal counts this run here, as one person, when `definition.external`.
     job = BatchJob.request(
         bought or ctx.ids.new(),
         workflow_id=workflow.id,
@@ -76,6 +76,8 @@ def run_workflow(command: RunWorkflow, ctx: Context) -> Accepted:
         manual=True,
         meta=ctx.meta,
     )
+    if definition.external:
+        charge(ctx, job.id, workflow.id, 1)
     ctx.ledger.keep_inputs(job.project_id, job.id, inputs)
     return run_answer(job, NOBODY, "pending", ctx.store.save(job), ctx.confirm_url(job.id))
 

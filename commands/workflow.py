@@ -148,6 +148,7 @@ def archive(command: ArchiveWorkflow, ctx: Context) -> Accepted:
     schedules = ctx.store.belonging(Schedule, workflow.id, ctx.meta, "active", "paused", "completed")
     for schedule in schedules:
         schedule.detach(note="The workflow was archived.", meta=ctx.meta)
+        ctx.people.forget_confirmed(schedule.id)
     jobs = _paused_jobs(ctx, workflow, "The workflow was archived.")
     return _answer(workflow, ctx.store.save(workflow, *schedules, *jobs), [])
 

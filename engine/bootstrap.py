@@ -179,6 +179,8 @@ def _parts(settings: Settings, secrets: Secrets) -> Parts:
             token_minutes=settings.token_minutes,
             approval_hours=settings.approval_hours,
             confirmation=settings.confirmation,
+            reach_per_day=settings.reach_per_day,
+            max_churn=settings.max_churn,
         ),
         people_per_chunk=settings.people_per_chunk,
         base_url=settings.base_url,

@@ -15,8 +15,9 @@ from aggregates.errors import DomainError, Problem
 from aggregates.policy import Limits
 from aggregates.values import Sizing
 from engine.keyring import Keyring
-from projections import cohorts, failed_runs, people, people_import, unfinished_runs, unknown_outcomes
+from projections import cohorts, confirmed_people, failed_runs, people, people_import, unfinished_runs, unknown_outcomes
 from projections.audience import Audiences
+from projections.reached_before import reached_before
 from projections.run_cancelling import cancel_run, run_status
 from projections.tables import frozen_sizings, jobs_at_work, manual_runs, projects, runs
 
@@ -119,6 +120,45 @@ class PeoplePort:
             .with_for_update(read=True)
         ).first()
         return (row[0], row[1]) if row else None
+
+    def keep_confirmed(
+        self, project_id: UUID, schedule_id: UUID, audience: Audience, *, sends_email: bool, about: int, now: datetime
+    ) -> tuple[int, str]:
+        confirmed_people.forget(self._connection, schedule_id)
+        kept = self._audiences.freeze(
+            self._connection,
+            schedule_id,
+            project_id,
+            audience,
+            sends_email=sends_email,
+            chunk_size=self._people_per_chunk(about),
+            now=now,
+        )
+        return kept.count, kept.fingerprint
+
+    def forget_confirmed(self, schedule_id: UUID) -> None:
+        confirmed_people.forget(self._connection, schedule_id)
+
+    def strangers(
+        self, project_id: UUID, schedule_id: UUID, audience: Audience, *, sends_email: bool, now: datetime
+    ) -> int | None:
+        return confirmed_people.strangers(
+            self._connection, self._audiences, project_id, schedule_id, audience, sends_email=sends_email, now=now
+        )
+
+    def reached_before(
+        self, project_id: UUID, workflow_id: UUID, version: int, audience: Audience, *, sends_email: bool, now: datetime
+    ) -> int | None:
+        return reached_before(
+            self._connection,
+            self._audiences,
+            project_id,
+            audience,
+            workflow_id=workflow_id,
+            version=version,
+            sends_email=sends_email,
+            now=now,
+        )
 
     def failed(self, job_id: UUID) -> tuple[int, str]:
         return failed_runs.tally(self._connection, self._audiences, job_id)

@@ -102,6 +102,16 @@ class Settings(BaseSettings):
     minimum_interval_minutes: Annotated[int, Field(ge=60)] = Field(
         60, description="Least time between two occurrences of a schedule, in minutes."
     )
+    reach_per_day: Count | None = Field(
+        None,
+        description="People that one key may reach in a rolling day, over all its jobs. Unset: for agents "
+        "max_audience, for others no limit.",
+    )
+    max_churn: Annotated[float, Field(ge=0, le=1)] | None = Field(
+        None,
+        description="Largest share of an occurrence's people that may not have been among the confirmed ones. Unset: "
+        "for agents 0.5, for others any.",
+    )
     confirmation: Literal["relayed", "witnessed"] | None = Field(
         None,
         description="How an agent shows that a human said yes. `relayed`: it brings the count and the token. "

@@ -157,6 +157,19 @@ class Store:
         ).scalars()
         return [self.load(kind, id, meta) for id in ids.all()]
 
+    def siblings(self, kind: type[A], parent_id: UUID, meta: Meta, *statuses: str) -> list[A]:
+        # The heads are left alone: a scheduler that sizes an audience holds one for as long as that takes.
+        self._connection.execute(
+            text("SELECT pg_advisory_xact_lock(hashtextextended(:id, -7))"), {"id": str(parent_id)}
+        )
+        heads = stream_heads.c
+        ids = self._connection.execute(
+            select(heads.id)
+            .where(heads.parent_id == parent_id, heads.kind == kind.KIND, heads.status.in_(statuses))
+            .order_by(heads.id)
+        ).scalars()
+        return [self.load(kind, id, meta) for id in ids.all()]
+
     def any_stands(self, ids: Sequence[UUID], statuses: Collection[str]) -> bool:
         heads = stream_heads.c
         standing = select(heads.id).where(heads.id.in_(ids), heads.status.in_(statuses)).limit(1)

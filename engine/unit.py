@@ -15,7 +15,7 @@ from aggregates.errors import DomainError
 from aggregates.policy import Policy
 from commands.context import Accepted, Context
 from engine import ids
-from engine.guarding import SizingsPort
+from engine.guarding import ReachPort, SizingsPort
 from engine.keyring import Keyring
 from engine.ports import KeysPort, LedgerPort, PeoplePort, ProjectsPort
 from engine.store import LogRecorder, Store
@@ -71,6 +71,7 @@ class Unit:
             projects=ProjectsPort(self._connection),
             policy=parts.policy.narrowed(meta.principal.limits),
             sizings=SizingsPort(self._connection),
+            reach=ReachPort(self._connection),
             ids=NewIds(),
             base_url=parts.base_url,
         )

@@ -15,13 +15,14 @@ from aggregates.base import Meta
 from aggregates.batch_job.aggregate import BatchJob
 from aggregates.batch_job.standing import ONE_RUN
 from aggregates.errors import DomainError
+from aggregates.schedule.aggregate import Schedule
 from aggregates.values import NOBODY
 from aggregates.workflow.aggregate import Workflow
 from commands.bus import StreamMoved
 from commands.confirm import batch_definition
 from engine.bootstrap import System, system_principal
 from engine.store import Store
-from projections import failed_runs, failpoints
+from projections import confirmed_people, failed_runs, failpoints
 from projections.audience import Frozen
 from projections.tables import chunks, frozen_sizings, jobs_at_work, stream_heads
 
@@ -71,8 +72,22 @@ def _enrol(connection: Connection, system: System, job_id: UUID, meta: Meta) -> 
         )
     )
     frozen = _frozen(connection, system, job, workflow, meta)
+    _refuse_churn(connection, store, job, frozen, meta)
     job.enrol(enrolled=frozen.count, chunks=frozen.chunks, fingerprint=frozen.fingerprint, meta=meta)
     store.save(job)
+
+
+def _refuse_churn(connection: Connection, store: Store, job: BatchJob, frozen: Frozen, meta: Meta) -> None:
+    """An occurrence that nobody confirmed by itself may have become another one since it was fired."""
+    if job.schedule_id is None or job.acknowledgement.get("ceiling") is None:
+        return
+    approval = store.load(Schedule, job.schedule_id, meta).approval
+    strangers = confirmed_people.strangers_of(connection, job.id, job.schedule_id)
+    if approval is None or approval.max_churn is None or strangers is None:
+        return
+    if strangers > approval.max_churn * frozen.count:
+        details = {"strangers": strangers, "now": frozen.count, "max_churn": approval.max_churn}
+        raise DomainError("audience.drift", f"{strangers:,} of {frozen.count:,} were not confirmed.", details=details)
 
 
 def _pinned(workflow: Workflow, job: BatchJob) -> dict[str, Any]:

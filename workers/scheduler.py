@@ -61,6 +61,7 @@ _COLLECT = text(
 _FORGET = text("DELETE FROM spent_tokens WHERE spent_at < CAST(:now AS timestamptz) - interval '1 day'")
 # An expired token is told from an unknown one for a day.
 _FORGET_SIZINGS = text("DELETE FROM sizings WHERE expires_at < CAST(:now AS timestamptz) - interval '1 day'")
+_FORGET_REACH = text("DELETE FROM reach WHERE at < CAST(:now AS timestamptz) - interval '2 days'")
 _FORGET_PACE = text(
     "DELETE FROM sending_pace p WHERE NOT EXISTS "
     "(SELECT 1 FROM stream_heads h WHERE h.id = p.job_id AND h.status IN ('running', 'paused', 'cancelling'))"
@@ -107,6 +108,7 @@ class Scheduler:
             connection.execute(_FORGET, now)
             connection.execute(_FORGET_ENDED, now)
             connection.execute(_FORGET_SIZINGS, now)
+            connection.execute(_FORGET_REACH, now)
             connection.execute(_FORGET_PACE)
             return connection.execute(_COLLECT, now).rowcount
 

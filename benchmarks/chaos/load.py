@@ -91,11 +91,11 @@ class Load:
 
     def attach(self, parts: list[int], seconds: float) -> None:
         """An hourly schedule whose first occurrence is so many seconds away."""
-        workflow, sizing = self._sized("capture", parts)
         first = (datetime.now(UTC) + timedelta(seconds=seconds)).replace(microsecond=0)
+        when = {"rrule": "FREQ=HOURLY", "starts_at": first.replace(tzinfo=None).isoformat()}
+        workflow, sizing = self._sized("capture", parts, {"schedule": when})
         body = {
-            "rrule": "FREQ=HOURLY",
-            "starts_at": first.replace(tzinfo=None).isoformat(),
+            **when,
             "acknowledged_affected_count": sizing["affected"],
             "confirm_token": sizing["confirm_token"],
         }
@@ -156,7 +156,7 @@ class Load:
         """A refusal is right when the job has ended meanwhile."""
         self.client.ask("POST", f"/batch-jobs/{job}/{what}", body, self._key())
 
-    def _sized(self, kind: str, parts: list[int] | None) -> tuple[str, Json]:
+    def _sized(self, kind: str, parts: list[int] | None, what: Json | None = None) -> tuple[str, Json]:
         condition = {"type": "person", "key": "part", "operator": "exact", "value": [f"part{n}" for n in parts or []]}
         if parts == []:
             condition |= {"key": "who", "value": ["one"]}
@@ -169,7 +169,7 @@ class Load:
         workflow = str(made.body["workflow_id"])
         enabled = self.client.ask("POST", f"/workflows/{workflow}/activate", None, self._key())
         assert enabled.accepted, enabled
-        sizing = self.client.ask("POST", f"/workflows/{workflow}/blast-radius", {})
+        sizing = self.client.ask("POST", f"/workflows/{workflow}/blast-radius", what or {})
         assert sizing.accepted, sizing
         return workflow, sizing.body
 

@@ -25,6 +25,12 @@ class LimitOptions:
     minimum_interval: Annotated[
         int | None, Parameter(help="The least time between two occurrences of a schedule, in minutes.")
     ] = None
+    reach_per_day: Annotated[
+        int | None, Parameter(help="People that a key may reach in a rolling day, over all its jobs.")
+    ] = None
+    max_churn: Annotated[
+        str | None, Parameter(help="Largest share of an occurrence's people who were not confirmed: 0.5 or 50%.")
+    ] = None
     send_mode: Annotated[
         Literal["capture", "live"] | None, Parameter(help="capture keeps every effect inside; live adds nothing.")
     ] = None
@@ -41,6 +47,8 @@ class LimitOptions:
             "approval_over": self.approval_over,
             "max_growth": share(self.max_growth, "--max-growth"),
             "minimum_interval_minutes": self.minimum_interval,
+            "reach_per_day": self.reach_per_day,
+            "max_churn": share(self.max_churn, "--max-churn"),
             "send_mode": self.send_mode,
             "confirmation": self.confirmation,
         }

@@ -121,7 +121,7 @@ def size(
     what |= {} if inputs is None else {"inputs": json_object(inputs, "--inputs")}
     sizing = sized(connect(), workflow, what)
     show_sizing(out, sizing)
-    if out.terminal:
+    if out.terminal and (pace, sized_for) == (AS_FAST_AS_IT_GOES, NO_SCHEDULE):
         out.say(f"next: tidegate batch run {workflow} --confirm {sizing['affected']} --token {sizing['confirm_token']}")
 
 
@@ -202,7 +202,16 @@ def show_sizing(out: Output, sizing: dict[str, Any]) -> None:
     """The counts first; each exclusion and each missing field on a line of its own."""
     excluded = (Column(f"excluded: {reason}", _constant(n)) for reason, n in sizing["excluded"].items())
     missing = (Column(f"lack {name}", _constant(n)) for name, n in sizing["missing_variables"].items())
-    names = ("everyone", "frozen", "send_mode", "workflow_version", "expires_at")
+    names = (
+        "reached_before",
+        "budget_left",
+        "held_because",
+        "everyone",
+        "frozen",
+        "send_mode",
+        "workflow_version",
+        "expires_at",
+    )
     plain = {name: Column(name.replace("_", " "), name) for name in ("total", "matched", "affected", "limit", *names)}
     shown = [plain["total"], plain["matched"], *excluded, plain["affected"], plain["limit"], *missing]
     shown += [plain[name] for name in names]

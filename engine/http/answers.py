@@ -90,36 +90,6 @@ class UnknownAccepted(RunAccepted):
     unknown_left: Annotated[int, Field(description="How many runs of the job wait for such a decision.")]
 
 
-class SimulatedStep(BaseModel):
-    id: str
-    type: str
-    passed: Annotated[int, Field(description="How often somebody passed it.")]
-    ways: Annotated[dict[str, int], Field(description="How many left it by which branch, or with which outcome.")]
-
-
-class SimulatedRun(BaseModel):
-    person_id: int | None
-    distinct_id: str | None
-    status: str
-    reason: str | None
-    not_reached_because: Annotated[str | None, Field(description="Why a batch would leave this named person out.")]
-    steps: list[dict[str, Any]]
-    variables: dict[str, Any]
-
-
-class SimulationAnswer(BaseModel):
-    """How some people would walk through the workflow. Nothing of it has happened."""
-
-    workflow_id: UUID
-    workflow_version: int
-    workflow_status: str
-    people: int
-    outcomes: dict[str, int]
-    steps: list[SimulatedStep]
-    missing_fields: Annotated[dict[str, int], Field(description="How many of them lack each property that is read.")]
-    runs: list[SimulatedRun]
-
-
 class PolicyAnswer(BaseModel):
     """What may be done; `approval_over` null means that no job waits for a second person."""
 
@@ -130,9 +100,13 @@ class PolicyAnswer(BaseModel):
     send_mode: str
     token_minutes: Annotated[int, Field(description="How long a confirm token is good.")]
     approval_hours: Annotated[int, Field(description="How long a held job waits for somebody to decide.")]
-    confirmation: Annotated[
-        str, Field(description="What is asked of agents: `relayed` count and token, or `witnessed` by a human.")
+    reach_per_day: Annotated[
+        int | None, Field(description="People that a key may reach in a day; null: an agent's max_audience.")
     ]
+    max_churn: Annotated[
+        float | None, Field(description="Share of an occurrence that may not be confirmed; null: for agents 0.5.")
+    ]
+    confirmation: Annotated[str, Field(description="Asked of agents: `relayed` count and token, or `witnessed`.")]
 
 
 class PolicyLevels(PolicyAnswer):
@@ -158,6 +132,12 @@ class SizingAnswer(BaseModel):
     send_mode: str
     confirmation: Annotated[str, Field(description="What an agent needs: `relayed` or `witnessed`.")]
     frozen: Annotated[bool, Field(description="Whether these people are kept until the token expires.")]
+    reached_before: Annotated[
+        int | None,
+        Field(description="Of them, people whom this version has reached before; null: unknown."),
+    ]
+    budget_left: Annotated[int | None, Field(description="People that the caller may still reach today.")]
+    held_because: Annotated[str | None, Field(description="Why a batch over them would be held, as of now.")]
     policy: PolicyAnswer
     confirm_token: str
     expires_at: datetime

@@ -251,6 +251,13 @@ class LimitsBody(Body):
     send_mode: Annotated[
         Literal["capture", "live"] | None, Field(description="`capture` keeps every effect inside; `live` adds none.")
     ] = None
+    reach_per_day: Annotated[
+        Cap | None, Field(description="People that a key may reach in a rolling day, over all its jobs.")
+    ] = None
+    max_churn: Annotated[
+        float | None,
+        Field(ge=0, le=1, description="Largest share of an occurrence's people who were not confirmed."),
+    ] = None
     confirmation: Annotated[
         Literal["relayed", "witnessed"] | None,
         Field(description="`witnessed` has a human confirm what an agent asks for; `relayed` adds nothing."),

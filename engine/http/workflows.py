@@ -24,7 +24,6 @@ from engine.http.answers import (
     ExcludedAnswer,
     PageAnswer,
     RunAccepted,
-    SimulationAnswer,
     SizingAnswer,
     WorkflowAccepted,
 )
@@ -40,6 +39,7 @@ from engine.http.schemas import (
     RunWorkflowBody,
     SimulateBody,
 )
+from engine.http.simulation_rows import SimulationAnswer
 from projections.page import Page
 
 router = APIRouter(prefix="/api/v1/workflows", tags=["workflows"], route_class=StrictRoute)

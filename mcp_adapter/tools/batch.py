@@ -75,6 +75,8 @@ class PolicyRow(Row):
     send_mode: str
     token_minutes: int
     approval_hours: int
+    reach_per_day: int | None = None
+    max_churn: float | None = None
     confirmation: str
 
 
@@ -93,6 +95,9 @@ class Sized(Answer):
     sample: list[dict[str, Any]]
     send_mode: str
     confirmation: str
+    reached_before: int | None = None
+    budget_left: int | None = None
+    held_because: str | None = None
     policy: PolicyRow
     confirm_token: str
     expires_at: str
@@ -179,6 +184,9 @@ def _sized_summary(data: Mapping[str, Any]) -> str:
         return f"Nobody would be contacted now ({counted}); a batch would be refused."
     if affected > limit:
         return f"Would contact {counted}; policy allows {limit:,}, so a batch would be refused. Tell the user."
+    left = data["budget_left"]
+    if left is not None and affected > left:
+        return f"Would contact {counted}; only {left:,} more may be reached today, so a batch would be refused."
     return (
         f"Not started. Would contact {counted}.{_circumstances(data)} Show the user {affected:,} and stop: go on only "
         "after their explicit yes in their own turn."
@@ -195,12 +203,14 @@ def _circumstances(data: Mapping[str, Any]) -> str:
         told += f" The workflow is {data['workflow_status']}, not active."
     if data["frozen"]:
         told += " These people are kept until expires_at: the batch reaches exactly them, minus who opts out meanwhile."
+    if data["reached_before"]:
+        told += f" {data['reached_before']:,} of them have been reached by this version before: say so."
     if data["confirmation"] == "witnessed":
         told += " A person has to confirm it too: the answer to the next call has the confirm_url for the user."
-    if policy.holds(data["affected"]):
+    if data["held_because"] == "approval_over":
         told += (
-            f" Over {policy.approval_over:,} people, so it will be HELD until a second person approves it over HTTP or "
-            "the command line; so will each occurrence of a schedule."
+            f" Over {policy.approval_over:,} people within a day, so it will be HELD until a second person approves it "
+            "over HTTP or the command line; so will each occurrence of a schedule."
         )
     return told
 

@@ -2,7 +2,7 @@
 
 base    metadata and the types that tables share
 access  projects, keys and their rates, idempotency, spent tokens, ended sessions
-guard   what sizings said
+guard   what sizings said, who asked to reach how many
 log     the log, which belongs to the event store, and the store's own index of streams
 views   workflows, schedules, occurrences, batch jobs, confirmations: disposable
 people  people and cohorts
@@ -19,7 +19,7 @@ from projections.tables.access import (
     spent_tokens,
 )
 from projections.tables.base import Id, Instant, metadata
-from projections.tables.guard import sizings
+from projections.tables.guard import reach, sizings
 from projections.tables.ledger import (
     cancelled_runs,
     chunks,
@@ -58,6 +58,7 @@ __all__ = [
     "occurrences",
     "people",
     "projects",
+    "reach",
     "runs",
     "scheduler_work",
     "schedules",

@@ -58,7 +58,7 @@ HARMLESS: dict[str, dict[str, Any]] = {
 
 @pytest.mark.parametrize("change", CONTENT.values(), ids=CONTENT)
 def test_an_edit_of_the_content_pauses_the_schedules_and_voids_every_token(desk: Desk, change: dict[str, Any]) -> None:
-    schedule_id, stopped = desk.attach(), desk.attach()
+    schedule_id, stopped = desk.attach(), desk.attach(starts_at="2026-01-01T15:00:00")
     desk.product.ask(PauseSchedule(stopped, "look first"))
     token = desk.token()
     desk.rewrite(**change)

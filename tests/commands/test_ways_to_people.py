@@ -12,7 +12,7 @@ from uuid import UUID
 import pytest
 
 from aggregates.values import NOBODY
-from commands import confirm
+from commands import confirm, standing
 from commands.bus import HANDLERS
 from commands.runs import RunWorkflow
 from tests.support.product import Product
@@ -59,25 +59,26 @@ def places(*names: str) -> set[str]:
 def test_a_proof_is_made_by_the_guard_only(proof: str) -> None:
     # A manual run, which is for nobody, has a constant in its place.
     nobodys = {"aggregates/batch_job/standing.py"} if proof == "Acknowledgement" else set()
-    assert places(proof) == {"commands/confirm.py"} | nobodys
+    makers = {"commands/confirm.py", "commands/standing.py"}
+    assert places(proof) == (makers - {"commands/confirm.py"} if proof == "StandingApproval" else makers | nobodys)
     # Read back from what was recorded it is a fact, and no proof of anything new.
     assert places(f"{proof}.of") <= {"aggregates/schedule/aggregate.py"}
 
 
 def test_the_guard_makes_them_in_the_functions_that_ask() -> None:
-    tree = ast.parse(inspect.getsource(confirm))
     makers = {
         function.name
-        for function in tree.body
+        for module in (confirm, standing)
+        for function in ast.parse(inspect.getsource(module)).body
         if isinstance(function, ast.FunctionDef)
         for node in ast.walk(function)
         if isinstance(node, ast.Call) and called(node) in {"Acknowledged", "Acknowledgement"}
     }
     assert makers == PROOFS
     # Both of them refuse before they make anything: neither can be left before the audience was sized.
-    for name in PROOFS:
-        source = textwrap.dedent(inspect.getsource(getattr(confirm, name)))
-        assert source.index("_sized_now(") < source.index("Acknowledgement(")
+    for maker in (confirm.acknowledge, standing.covered):
+        source = textwrap.dedent(inspect.getsource(maker))
+        assert source.index("sized_now(") < source.index("Acknowledgement(")
 
 
 def test_what_lets_people_be_reached_is_asked_for_with_a_proof_in_hand() -> None:

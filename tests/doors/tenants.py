@@ -80,7 +80,8 @@ def furnished(stage: Stage, project: UUID) -> Tenant:
     for id in (workflow, manual):
         stage.ask(EnableWorkflow(id), **mine)
     schedules = [
-        stage.ask(AttachSchedule(workflow, acknowledged_affected_count=PEOPLE, **DAILY), **mine) for _ in range(2)
+        stage.ask(AttachSchedule(workflow, acknowledged_affected_count=PEOPLE, **DAILY | at), **mine)
+        for at in ({}, {"starts_at": "2026-01-01T15:00:00"})
     ]
     jobs = [stage.ask(RunBatch(workflow, PEOPLE), **mine)["batch_job_id"] for _ in range(2)]
     for job in jobs:

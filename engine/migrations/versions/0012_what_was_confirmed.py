@@ -1,4 +1,4 @@
-"""what sizings said, kept under short confirm tokens"""
+"""what sizings said, kept under short confirm tokens; how many people each principal has asked to reach"""
 
 from __future__ import annotations
 
@@ -21,6 +21,17 @@ def upgrade() -> None:
         sa.Column("expires_at", INSTANT, nullable=False),
     )
     op.create_index("ix_sizings_expires_at", "sizings", ["expires_at"])
+    op.create_table(
+        "reach",
+        sa.Column("job_id", sa.UUID(), primary_key=True),
+        sa.Column("project_id", sa.UUID(), nullable=False),
+        sa.Column("principal", sa.Text(), nullable=False),
+        sa.Column("workflow_id", sa.UUID(), nullable=False),
+        sa.Column("people", sa.Integer(), nullable=False),
+        sa.Column("at", INSTANT, nullable=False),
+    )
+    op.create_index("ix_reach_at", "reach", ["at"])
+    op.create_index("reach_of_principals", "reach", ["project_id", "principal", "at"])
 
 
 def downgrade() -> None:
