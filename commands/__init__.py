@@ -26,4 +26,8 @@ key_terms   what a key is, and what its maker may make of it
 policy      what the project narrows of the installation's policy
 notes       why somebody did something
 refusals    which refused calls are recorded, and what they were about
+binding     confirm tokens: what each is bound to
+budget      how many people a principal reaches in a day
+standing    standing approvals of schedules
+crowding    how many schedules a workflow may have
 """

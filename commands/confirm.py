@@ -136,7 +136,6 @@ def acknowledge(
         token_nonce=nonce_of(token) if claims and token else None,
         sized_at=datetime.fromtimestamp(claims["sized_at"], UTC) if claims else None,
     )
-    held_because = "witnessed" if ctx.witnessed else held_because
     return Acknowledged(definition, merged_variables, acknowledgement, ctx.policy, held_because, kept is not None)
 
 
@@ -231,7 +230,8 @@ def _allowed(ctx: Context, workflow: Workflow, count: int, purpose: Purpose) -> 
         )
     match purpose.kind:
         case "batch":
-            return within_budget(ctx, workflow.id, count)
+            over = within_budget(ctx, workflow.id, count)
+            return "witnessed" if ctx.witnessed else over
         case "schedule":
             within_a_day(ctx, count)
     return None

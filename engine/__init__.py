@@ -18,4 +18,5 @@ migrate  migrations      the schema: up to date or not, and its history
 components               the catalogue of step types, for those who may read it
 bootstrap                the one place where parts meet
 http  cli  demo          doors of HTTP and of the shell; receivers that stand in for the world outside
+guarding  the ports of the guard: sizings and the budget
 """

@@ -22,4 +22,6 @@ confirmations               what waits for a human: a view, written from events
 keys                        API keys, without their secrets
 history                     the log: what was done, what was refused, by whom
 reads       Reads: all that a door receives
+confirmed_people  who was confirmed for a schedule
+reached_before  how many of an audience were reached before
 """
