@@ -122,13 +122,10 @@ def acknowledge(
     sized = kept or sized_now(ctx, definition, audience)
     bound = bound_to(ctx, workflow, who(audience, sized), merged_variables, purpose)
     _no_drift(sized, count, _expected(claims, bound, kept), kept)
-    asked = Kept(count, ctx.confirming.fingerprint) if ctx.confirming else asked
-    if asked is not None and asked.fingerprint != sized.fingerprint:
-        raise _moved(sized, asked)
+    _refuse_others(sized, Kept(count, ctx.confirming.fingerprint) if ctx.confirming else asked)
     held_because = _allowed(ctx, workflow, sized.count, purpose)
     _confirmed(ctx, token, claims, bound, count, spent=spent, kept=kept is not None)
-    bought = bought_job(ctx, token)
-    if claims and bought and buys is None:
+    if claims and buys is None and (bought := bought_job(ctx, token)):
         ctx.store.spend(bought, ctx.meta)
     acknowledgement = Acknowledgement(
         count=sized.count,
@@ -205,6 +202,12 @@ def _no_drift(sized: Kept, count: int, fingerprint: str | None, kept: Kept | Non
             f"The audience is still {count:,} people, but not the same ones. Nothing was started.",
             details={"now": sized.count, "acknowledged": count, "same_people": False},
         )
+
+
+def _refuse_others(sized: Kept, asked: Kept | None) -> None:
+    """Refuse people who are not those that were asked for."""
+    if asked is not None and asked.fingerprint != sized.fingerprint:
+        raise _moved(sized, asked)
 
 
 def _moved(sized: Kept, asked: Kept) -> DomainError:
