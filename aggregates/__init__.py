@@ -25,6 +25,8 @@ batch_job   one fan-out of one workflow version over one frozen audience
 key         who may ask, and who made it so
 project     what a project narrows of the policy
 cohort      a named set of people, without saying whom
+confirmation  what an agent asked for and a human has to confirm
+approval    who may decide about what somebody asked for
 refusal     a call that was refused
 people      a change of people: an import, an opt-out, a suppression
 """

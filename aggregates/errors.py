@@ -226,6 +226,13 @@ CODES: dict[str, Code] = {
         "Who asked for it cannot approve it, nor can whoever counts as one with them.",
         "Ask another person with batch:approve, whose key has another owner and none of the same makers.",
     ),
+    "confirmation.not_found": Code(
+        Kind.NOT_FOUND, "No such request waits for a human.", "List them: GET /api/v1/confirmations."
+    ),
+    "confirmation.decided": Code(Kind.CONFLICT, "It has been decided.", "See its status."),
+    "confirmation.stale": Code(
+        Kind.CONFLICT, "What it would change has been changed since it was asked for.", "Have it asked for again."
+    ),
     "approval.expired": Code(Kind.CONFLICT, "Nobody approved it in time.", "Ask for it again."),
     "approval.rejected": Code(Kind.CONFLICT, "It was rejected.", "Ask for another one."),
     "step.not_found": Code(Kind.NOT_FOUND, "The job has no such approval step.", "See the workflow's steps."),
@@ -242,6 +249,14 @@ CODES: dict[str, Code] = {
     ),
     "workflow.not_for_agents": Code(
         Kind.DENIED, "An active workflow is read-only to agents.", "Ask a person to disable it, or archive it."
+    ),
+    "workflow.agent_runs_never": Code(
+        Kind.DENIED,
+        "Agents do not run this workflow.",
+        "Ask a person to run it, or to allow agents to: PUT /api/v1/workflows/{id}/agent-runs.",
+    ),
+    "batch_job.paused_by_human": Code(
+        Kind.DENIED, "A human or the breaker paused this run.", "Ask a person to resume it."
     ),
     "batch_job.ended": Code(Kind.CONFLICT, "The batch job has ended.", "Start a new one."),
     "batch_job.retried": Code(

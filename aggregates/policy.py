@@ -30,6 +30,9 @@ RANGES: Mapping[str, tuple[float, float]] = {
 }
 """What each limit may be: lowest, highest."""
 
+CONFIRMATIONS = ("relayed", "witnessed")
+"""How a guarded principal shows that a human said yes: it brings the count and the token, or a human confirms."""
+
 SHARES = frozenset({"max_growth", "max_churn"})
 """Limits that are shares; the others are whole numbers."""
 
@@ -60,6 +63,7 @@ class Limits:
     max_sends: int | None = None
     notify_addresses: tuple[str, ...] | None = None
     per_person: PerPerson | None = None
+    confirmation: str | None = None
     reach_per_day: int | None = None
     max_churn: float | None = None
 
@@ -112,6 +116,9 @@ class Limits:
         if len(addresses) > NOTIFIED_AT_MOST or any(normalised(address) is None for address in addresses):
             message = f"At most {NOTIFIED_AT_MOST} addresses, each of one mailbox."
             found.append(Problem("/notify_addresses", "field.invalid", message, None, "list", ["ann@example.com"]))
+        if self.confirmation not in {None, *CONFIRMATIONS}:
+            message = "relayed or witnessed."
+            found.append(Problem("/confirmation", "field.invalid", message, None, list(CONFIRMATIONS), "witnessed"))
         return found
 
 
@@ -120,7 +127,8 @@ class Policy:
     """What may be done. `approval_over` None means that no job waits for a second person.
 
     At most `max_sends` sending steps lie on any path of a workflow. `notify_addresses` are own colleagues, normalised:
-    the only addresses that an email step may name itself.
+    the only addresses that an email step may name itself. `confirmation` None follows the send mode;
+    `asked_confirmation` says what it comes to.
     """
 
     max_audience: int
@@ -135,6 +143,12 @@ class Policy:
     per_person: PerPerson | None = None
     reach_per_day: int | None = None
     max_churn: float | None = None
+    confirmation: str | None = None
+
+    @property
+    def asked_confirmation(self) -> str:
+        """What is asked of guarded principals: `relayed` or `witnessed`."""
+        return self.confirmation or ("witnessed" if self.send_mode == "live" else "relayed")
 
     @property
     def minimum_interval(self) -> timedelta:
@@ -169,16 +183,23 @@ class Policy:
                 max_sends=_least(policy.max_sends, limit.max_sends),
                 notify_addresses=_both(policy.notify_addresses, limit.notify_addresses),
                 per_person=strictest(policy.per_person, limit.per_person),
+                confirmation=_strictest(policy.confirmation, limit.confirmation),
             )
         return policy
 
     def as_data(self) -> dict[str, Any]:
-        return {name: _plain(value) for name, value in asdict(self).items()}
+        plain = {name: _plain(value) for name, value in asdict(self).items()}
+        return {**plain, "confirmation": self.asked_confirmation}
 
 
 def known_addresses(given: Iterable[str]) -> tuple[str, ...]:
     """Addresses as they are compared, each once; what is none stays as it is, to be refused."""
     return tuple(sorted({normalised(address) or address for address in given}))
+
+
+def _strictest(above: str | None, limit: str | None) -> str | None:
+    """Only `witnessed` narrows: `relayed` leaves what is above as it is."""
+    return "witnessed" if limit == "witnessed" else above
 
 
 def _least(first: Any, second: Any) -> Any:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
 from aggregates.batch_job.aggregate import BatchJob
 from aggregates.batch_job.pace import Pace
-from aggregates.errors import DomainError
 from aggregates.values import digest
 from aggregates.workflow.aggregate import Workflow
 from aggregates.workflow.definition import Definition
@@ -18,10 +17,12 @@ from commands.budget import charge, left
 from commands.confirm import acknowledge, batch_definition, merged, sendable_definition, size
 from commands.context import Accepted, Context
 from commands.hints import audience_findings
+from commands.manual import size_run
 from commands.notes import checked_note
 from commands.reach import reach_of
 from commands.sends import sends_answer
 from commands.sizing import purpose_of
+from commands.witness import waits_until
 
 EXPLAINED_AT_ONCE = 100
 """Most excluded people in one answer."""
@@ -34,7 +35,7 @@ class SizeAudience:
     That is one batch job at the pace of `rate` and `breaker`. With `schedule` (`{rrule, starts_at, timezone, exdates,
     max_growth}`, or `{schedule_id}` and what changes of it) it is one change of a schedule, with the variables that the
     schedule has unless others are given. `freeze` keeps the affected people until the token expires: a job that it buys
-    reaches those, whoever matches then.
+    reaches those, whoever matches then. `inputs` are those of one run of a manual workflow; then it is that run.
     """
 
     workflow_id: UUID
@@ -43,6 +44,7 @@ class SizeAudience:
     rate: str | None = None
     breaker: dict[str, Any] | None = None
     schedule: dict[str, Any] | None = None
+    inputs: dict[str, Any] | None = None
 
 
 @dataclass(frozen=True)
@@ -79,9 +81,14 @@ class PauseBatchJob:
 
 @dataclass(frozen=True)
 class ResumeBatchJob:
-    """Let a paused job go on, over the people who were acknowledged for it and nobody else."""
+    """Let a paused job go on, over the people who were acknowledged for it and nobody else.
+
+    An agent resumes by itself only what it paused itself; else it needs the count and token of a sizing of the rest.
+    """
 
     batch_job_id: UUID
+    acknowledged_affected_count: int | None = None
+    confirm_token: str | None = None
 
 
 @dataclass(frozen=True)
@@ -94,6 +101,8 @@ class CancelBatchJob:
 
 def size_audience(command: SizeAudience, ctx: Context) -> Accepted:
     workflow = ctx.store.load(Workflow, command.workflow_id, ctx.meta)
+    if command.inputs is not None:
+        return size_run(ctx, workflow, command.inputs)
     definition, audience = sendable_definition(ctx, workflow)
     pace = {"rate": command.rate, "breaker": command.breaker}
     purpose, scheduled = purpose_of(ctx, workflow.id, pace, command.schedule, freeze=command.freeze)
@@ -124,6 +133,7 @@ def size_audience(command: SizeAudience, ctx: Context) -> Accepted:
         "sample": [dict(person) for person in sizing.sample],
         **sends_answer(definition, claims["count"]),
         "send_mode": ctx.policy.send_mode,
+        "confirmation": ctx.policy.asked_confirmation,
         "policy": ctx.policy.as_data(),
         "confirm_token": token,
         "expires_at": datetime.fromtimestamp(claims["expires_at"], UTC).isoformat(),
@@ -152,7 +162,7 @@ def run_batch(command: RunBatch, ctx: Context) -> Accepted:
     spent = ctx.store.taken(bought)
     existing = ctx.store.find(BatchJob, bought, ctx.meta) if bought and spent else None
     if existing and existing.request_digest == _digest(command, ctx):
-        return job_answer(existing, ctx.store.save(existing))
+        return job_answer(existing, ctx.store.save(existing), ctx.confirm_url(existing.id))
     pace = Pace.parse(command.rate, command.breaker)
     proof = acknowledge(
         ctx,
@@ -179,28 +189,17 @@ def run_batch(command: RunBatch, ctx: Context) -> Accepted:
         meta=ctx.meta,
     )
     charge(ctx, job.id, workflow.id, job.acknowledged_count)
-    return job_answer(job, ctx.store.save(job))
+    return job_answer(job, ctx.store.save(job), ctx.confirm_url(job.id))
 
 
 def held_until(ctx: Context) -> datetime:
     """When a job that is held now is given up."""
-    return ctx.meta.now + timedelta(hours=ctx.policy.approval_hours)
+    return waits_until(ctx)
 
 
 def pause(command: PauseBatchJob, ctx: Context) -> Accepted:
     job = ctx.store.load(BatchJob, command.batch_job_id, ctx.meta)
     job.pause(reason=checked_note(command.reason, at="/reason", required=True), meta=ctx.meta)
-    return job_answer(job, ctx.store.save(job), reached=ctx.ledger.reached(job.id))
-
-
-def resume(command: ResumeBatchJob, ctx: Context) -> Accepted:
-    job = ctx.store.load(BatchJob, command.batch_job_id, ctx.meta)
-    # A workflow that is being disabled at this moment pauses its jobs; whoever comes second sees the other.
-    ctx.store.lock(job.workflow_id)
-    workflow = ctx.store.load(Workflow, job.workflow_id, ctx.meta)
-    if job.status == "paused" and workflow.status != "active":
-        raise DomainError("workflow.not_active", details={"status": workflow.status})
-    job.resume(meta=ctx.meta)
     return job_answer(job, ctx.store.save(job), reached=ctx.ledger.reached(job.id))
 
 
@@ -249,8 +248,11 @@ def _digest(command: RunBatch, ctx: Context) -> str:
     return digest(parts)
 
 
-def job_answer(job: BatchJob, position: int, *, reached: int | None = None) -> Accepted:
-    """What every command about a job tells of it; `reached` is of this moment, else it is of the latest milestone."""
+def job_answer(job: BatchJob, position: int, confirm_url: str | None = None, *, reached: int | None = None) -> Accepted:
+    """What every command about a job tells of it; where a human confirms it, if it is held.
+
+    `reached` is of this moment, else it is of the latest milestone.
+    """
     data: dict[str, Any] = {
         "batch_job_id": str(job.id),
         "workflow_id": str(job.workflow_id),
@@ -262,7 +264,8 @@ def job_answer(job: BatchJob, position: int, *, reached: int | None = None) -> A
         "reached": job.reached if reached is None else reached,
     }
     if job.status == "held" and job.due_at:
-        data["held_until"] = job.due_at.isoformat()
+        data |= {"held_until": job.due_at.isoformat(), "held_because": job.held_because}
+        data |= {"confirm_url": confirm_url} if confirm_url else {}
     if job.retry_of:
         data["retry_of"] = str(job.retry_of)
     if job.counts:

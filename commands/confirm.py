@@ -50,12 +50,15 @@ class Acknowledged:
 class Kept:
     """People whose ids are known: how many, and which, as a fingerprint.
 
-    They were kept when they were sized, or `failed` names the job in which their runs failed.
+    They were kept when they were sized, or `failed` names the job in which their runs failed, `unfinished` the one in
+    which they have no outcome yet; `inputs` is the digest of what a manual run would be started with.
     """
 
     count: int
     fingerprint: str
     failed: UUID | None = None
+    unfinished: UUID | None = None
+    inputs: str | None = None
 
 
 def batch_definition(workflow: Workflow, *, active: bool = False) -> tuple[Definition, Audience]:
@@ -126,7 +129,7 @@ def acknowledge(
     sized = kept or sized_now(ctx, definition, audience, ctx.policy)
     bound = bound_to(ctx, workflow, who(audience, sized), merged_variables, purpose)
     _no_drift(sized, count, _expected(claims, bound, kept), kept)
-    _no_others(sized, asked)
+    _no_others(sized, Kept(count, ctx.confirming.fingerprint) if ctx.confirming else asked)
     held_because = _allowed(ctx, workflow, sized.count, purpose)
     _confirmed(ctx, token, claims, bound, count, spent=spent, kept=kept is not None)
     if buys is None:
@@ -154,6 +157,16 @@ def _spend(ctx: Context, token: str | None) -> None:
         ctx.store.spend(bought, ctx.meta)
 
 
+def acknowledge_run(
+    ctx: Context, workflow: Workflow, asked: Kept, *, count: Any, token: str | None, variables: Any, spent: bool
+) -> None:
+    """Pass a manual run, an audience of one, or refuse."""
+    _is_count(count)
+    _no_drift(asked, count, None, asked)
+    bound = bound_to(ctx, workflow, who(None, asked), variables, BATCH)
+    _confirmed(ctx, token, claims_of(ctx, token), bound, count, spent=spent, kept=False)
+
+
 def _kept_for(ctx: Context, token: str | None, claims: Mapping[str, Any] | None) -> Kept | None:
     """The people whom a token's sizing kept, if it is a frozen one; refused when they are kept no more."""
     if not claims or not claims.get("frozen"):
@@ -171,9 +184,12 @@ def sized_now(ctx: Context, definition: Definition, audience: Audience, policy: 
     return Kept(sizing.affected, sizing.fingerprint)
 
 
-def who(audience: Audience, sized: Kept) -> str:
+def who(audience: Audience | None, sized: Kept) -> str:
     """What stands in a token for the question that was asked about people."""
-    return digest(["failed", str(sized.failed)]) if sized.failed else audience.digest()
+    for name in ("failed", "unfinished", "inputs"):
+        if (known := getattr(sized, name)) is not None:
+            return digest([name, str(known)])
+    return audience.digest() if audience else ""
 
 
 def _expected(claims: Mapping[str, Any] | None, bound: Mapping[str, Any], kept: Kept | None) -> str | None:
@@ -193,7 +209,8 @@ def _no_drift(sized: Kept, count: int, fingerprint: str | None, kept: Kept | Non
     if sized.count != count:
         stands = f"The audience is {sized.count:,} people now"
         if kept:
-            stands = f"{sized.count:,} {'runs failed' if kept.failed else 'people were kept'}"
+            known = "people were kept" if kept.unfinished is None else "people have no outcome"
+            stands = f"{sized.count:,} {'runs failed' if kept.failed else known}"
         raise DomainError(
             "audience.drift",
             f"{stands}; {count:,} were acknowledged. Nothing was started.",
@@ -232,7 +249,8 @@ def _allowed(ctx: Context, workflow: Workflow, count: int, purpose: Purpose) -> 
         )
     match purpose.kind:
         case "batch":
-            return within_budget(ctx, workflow.id, count)
+            over = within_budget(ctx, workflow.id, count)
+            return "witnessed" if ctx.witnessed else over
         case "schedule":
             within_a_day(ctx, count)
     return None

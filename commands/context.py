@@ -131,6 +131,9 @@ class People(Protocol):
     def failed(self, job_id: UUID, reach: Reach) -> tuple[int, str]:
         """The people whose runs of a job have failed: count, fingerprint over them and their addresses of now."""
 
+    def unfinished(self, job_id: UUID) -> tuple[int, str]:
+        """The enrolled people of a job whose runs have no outcome yet: count, fingerprint."""
+
     def left_since(self, job_id: UUID, project_id: UUID, reach: Reach) -> Mapping[str, int]:
         """How many of these can be reached no more, by reason."""
 
@@ -202,6 +205,9 @@ class Ledger(Protocol):
 
     def keep_inputs(self, project_id: UUID, job_id: UUID, inputs: Mapping[str, Any]) -> None:
         """What a manual run is started with."""
+
+    def inputs(self, job_id: UUID) -> Mapping[str, Any]:
+        """What a manual run was started with; empty if nothing was kept."""
 
     def run_status(self, job_id: UUID, person_id: int) -> str | None:
         """How one person's run stands; None for somebody who is not enrolled. It stays so until this command ends."""
@@ -290,8 +296,19 @@ class Ids(Protocol):
 
 
 @dataclass(frozen=True)
+class Confirming:
+    """What a human confirms with this command: the people that were asked for, and the id of what it makes."""
+
+    fingerprint: str
+    makes: UUID
+
+
+@dataclass(frozen=True)
 class Context:
-    """All that a handler may touch. `policy` is the one of the command's principal."""
+    """All that a handler may touch. `policy` is the one of the command's principal.
+
+    `base_url` is where clients reach the server. `confirming` is set while a human's confirmation does what was asked.
+    """
 
     meta: Meta
     store: Store
@@ -304,3 +321,14 @@ class Context:
     spending: Spending
     ids: Ids
     secrets: Secrets
+    base_url: str = ""
+    confirming: Confirming | None = None
+
+    @property
+    def witnessed(self) -> bool:
+        """Whether a human has to confirm what this principal asks for."""
+        return self.meta.principal.guarded and self.policy.asked_confirmation == "witnessed"
+
+    def confirm_url(self, id: UUID) -> str:
+        """Where a human learns how to confirm a held job or a confirmation. It allows nothing by itself."""
+        return f"{self.base_url}/confirm/{id}"

@@ -62,6 +62,7 @@ def size_failed(command: SizeFailed, ctx: Context) -> Accepted:
         **sends_answer(definition, failed.count),
         "limit": ctx.policy.max_audience,
         "send_mode": ctx.policy.send_mode,
+        "confirmation": ctx.policy.asked_confirmation,
         "policy": ctx.policy.as_data(),
         "confirm_token": token,
         "expires_at": datetime.fromtimestamp(claims["expires_at"], UTC).isoformat(),
@@ -76,7 +77,7 @@ def retry_failed(command: RetryFailed, ctx: Context) -> Accepted:
     asked = digest([str(old.id), command.acknowledged_affected_count, ctx.meta.principal.id])
     if earlier is not None:
         if earlier.request_digest == asked:
-            return job_answer(earlier, ctx.store.save(earlier))
+            return job_answer(earlier, ctx.store.save(earlier), ctx.confirm_url(earlier.id))
         raise DomainError("batch_job.retried", details={"batch_job_id": str(earlier.id), "status": earlier.status})
     workflow = ctx.store.load(Workflow, old.workflow_id, ctx.meta)
     if workflow.status == "active" and workflow.content_version != old.workflow_version:
@@ -106,7 +107,7 @@ def retry_failed(command: RetryFailed, ctx: Context) -> Accepted:
         meta=ctx.meta,
     )
     charge(ctx, job.id, workflow.id, job.acknowledged_count)
-    return job_answer(job, ctx.store.save(job))
+    return job_answer(job, ctx.store.save(job), ctx.confirm_url(job.id))
 
 
 def _failed(ctx: Context, old: BatchJob, definition: Definition) -> Kept:

@@ -23,8 +23,8 @@ from aggregates.workflow.aggregate import Workflow
 from aggregates.workflow.definition import Definition
 from commands.confirm import merged
 from commands.context import Accepted, Context
+from commands.manual import started_with
 from commands.reach import reach_of
-from commands.runs import started_with
 
 SAMPLE = 10
 MOST_PEOPLE = 100

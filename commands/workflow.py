@@ -94,6 +94,14 @@ class RestoreWorkflow:
     workflow_id: UUID
 
 
+@dataclass(frozen=True)
+class SetAgentRuns:
+    """Say whether agents start runs of a manual workflow: `never`, `confirmed` by a human, or `free`. No agent can."""
+
+    workflow_id: UUID
+    agent_runs: str
+
+
 def create(command: CreateWorkflow, ctx: Context) -> Accepted:
     content = _content(command.trigger, command.steps, command.edges, command.variables) | _given(command, ABOUT)
     findings = _checked(ctx, command.name, command.description, content)
@@ -163,6 +171,13 @@ def restore(command: RestoreWorkflow, ctx: Context) -> Accepted:
     workflow = ctx.store.load(Workflow, command.workflow_id, ctx.meta)
     workflow.restore(meta=ctx.meta)
     return _answer(workflow, ctx.store.save(workflow), [])
+
+
+def set_agent_runs(command: SetAgentRuns, ctx: Context) -> Accepted:
+    workflow = ctx.store.load(Workflow, command.workflow_id, ctx.meta)
+    workflow.set_agent_runs(command.agent_runs, meta=ctx.meta)
+    answer = _answer(workflow, ctx.store.save(workflow), [])
+    return Accepted(answer.id, {**answer.data, "agent_runs": workflow.agent_runs}, answer.position)
 
 
 def _paused_jobs(ctx: Context, workflow: Workflow, reason: str) -> list[BatchJob]:

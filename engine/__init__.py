@@ -22,4 +22,5 @@ components  guidance     the catalogue of step types, for those who may read it;
 founding                 a project and its owner key, with what the log says of both
 bootstrap                the one place where parts meet
 http  cli  demo          doors of HTTP and of the shell; receivers that stand in for the world outside
+guarding  the ports of the guard: sizings and the budget
 """

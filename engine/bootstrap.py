@@ -185,12 +185,14 @@ def _parts(settings: Settings, secrets: Secrets) -> Parts:
             approval_hours=settings.approval_hours,
             max_sends=settings.max_sends,
             notify_addresses=settings.notify_addresses,
+            confirmation=settings.confirmation,
             reach_per_day=settings.reach_per_day,
             max_churn=settings.max_churn,
             per_person=PerPerson.parse(settings.per_person) if settings.per_person else None,
         ),
         people_per_chunk=settings.people_per_chunk,
         vault=Vault(settings.secrets_dir),
+        base_url=settings.base_url,
     )
 
 

@@ -24,6 +24,7 @@ from projections import (
     people,
     people_import,
     properties,
+    unfinished_runs,
     unknown_outcomes,
 )
 from projections.audience import Audiences
@@ -175,6 +176,9 @@ class PeoplePort:
     def failed(self, job_id: UUID, reach: Reach) -> tuple[int, str]:
         return failed_runs.tally(self._connection, self._audiences, job_id, reach)
 
+    def unfinished(self, job_id: UUID) -> tuple[int, str]:
+        return unfinished_runs.tally(self._connection, self._audiences, job_id)
+
     def left_since(self, job_id: UUID, project_id: UUID, reach: Reach) -> Mapping[str, int]:
         return failed_runs.left_since(self._connection, self._audiences, job_id, project_id, reach)
 
@@ -261,6 +265,10 @@ class LedgerPort:
     def keep_inputs(self, project_id: UUID, job_id: UUID, inputs: Mapping[str, Any]) -> None:
         row = {"job_id": job_id, "project_id": project_id, "inputs": dict(inputs)}
         self._connection.execute(insert(manual_runs).values(row))
+
+    def inputs(self, job_id: UUID) -> Mapping[str, Any]:
+        kept = select(manual_runs.c.inputs).where(manual_runs.c.job_id == job_id)
+        return self._connection.execute(kept).scalar() or {}
 
     def run_status(self, job_id: UUID, person_id: int) -> str | None:
         return run_status(self._connection, job_id, person_id)

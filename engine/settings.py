@@ -154,6 +154,11 @@ class Settings(BaseSettings):
         description="Largest share of an occurrence's people that may not have been among the confirmed ones. Unset: "
         "for agents 0.5, for others any.",
     )
+    confirmation: Literal["relayed", "witnessed"] | None = Field(
+        None,
+        description="How an agent shows that a human said yes. `relayed`: it brings the count and the token. "
+        "`witnessed`: a human confirms it themselves. Unset: `relayed` in send mode capture, `witnessed` in live.",
+    )
     token_minutes: Annotated[int, Field(ge=1, le=1440)] = Field(
         15, description="How long a confirm token is good for, in minutes."
     )
@@ -241,6 +246,14 @@ class Settings(BaseSettings):
         """People in one chunk of a job over so many: the setting, or less for a small job so that all workers share."""
         share = -(-people // (CHUNKS_PER_WORKER * self.worker_processes))
         return max(SMALLEST_CHUNK, min(self.chunk_size, share))
+
+    @property
+    def base_url(self) -> str:
+        """Where clients reach the server, without a slash at the end."""
+        if self.public_url is not None:
+            return self.public_url.rstrip("/")
+        host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.http_host, self.http_host)  # noqa: S104
+        return f"http://[{host}]:{self.http_port}" if ":" in host else f"http://{host}:{self.http_port}"
 
     def origin(self, name: str) -> str:
         """Where the value of a setting came from: `default`, `TIDEGATE_X`, `tidegate.toml` or `argument`."""

@@ -36,6 +36,7 @@ class Parts:
     policy: Policy
     people_per_chunk: Callable[[int], int]
     vault: Vault
+    base_url: str
 
 
 class NewIds:
@@ -75,6 +76,7 @@ class Unit:
             spending=ReachPort(self._connection),
             ids=NewIds(),
             secrets=SecretsPort(self._connection, parts.vault),
+            base_url=parts.base_url,
         )
 
 

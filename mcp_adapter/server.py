@@ -18,7 +18,7 @@ from aggregates.errors import DomainError
 from engine.bootstrap import System
 from engine.ids import new_id
 from mcp_adapter import empty
-from mcp_adapter.asking import ask, can_ask, sealed
+from mcp_adapter.asking import ask, can_ask, offer, sealed
 from mcp_adapter.auth import present_principal
 from mcp_adapter.clients import client_of
 from mcp_adapter.refusals import refused, text_of
@@ -96,7 +96,9 @@ class _Door:
                 question = await ask(ctx, params, partial(tool.asks, call, given), self._threads)
                 if question is not None:
                     return question
-            return _answered(await self._answer(call, tool, given), call, tool)
+            answer = await self._answer(call, tool, given)
+            url = _url_of(answer, tool, given)
+            return offer(ctx, params, url) or _answered(answer, call, tool)
         except DomainError as error:
             if error.code == "confirm.declined":  # the one refusal that is this door's own
                 await to_thread.run_sync(call.refused, error, tool.grant, raw, limiter=self._threads)
@@ -131,6 +133,12 @@ class _Door:
             for tool in tools
             if toolset in names and (readonly == "0" or tool.effect.reads_only)
         ]
+
+
+def _url_of(answer: Answer, tool: Tool[Any, Any], given: Arguments) -> str | None:
+    """Where a human confirms what was asked, if the call may be made again to hear its answer."""
+    repeatable = tool.effect.repeatable or getattr(given, "idempotency_key", None) is not None
+    return getattr(answer, "confirm_url", None) if repeatable else None
 
 
 def _answered(answer: Answer, call: Call, tool: Tool[Any, Any]) -> types.CallToolResult:

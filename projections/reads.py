@@ -13,6 +13,7 @@ from aggregates.errors import DomainError
 from aggregates.policy import Policy
 from projections.batch_jobs import BatchJobReads, BatchJobsView
 from projections.cohorts import CohortReads
+from projections.confirmations import ConfirmationReads, ConfirmationsView
 from projections.consent import SuppressionReads
 from projections.history import LogReads
 from projections.keys import KeyReads
@@ -29,7 +30,7 @@ WAIT_SECONDS = 2.0
 
 WAIT_STEP_SECONDS = 0.005
 
-VIEWS: tuple[type[View], ...] = (WorkflowsView, SchedulesView, OccurrencesView, BatchJobsView)
+VIEWS: tuple[type[View], ...] = (WorkflowsView, SchedulesView, OccurrencesView, BatchJobsView, ConfirmationsView)
 
 
 class Reads:
@@ -49,6 +50,7 @@ class Reads:
         self.workflows = WorkflowReads(engine, authorize)
         self.schedules = ScheduleReads(engine, authorize)
         self.batch_jobs = BatchJobReads(engine, authorize)
+        self.confirmations = ConfirmationReads(engine, authorize)
         self.runs = RunReads(engine, authorize)
         self.people = PeopleReads(engine, authorize, statement_timeout_ms)
         self.suppressions = SuppressionReads(engine, authorize)

@@ -29,6 +29,7 @@ from datetime import datetime
 from typing import Any, Self
 from uuid import UUID
 
+from aggregates.approval import require_another_human
 from aggregates.base import Meta
 from aggregates.batch_job.events import (
     BatchJobApproved,
@@ -50,7 +51,6 @@ from aggregates.batch_job.facts import Recorded
 from aggregates.batch_job.pace import UNHINDERED, Pace
 from aggregates.batch_job.standing import COUNTS, OUTCOMES, TERMINAL
 from aggregates.errors import DomainError
-from aggregates.lineage import heads_of, one_head
 from aggregates.outside import ERASED
 from aggregates.values import Acknowledgement
 
@@ -109,6 +109,11 @@ class BatchJob(Recorded):
             return
         self.awaits_approval()
         self.may_decide(meta)
+        if self.due_at is not None and self.due_at <= meta.now:
+            raise DomainError("approval.expired")
+        if self.held_because == "witnessed" and acknowledgement.fingerprint != self.fingerprint:
+            now = {"now": acknowledgement.count, "acknowledged": self.acknowledged_count, "same_people": False}
+            raise DomainError("audience.drift", "They are not the people that were asked for.", details=now)
         self.emit(BatchJobApproved, meta, acknowledgement=acknowledgement.as_data(), note=note)
 
     def reject(self, *, reason: str, meta: Meta) -> None:
@@ -148,10 +153,7 @@ class BatchJob(Recorded):
 
     def may_decide(self, meta: Meta) -> None:
         """An approver is never the requester, nor anybody who counts as one with them, and never an agent."""
-        if meta.principal.guarded:
-            raise DomainError("approval.not_for_agents")
-        if one_head(heads_of(meta.principal), self.requesters):
-            raise DomainError("approval.own_request")
+        require_another_human(self.requesters, meta)
 
     def enrol(self, *, enrolled: int, chunks: int, fingerprint: str, meta: Meta) -> None:
         """Freeze the audience; refused when it is not the one that was acknowledged."""
@@ -178,10 +180,12 @@ class BatchJob(Recorded):
         self.emit(BatchJobProgressed, meta, counts=dict(counts), reached=reached)
 
     def pause(self, *, reason: str, meta: Meta) -> None:
-        if self.status == "paused":
+        """Stop for a while. A human's pause stands above an agent's, so that the agent cannot take it back."""
+        guarded = meta.principal.guarded
+        if self.status == "paused" and (guarded or self.paused_by_agent is None):
             return
-        self._require("queued", "running", move="pause")
-        self.emit(BatchJobPaused, meta, reason=reason, tripped=None)
+        self._require("queued", "running", "paused", move="pause")
+        self.emit(BatchJobPaused, meta, reason=reason, tripped=None, guarded=guarded)
 
     def trip(self, *, attempts: int, failures: int, meta: Meta) -> None:
         """Pause because too many of the latest attempts have failed."""
@@ -189,7 +193,15 @@ class BatchJob(Recorded):
         if self.status == "running" and breaker is not None and breaker.trips(attempts, failures):
             reason = f"The breaker tripped: {failures:,} of {attempts:,} attempts failed."
             tripped = {"attempts": attempts, "failures": failures, "max_failure_ratio": breaker.max_failure_ratio}
-            self.emit(BatchJobPaused, meta, reason=reason, tripped=tripped)
+            self.emit(BatchJobPaused, meta, reason=reason, tripped=tripped, guarded=False)
+
+    def can_resume(self) -> None:
+        """Refused unless it is paused."""
+        self._require("paused", move="resume")
+
+    def may_resume_alone(self, meta: Meta) -> bool:
+        """Whether resuming needs no proof: a human asks, or the agent that paused it itself."""
+        return not meta.principal.guarded or self.paused_by_agent == meta.principal.id
 
     def resume(self, *, meta: Meta) -> None:
         if self.status in {"queued", "running"}:

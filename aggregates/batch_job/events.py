@@ -130,17 +130,26 @@ class BatchJobUnknownDecided(Event):
 
 
 class BatchJobPaused(Event):
-    """Nobody else is reached until it is resumed; `tripped` has the numbers if the breaker did it."""
+    """Nobody else is reached until it is resumed; `tripped` has the numbers if the breaker did it.
+
+    `guarded` says that an agent did it, which may then take it back by itself.
+    """
 
     TOPIC = "batch_job.paused.v1"
     OUTSIDE = ("reason",)
-    class_version = 2
+    class_version = 3
     reason: str
     tripped: dict[str, Any] | None
+    guarded: bool
 
     @staticmethod
     def upcast_v1_v2(state: dict[str, Any]) -> None:
         state |= {"tripped": None}
+
+    @staticmethod
+    def upcast_v2_v3(state: dict[str, Any]) -> None:
+        # What older versions recorded does not say it; then a human is asked, which is right for either.
+        state |= {"guarded": False}
 
 
 class BatchJobResumed(Event):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from aggregates.approval import asked_of
 from aggregates.base import Aggregate, Event
 from aggregates.batch_job.events import (
     BatchJobApproved,
@@ -44,6 +45,11 @@ class Recorded(Aggregate):
         self.send_mode = event.send_mode
         self.schedule_id = event.schedule_id
         self.requesters = recorded_heads(event.meta)
+        self.asked = asked_of(event)
+        self.held_because = event.held_because
+        self.rejected_with: str | None = None
+        self.paused_by_agent: str | None = None
+        self.pauses = 0
         self.approved_by: str | None = None
         self.decisions: dict[str, str] = {}
         self.cancelled_runs: frozenset[int] = frozenset()
@@ -58,6 +64,19 @@ class Recorded(Aggregate):
         self.reached: int | None = 0
         self.status = event.status
 
+    def _paused(self, event: BatchJobPaused) -> None:
+        self.pauses += 1
+        self.paused_by_agent = event.meta["actor"] if event.guarded else None
+
+    def _changed_runs(self, event: Event) -> None:
+        match event:
+            case BatchJobStepDecided():
+                self.decisions = {**self.decisions, event.step_id: event.decision}
+            case BatchJobUnknownDecided():
+                self.unknown_decided = {**self.unknown_decided, event.person_id: event.decision}
+            case BatchJobRunCancelled():
+                self.cancelled_runs |= {event.person_id}
+
     def evolve(self, event: Event) -> None:
         match event:
             case BatchJobRequested():
@@ -65,12 +84,12 @@ class Recorded(Aggregate):
             case BatchJobApproved():
                 self._acknowledged(event.acknowledgement)
                 self.approved_by = event.meta["actor"]
-            case BatchJobStepDecided():
-                self.decisions = {**self.decisions, event.step_id: event.decision}
-            case BatchJobUnknownDecided():
-                self.unknown_decided = {**self.unknown_decided, event.person_id: event.decision}
-            case BatchJobRunCancelled():
-                self.cancelled_runs |= {event.person_id}
+            case BatchJobRejected():
+                self.rejected_with = event.code
+            case BatchJobPaused():
+                self._paused(event)
+            case BatchJobStepDecided() | BatchJobUnknownDecided() | BatchJobRunCancelled():
+                self._changed_runs(event)
             case BatchJobEnrolled():
                 self.enrolled = event.enrolled
             case BatchJobResumed():

@@ -37,6 +37,13 @@ class WorkflowDisabled(Event):
     TOPIC = "workflow.disabled.v1"
 
 
+class WorkflowAgentRunsSet(Event):
+    """Whether agents run it by hand: `never`, `confirmed` (a human confirms each run) or `free`."""
+
+    TOPIC = "workflow.agent_runs_set.v1"
+    agent_runs: str
+
+
 class WorkflowArchived(Event):
     TOPIC = "workflow.archived.v1"
 

@@ -13,13 +13,14 @@ from engine.cli.exits import OF_JOB, Exit
 from engine.cli.inputs import Variables, json_object
 from engine.cli.lists import After, Every, Limit
 from engine.cli.output import Column, Json, Output
-from engine.cli.retry import failed, retry_failed
+from engine.cli.retry import failed, retry_failed, unfinished
 from engine.cli.sized_for import AS_FAST_AS_IT_GOES, PaceOptions
+from engine.cli.waiting import waits
 from engine.cli.watch import OPEN
 from engine.cli.watch import watch as follow
 
 app = App(name="batch", help="Run a workflow over an audience; approve, watch and cancel jobs.")
-for _command in (approve, reject, decide, failed, retry_failed):
+for _command in (approve, reject, decide, failed, retry_failed, unfinished):
     app.command(_command)
 
 COUNTS = ("enrolled", "delivered", "skipped", "failed", "exited", "waiting", "in_progress", "pending", "reached")
@@ -76,6 +77,7 @@ def run(
     job = api.post(f"/workflows/{workflow}/run-batch", what | proof, idempotency_key=key)
     out.record(job, ANSWER)
     if job["status"] == "held":
+        waits(out, job)
         out.say("Held until a human approves it. Nothing was sent. Do not repeat the call.")
         out.say(f"given up if nobody does: {job['held_until']}")
         out.say(f"somebody else approves it: tidegate batch approve {job['batch_job_id']}")
@@ -126,9 +128,16 @@ def pause(job: str, *, reason: str, json: Json = False) -> None:
 
 
 @app.command
-def resume(job: str, *, json: Json = False) -> None:
-    """Let a paused job go on, over the people who were confirmed for it and nobody else."""
-    Output(json).record(connect().post(f"/batch-jobs/{job}/resume", {}), ANSWER)
+def resume(job: str, *, confirm: Confirm = None, token: Token = None, json: Json = False) -> int:
+    """Let a paused job go on, over the people who were confirmed for it and nobody else.
+
+    An agent needs --confirm and --token of `batch unfinished` for what a human or the breaker paused.
+    """
+    out = Output(json)
+    proof = {} if confirm is None else acknowledged(confirm, token)
+    answer = connect().post(f"/batch-jobs/{job}/resume", proof)
+    out.record(answer, ANSWER)
+    return Exit.HELD if waits(out, answer) else Exit.DONE
 
 
 @app.command

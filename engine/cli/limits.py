@@ -44,6 +44,11 @@ class LimitOptions:
         str | None, Parameter(help="Most messages to one person in some days: 3/7 is three in a week.")
     ] = None
 
+    confirmation: Annotated[
+        Literal["relayed", "witnessed"] | None,
+        Parameter(help="witnessed has a human confirm what an agent asks for; relayed adds nothing."),
+    ] = None
+
     def given(self) -> dict[str, Any]:
         """What was told, as the server names it."""
         limits = {
@@ -57,6 +62,7 @@ class LimitOptions:
             "max_sends": self.max_sends,
             "notify_addresses": list(self.notify_address) or None,
             "per_person": _per_person(self.per_person),
+            "confirmation": self.confirmation,
         }
         return {name: value for name, value in limits.items() if value is not None}
 

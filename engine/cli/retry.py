@@ -33,6 +33,12 @@ def failed(job: str, *, json: Json = False) -> None:
     Output(json).record(connect().post(f"/batch-jobs/{job}/blast-radius", {}), SIZING)
 
 
+def unfinished(job: str, *, json: Json = False) -> None:
+    """Count the people of a paused job who have no outcome yet. Contacts nobody; the token resumes the job once."""
+    columns = (*SIZING[:2], Column("unfinished", "affected", right=True), *SIZING[5:])
+    Output(json).record(connect().post(f"/batch-jobs/{job}/unfinished", {}), columns)
+
+
 def retry_failed(
     job: str,
     *,

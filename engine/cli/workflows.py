@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from cyclopts import App, Parameter
 
@@ -14,6 +14,7 @@ from engine.cli.inputs import Variables, json_file, json_object
 from engine.cli.lists import After, Every, Limit
 from engine.cli.output import Column, Json, Output
 from engine.cli.sized_for import AS_FAST_AS_IT_GOES, NO_SCHEDULE, PaceOptions, ScheduleSized
+from engine.cli.waiting import waits
 
 app = App(name="workflows", help="Create, enable, size, try out and run workflows.")
 
@@ -104,6 +105,7 @@ def size(
     freeze: Annotated[
         bool, Parameter(negative="", help="Keep these very people for the one batch that the token starts.")
     ] = False,
+    inputs: Annotated[str | None, Parameter(help="A JSON object: one run of a manual workflow with these.")] = None,
     pace: PaceOptions = AS_FAST_AS_IT_GOES,
     sized_for: ScheduleSized = NO_SCHEDULE,
     json: Json = False,
@@ -116,6 +118,7 @@ def size(
     out, what = Output(json), pace.given() | sized_for.given()
     what |= {} if variables is None else {"variables": json_object(variables, "--variables")}
     what |= {"freeze": True} if freeze else {}
+    what |= {} if inputs is None else {"inputs": json_object(inputs, "--inputs")}
     sizing = sized(connect(), workflow, what)
     show_sizing(out, sizing)
     if out.terminal and (pace, sized_for) == (AS_FAST_AS_IT_GOES, NO_SCHEDULE):
@@ -128,6 +131,8 @@ def run(
     *,
     inputs: Annotated[str | None, Parameter(help="A JSON object with the inputs that the workflow declares.")] = None,
     version: Annotated[int | None, Parameter(help="A version that has been active; unset, the present one.")] = None,
+    confirm: Annotated[int | None, Parameter(help="1, as a human confirmed it; asked of agents.")] = None,
+    token: Annotated[str | None, Parameter(help="The confirm token of a sizing with these inputs.")] = None,
     wait: Annotated[bool, Parameter(negative="", help="Wait until the run has ended, and print its result.")] = False,
     idempotency_key: Annotated[str | None, Parameter(help="Makes a repeated call the same call.")] = None,
     json: Json = False,
@@ -135,14 +140,24 @@ def run(
     """Start one run of an active manual workflow. Its effects are real. For an audience: tidegate batch run."""
     out, api = Output(json), connect()
     body: dict[str, Any] = {"inputs": json_object(inputs, "--inputs")}
-    body |= {} if version is None else {"version": version}
+    given = {"version": version, "acknowledged_affected_count": confirm, "confirm_token": token}
+    body |= {name: value for name, value in given.items() if value is not None}
     key = idempotency_key or new_idempotency_key()
     answer = api.post(f"/workflows/{workflow}/run", body, idempotency_key=key)
-    if wait:
+    if wait and answer["batch_job_status"] != "held":
         return runs.ended(api, answer["run_id"], out, timeout=None, position=answer["position"])
     out.record(answer, runs.ANSWER)
+    if waits(out, answer):
+        return Exit.HELD
     out.say(f"its result: tidegate runs result {answer['run_id']} --wait")
     return Exit.DONE
+
+
+@app.command(name="agent-runs")
+def agent_runs(workflow: str, allowed: Literal["never", "confirmed", "free"], *, json: Json = False) -> None:
+    """Say whether agents start runs of a manual workflow that can send: never, confirmed by a human, or free."""
+    out = Output(json)
+    out.record(connect().put(f"/workflows/{workflow}/agent-runs", {"agent_runs": allowed}))
 
 
 @app.command

@@ -14,5 +14,6 @@ uploads     a stream of any size into a temporary file
 health      live and ready; metrics, with a token of their own
 
 One router for each resource: workflows, schedules, batch_jobs, runs, people, consent, cohorts, keys, project; history
-has two.
+has two. confirmations: what waits for a human, with its rows in confirmation_rows; simulation_rows: what a simulation
+gives.
 """

@@ -8,6 +8,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, Field
 
+from engine.http.confirmation_rows import Confirmable
 from engine.http.rows import ExcludedRow
 
 R = TypeVar("R", bound=BaseModel)
@@ -66,7 +67,11 @@ class WorkflowAccepted(Accepted):
     findings: list[FindingAnswer]
 
 
-class RunAccepted(Accepted):
+class AgentRunsSet(WorkflowAccepted):
+    agent_runs: str
+
+
+class RunAccepted(Confirmable, Accepted):
     """A run that was started or cancelled; `status` is how it stands at this moment."""
 
     run_id: str
@@ -76,6 +81,7 @@ class RunAccepted(Accepted):
     status: str
     batch_job_status: str
     send_mode: str
+    held_until: Annotated[datetime | None, Field(description="When a held run is given up.")] = None
 
 
 class UnknownAccepted(RunAccepted):
@@ -83,36 +89,6 @@ class UnknownAccepted(RunAccepted):
 
     decision: str
     unknown_left: Annotated[int, Field(description="How many runs of the job wait for such a decision.")]
-
-
-class SimulatedStep(BaseModel):
-    id: str
-    type: str
-    passed: Annotated[int, Field(description="How often somebody passed it.")]
-    ways: Annotated[dict[str, int], Field(description="How many left it by which branch, or with which outcome.")]
-
-
-class SimulatedRun(BaseModel):
-    person_id: int | None
-    distinct_id: str | None
-    status: str
-    reason: str | None
-    not_reached_because: Annotated[str | None, Field(description="Why a batch would leave this named person out.")]
-    steps: list[dict[str, Any]]
-    variables: dict[str, Any]
-
-
-class SimulationAnswer(BaseModel):
-    """How some people would walk through the workflow. Nothing of it has happened."""
-
-    workflow_id: UUID
-    workflow_version: int
-    workflow_status: str
-    people: int
-    outcomes: dict[str, int]
-    steps: list[SimulatedStep]
-    missing_fields: Annotated[dict[str, int], Field(description="How many of them lack each property that is read.")]
-    runs: list[SimulatedRun]
 
 
 class PolicyAnswer(BaseModel):
@@ -136,6 +112,7 @@ class PolicyAnswer(BaseModel):
     max_churn: Annotated[
         float | None, Field(description="Share of an occurrence that may not be confirmed; null: for agents 0.5.")
     ]
+    confirmation: Annotated[str, Field(description="Asked of agents: `relayed` count and token, or `witnessed`.")]
 
 
 class PolicyLevels(PolicyAnswer):
@@ -164,6 +141,7 @@ class SizingAnswer(BaseModel):
     missing_variables: dict[str, int]
     sample: Annotated[list[dict[str, Any]], Field(description="A few of the affected people, masked.")]
     send_mode: str
+    confirmation: Annotated[str, Field(description="What an agent needs: `relayed` or `witnessed`.")]
     frozen: Annotated[bool, Field(description="Whether these people are kept until the token expires.")]
     reached_before: Annotated[
         int | None,
@@ -178,19 +156,20 @@ class SizingAnswer(BaseModel):
 
 
 class FailedSizingAnswer(BaseModel):
-    """Whom a retry of the failed runs of a job would reach."""
+    """Whom a retry of the failed runs of a job would reach, or the resuming of a paused one."""
 
     batch_job_id: UUID
     workflow_id: UUID
     workflow_version: int
     workflow_status: str
-    affected: Annotated[int, Field(description="The failed runs: the count to acknowledge.")]
+    affected: Annotated[int, Field(description="The failed or unfinished runs: the count to acknowledge.")]
     left: Annotated[dict[str, int], Field(description="How many of them would be skipped, by reason.")]
     deliveries: Annotated[dict[str, int], Field(description="Most messages that one person gets, by step type.")]
     per_person: Annotated[int, Field(description="Most messages that one person gets in all.")]
     reaches: Annotated[str, Field(description="The same in words, and whether a receiver may tell others.")]
     limit: int
     send_mode: str
+    confirmation: Annotated[str, Field(description="What an agent needs: `relayed` or `witnessed`.")]
     policy: PolicyAnswer
     confirm_token: str
     expires_at: datetime
@@ -201,7 +180,7 @@ class ExcludedAnswer(BaseModel):
     excluded: list[ExcludedRow]
 
 
-class ScheduleAccepted(Accepted):
+class ScheduleAccepted(Confirmable, Accepted):
     schedule_id: UUID
     workflow_id: UUID
     status: str
@@ -240,7 +219,7 @@ class PreviewAnswer(BaseModel):
     occurrences: list[UpcomingAnswer]
 
 
-class BatchJobAccepted(Accepted):
+class BatchJobAccepted(Confirmable, Accepted):
     batch_job_id: UUID
     workflow_id: UUID
     workflow_version: int

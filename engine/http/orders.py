@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
@@ -44,6 +44,29 @@ class SizeBody(Body):
     rate: Rate | None = None
     breaker: BreakerBody | None = None
     schedule: Annotated[SizedSchedule | None, Field(description="For a schedule instead of a batch.")] = None
+    inputs: Annotated[
+        dict[str, Any] | None, Field(description="For one run of a manual workflow, with these inputs.")
+    ] = None
+
+
+class ConfirmBody(Body):
+    """The number of people, as a human who did not ask for it read and typed it."""
+
+    acknowledged_affected_count: Count
+    note: Note = ""
+
+
+class ResumeBatchJobBody(Body):
+    """A human needs none of it; an agent does for what a human or the breaker paused."""
+
+    acknowledged_affected_count: Count | None = None
+    confirm_token: Token | None = None
+
+
+class AgentRunsBody(Body):
+    """Whether agents start runs of a manual workflow that can send."""
+
+    agent_runs: Literal["never", "confirmed", "free"]
 
 
 class RunBatchBody(Body):

@@ -56,6 +56,7 @@ class WorkflowRow(BaseModel):
     version: Annotated[int, Field(description="Counts contents; an edit names it.")]
     revision: Annotated[int, Field(description="Counts every change; it is the ETag.")]
     trigger_type: str
+    agent_runs: Annotated[str, Field(description="Whether agents run it by hand: never, confirmed or free.")]
     created_at: datetime
     created_by: str
     updated_at: datetime

@@ -107,6 +107,10 @@ class RunWorkflowBody(Body):
     version: Annotated[
         int | None, Field(ge=1, le=COUNT_LIMIT, description="A version that has been active; else the present one.")
     ] = None
+    acknowledged_affected_count: Annotated[
+        Count | None, Field(description="1, as a sizing with these inputs says. Asked of agents.")
+    ] = None
+    confirm_token: Token | None = None
 
 
 class SimulateBody(Body):
@@ -273,6 +277,10 @@ class LimitsBody(Body):
     ] = None
     per_person: Annotated[
         PerPersonBody | None, Field(description="Most messages to one person in some days; others are `capped`.")
+    ] = None
+    confirmation: Annotated[
+        Literal["relayed", "witnessed"] | None,
+        Field(description="`witnessed` has a human confirm what an agent asks for; `relayed` adds nothing."),
     ] = None
 
 

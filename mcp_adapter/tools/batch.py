@@ -14,9 +14,11 @@ from aggregates.batch_job.pace import MOST_ATTEMPTS, RATE
 from aggregates.errors import DomainError
 from aggregates.policy import Policy
 from commands.batch_job import RunBatch, SizeAudience
+from commands.resume import SizeOpen
 from mcp_adapter.schemas import Answer, Arguments, Row
 from mcp_adapter.tool import READS_ONLY, Call, Effect, Question, Tool
 from mcp_adapter.tools.fields import (
+    BatchJobId,
     Count,
     Exdates,
     IdempotencyKey,
@@ -59,6 +61,8 @@ class BlastRadius(Arguments):
     schedule: ScheduleGiven | None = Field(
         None, description="For a schedule tool: what it will be given. With schedule_id only what changes."
     )
+    inputs: dict[str, Any] | None = Field(None, description="For workflows-run of a manual workflow: its inputs.")
+    batch_job_id: BatchJobId | None = Field(None, description="For batch-jobs-resume: counts who is left.")
 
 
 class PolicyRow(Row):
@@ -76,6 +80,7 @@ class PolicyRow(Row):
     notify_addresses: list[str]
     reach_per_day: int | None = None
     max_churn: float | None = None
+    confirmation: str
 
 
 class Sized(Answer):
@@ -95,6 +100,7 @@ class Sized(Answer):
     missing_variables: dict[str, int]
     sample: list[dict[str, Any]]
     send_mode: str
+    confirmation: str
     reached_before: int | None = None
     budget_left: int | None = None
     held_because: str | None = None
@@ -117,12 +123,24 @@ class Run(Arguments):
 
 
 def size(call: Call, given: BlastRadius) -> Sized:
-    fields = given.model_dump(exclude={"workflow_id"})
+    if given.batch_job_id is not None:
+        return _size_rest(call, given.batch_job_id)
+    fields = given.model_dump(exclude={"workflow_id", "batch_job_id"})
     if given.schedule is not None and given.schedule.schedule_id is not None:
         fields["schedule"]["schedule_id"] = as_id(given.schedule.schedule_id, "schedule.not_found")
     command = SizeAudience(as_id(given.workflow_id, "workflow.not_found"), **fields)
     data = call.dispatch(command).data
     return Sized(summary=_sized_summary(data), **data)
+
+
+def _size_rest(call: Call, batch_job_id: str) -> Sized:
+    """Whom resuming a paused job would reach: those who have no outcome yet."""
+    data = call.dispatch(SizeOpen(as_id(batch_job_id, "batch_job.not_found"))).data
+    rest = data["affected"]
+    none: dict[str, Any] = {"frozen": False, "excluded": {}, "everyone": False, "missing_variables": {}, "sample": []}
+    told = {name: data[name] for name in Sized.model_fields if name in data}
+    summary = f"Not resumed. {rest:,} people of it have no outcome yet. Show the user {rest:,} and stop."
+    return Sized(summary=summary, matched=rest, total=rest, **none, **told)
 
 
 def run(call: Call, given: Run) -> Started:
@@ -142,7 +160,7 @@ def ask_to_run(call: Call, given: Run) -> Question | None:
     if data["send_mode"] == "capture":
         told += " Send mode is capture: nothing would leave the server."
     if data["status"] == "held":
-        told += " It will wait for a second person's approval."
+        told += " It will wait until a person who did not ask for it confirms it."
     return Question(told, people)
 
 
@@ -204,6 +222,8 @@ def _circumstances(data: Mapping[str, Any]) -> str:
         told += " These people are kept until expires_at: the batch reaches exactly them, minus who opts out meanwhile."
     if data["reached_before"]:
         told += f" {data['reached_before']:,} of them have been reached by this version before: say so."
+    if data["confirmation"] == "witnessed":
+        told += " A person has to confirm it too: the answer to the next call has the confirm_url for the user."
     if data["held_because"] == "approval_over":
         told += (
             f" Over {policy.approval_over:,} people within a day, so it will be HELD until a second person approves it "

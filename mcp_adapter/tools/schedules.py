@@ -26,6 +26,7 @@ from mcp_adapter.tools.fields import (
     Values,
     WorkflowId,
 )
+from mcp_adapter.tools.jobs import UNCONFIRMED
 from mcp_adapter.tools.schedule_rows import WAITING, ScheduleRow
 from projections.page import as_id
 
@@ -113,6 +114,9 @@ class Preview(Arguments):
 
 
 class Scheduled(ScheduleRow, Answer):
+    confirm_url: str | None = None
+    confirmation_id: str | None = None
+    confirm_until: str | None = None
     workflow_id: Text
     variables: dict[str, Any]
 
@@ -181,6 +185,8 @@ def _schedule(text: str) -> Any:
 
 def _answer(accepted: Accepted) -> Scheduled:
     data = accepted.data
+    if data.get("confirmation_id"):
+        return Scheduled(summary=UNCONFIRMED, **data)
     told = f"The schedule is {data['status']}: "
     if data["next_occurrence"]:
         ceiling = "" if data["ceiling"] is None else f" Beyond {data['ceiling']:,} people an occurrence is held."

@@ -19,11 +19,17 @@ from engine import components
 from mcp_adapter.schemas import Answer, Arguments, Row, Text
 from mcp_adapter.tool import READS_ONLY, Call, Effect, Tool
 from mcp_adapter.tools import runs, workflows
-from mcp_adapter.tools.fields import After, IdempotencyKey, Reason, page_summary
+from mcp_adapter.tools.fields import After, IdempotencyKey, Reason, Token, page_summary
 from projections.page import as_id
 from projections.runs import ENDED
 
 CAMEL = ConfigDict(alias_generator=to_camel, validate_by_name=True, serialize_by_alias=True)
+
+
+HELD = (
+    "It is held, and nothing is sent, until a person who did not ask for it confirms it. Give confirmUrl to the user, "
+    "stop and wait; do not call again."
+)
 
 
 class Given(Arguments):
@@ -76,6 +82,8 @@ class RunWorkflowGiven(Given):
     workflow_id: str
     inputs: dict[str, Any] = {}
     version_id: int | None = Field(None, ge=1, le=COUNT_LIMIT, description="A version that has been active.")
+    acknowledged_affected_count: int | None = Field(None, description="1, as a human confirmed it.")
+    confirm_token: Token | None = Field(None, description="Of a sizing with the same inputs.")
     idempotency_key: IdempotencyKey | None = None
 
 
@@ -84,6 +92,8 @@ class RunTold(Told):
     workflow_id: str
     workflow_version: int
     status: str
+    confirm_url: str | None = None
+    held_until: str | None = None
 
 
 class OfComponent(Given):
@@ -172,8 +182,16 @@ def get_workflow(call: Call, given: OfWorkflow) -> WorkflowWhole:
 
 
 def run_workflow(call: Call, given: RunWorkflowGiven) -> RunTold:
-    command = RunWorkflow(as_id(given.workflow_id, "workflow.not_found"), given.inputs, given.version_id)
+    command = RunWorkflow(
+        as_id(given.workflow_id, "workflow.not_found"),
+        given.inputs,
+        given.version_id,
+        given.acknowledged_affected_count,
+        given.confirm_token,
+    )
     accepted = call.dispatch(command, idempotency_key=given.idempotency_key)
+    if accepted.data.get("confirm_url"):
+        return _run(accepted, HELD)
     return _run(accepted, "The run has begun. Follow it with get_run_status.")
 
 
@@ -239,7 +257,8 @@ TOOLS: tuple[Tool[Any, Any], ...] = (
     _tool(get_workflow, "Read a workflow.", "workflows.get", OfWorkflow, WorkflowWhole),
     _tool(
         run_workflow,
-        "Start one run of an active manual workflow. Its effects are REAL. Answers at once with runId.",
+        "Start one run of an active manual workflow. Its effects are REAL. Answers at once with runId; one with "
+        "confirmUrl waits for a person: give it to the user and stop.",
         "RunWorkflow",
         RunWorkflowGiven,
         RunTold,

@@ -4,7 +4,7 @@ base    metadata and the types that tables share
 access  projects, keys and their rates, idempotency, spent tokens, ended sessions
 guard   what sizings said, who asked to reach how many
 log     the log, which belongs to the event store, what it keeps outside, and the store's own index of streams
-views   workflows, schedules, occurrences, batch jobs: disposable
+views   workflows, schedules, occurrences, batch jobs, confirmations: disposable
 people  people, cohorts, opt-outs and suppressions
 ledger  chunks, runs, effects: the truth about each person of a batch job
 """
@@ -33,7 +33,7 @@ from projections.tables.ledger import (
 )
 from projections.tables.log import log, outside, stream_heads, view_positions
 from projections.tables.people import cohort_members, cohorts, opt_outs, people, person_opt_outs, suppressions
-from projections.tables.views import batch_jobs, occurrences, schedules, workflows
+from projections.tables.views import batch_jobs, confirmations, occurrences, schedules, workflows
 
 __all__ = [
     "Id",
@@ -44,6 +44,7 @@ __all__ = [
     "chunks",
     "cohort_members",
     "cohorts",
+    "confirmations",
     "effects",
     "ended_sessions",
     "frozen_sizings",

@@ -31,7 +31,7 @@ def create(name: str = "Launch") -> CreateWorkflow:
 def test_every_command_has_a_handler_and_a_grant() -> None:
     assert {command.__name__ for command in HANDLERS} == set(COMMANDS)
     own = {name for name, scopes in COMMANDS.items() if scopes == (ENGINE,)}
-    assert own == {"FireSchedule", "ExpireApproval"}
+    assert own == {"FireSchedule", "ExpireApproval", "ExpireConfirmation"}
     others = [scopes for name, scopes in [*COMMANDS.items(), *READS.items()] if name not in own]
     assert all(set(scopes) <= SCOPES and scopes for scopes in others)
 

@@ -22,7 +22,7 @@ ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = ("aggregates", "commands", "projections", "engine", "mcp_adapter", "workers", "console")
 
 MANUAL = "commands/runs.py"
-"""Where jobs are made that reach nobody."""
+"""Where jobs are made that have no audience."""
 
 REACHING = {"RunBatch", "RetryFailed", "ApproveBatchJob", "FireSchedule", "ResumeBatchJob"}
 """The only commands after which a job is queued or running that was not before."""
@@ -102,8 +102,9 @@ def test_what_lets_people_be_reached_is_asked_for_with_a_proof_in_hand() -> None
         if name == "schedule.revise" and "acknowledgement" not in given:
             continue  # the aggregate refuses it wherever it would need one
         assert proof is not None, (file, name)
-        wanted = "ONE_RUN" if file == "commands/runs.py" else "proof.acknowledgement"
-        assert ast.unparse(proof) == wanted, (file, name)
+        # A held manual run is approved over the same constant with which it was asked for.
+        wanted = {"proof.acknowledgement", "ONE_RUN"} if name == "job.approve" else {"proof.acknowledgement"}
+        assert ast.unparse(proof) in wanted, (file, name)
 
 
 def test_a_proof_comes_from_the_guard_in_the_same_function() -> None:

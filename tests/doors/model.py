@@ -266,7 +266,10 @@ def _reject(status: str, _confirmation: str, guarded: bool) -> str:
     return OK if status in {"held", "own", "held_off"} else _moved(status)
 
 
-def _resume_job(status: str, _confirmation: str, _guarded: bool) -> str:
+def _resume_job(status: str, _confirmation: str, guarded: bool) -> str:
+    if status == "paused" and guarded:
+        # A human has paused it.
+        return "acknowledgement.missing"
     verdicts = {"queued": ALREADY, "running": ALREADY, "paused": OK, "paused_off": "workflow.not_active"}
     return verdicts.get(status) or _moved(status)
 

@@ -25,6 +25,7 @@ STATUSES: dict[str, tuple[str, ...]] = {
     "workflows.list": ("draft", "active", "archived"),
     "schedules.list": ("active", "paused", "completed", "detached"),
     "batch_jobs.list": ("held", "queued", "running", "paused", "cancelled", "completed", "rejected"),
+    "confirmations.list": ("waiting", "confirmed", "rejected", "expired", "withdrawn"),
     "runs.list": ("pending", "skipped", "delivered", "failed"),
 }
 

@@ -1,4 +1,4 @@
-"""Eight commands lead to people. Nothing else does: no other command, no unlisted door, no field that somebody adds."""
+"""Nine commands lead to people. Nothing else does: no other command, no unlisted door, no field that somebody adds."""
 
 from __future__ import annotations
 
@@ -35,13 +35,14 @@ LEADS_TO_PEOPLE = {
     "RunBatch",
     "RetryFailed",
     "ApproveBatchJob",
+    "AcceptConfirmation",
     "AttachSchedule",
     "ReviseSchedule",
     "ResumeSchedule",
     "ResumeBatchJob",
     "FireSchedule",
 }
-ENGINES = {"FireSchedule", "ExpireApproval"}
+ENGINES = {"FireSchedule", "ExpireApproval", "ExpireConfirmation"}
 OTHERS = sorted(handler.__name__ for handler in HANDLERS if handler.__name__ not in LEADS_TO_PEOPLE | ENGINES)
 
 SMUGGLED = (
@@ -61,7 +62,7 @@ SMUGGLED = (
 """What a stored thing has and nobody may say."""
 
 
-SUBJECTS = {"workflow_id", "schedule_id", "batch_job_id", "run_id", "stream_id"}
+SUBJECTS = {"workflow_id", "schedule_id", "batch_job_id", "run_id", "stream_id", "confirmation_id"}
 """Parts of a path that name what a refused call was about."""
 
 ROUTES = [route for router in ROUTERS for route in router.routes if isinstance(route, APIRoute)]
@@ -126,6 +127,7 @@ def scene(stage: Stage) -> Callable[[str], UUID]:
 
 JOBS = tuple(dict.fromkeys(status for name in NEEDS if "BatchJob" in name for status in STATUSES[name]))
 OF_A_JOB = {*(name for name in OTHERS if name.endswith("Job")), "DecideStep", "DecideUnknown", "SizeFailed"}
+OF_A_JOB |= {"SizeOpen", "ShowConfirmation", "RejectConfirmation"}
 SCHEDULES = ("active", "paused", "completed", "detached", "paused_off")
 
 

@@ -43,6 +43,38 @@ def restore(id: str) -> Ask:
     )
 
 
+def allow_agents(id: str) -> Ask:
+    return Ask(
+        ("PUT", f"/workflows/{id}/agent-runs", {"agent_runs": "free"}),
+        ("workflows-agent-runs", {"workflow_id": id, "agent_runs": "free"}),
+        ("workflows", "agent-runs", id, "free"),
+    )
+
+
+def look(id: str) -> Ask:
+    return Ask(
+        ("GET", f"/confirmations/{id}", None),
+        ("confirmations-get", {"confirmation_id": id}),
+        ("confirm", "show", id),
+    )
+
+
+def turn_down(id: str) -> Ask:
+    return Ask(
+        ("POST", f"/confirmations/{id}/reject", {"reason": BECAUSE}),
+        ("confirmations-reject", {"confirmation_id": id, "reason": BECAUSE}),
+        ("confirm", "reject", id, "--reason", BECAUSE),
+    )
+
+
+def size_open(id: str) -> Ask:
+    return Ask(
+        ("POST", f"/batch-jobs/{id}/unfinished", None),
+        ("batch-jobs-unfinished", {"batch_job_id": id}),
+        ("batch", "unfinished", id),
+    )
+
+
 def decide(id: str) -> Ask:
     return Ask(
         ("POST", f"/batch-jobs/{id}/steps/note/decide", {"decision": "approved"}),
@@ -161,6 +193,10 @@ WAYS: Mapping[str, Callable[[str], Ask]] = {
     "DecideStep": decide,
     "DecideUnknown": decide_unknown,
     "SizeFailed": size_failed,
+    "SizeOpen": size_open,
+    "SetAgentRuns": allow_agents,
+    "ShowConfirmation": look,
+    "RejectConfirmation": turn_down,
     "DetachSchedule": detach,
     "PreviewSchedule": preview,
     "RunWorkflow": begin,
@@ -211,6 +247,12 @@ OF_THE_PRODUCT: Mapping[tuple[str, ...], tuple[str, tuple[str, ...]]] = {
     ("batch", "reject"): ("RejectBatchJob", (ID, "--reason", BECAUSE)),
     ("batch", "decide"): ("DecideStep", (ID, "note", "approved")),
     ("batch", "failed"): ("SizeFailed", (ID,)),
+    ("batch", "unfinished"): ("SizeOpen", (ID,)),
+    ("workflows", "agent-runs"): ("SetAgentRuns", (ID, "never")),
+    ("confirm", "list"): ("confirmations.list", ()),
+    ("confirm", "show"): ("ShowConfirmation", (ID,)),
+    ("confirm", "accept"): ("AcceptConfirmation", (ID, COUNT)),
+    ("confirm", "reject"): ("RejectConfirmation", (ID, "--reason", BECAUSE)),
     ("batch", "retry-failed"): ("RetryFailed", (ID, COUNT)),
     ("batch", "unknown"): ("runs.unknown", (ID,)),
     ("batch", "pause"): ("PauseBatchJob", (ID, "--reason", BECAUSE)),

@@ -25,6 +25,10 @@ ANSWERED = {
     "reached",
     "counts",
     "retry_of",
+    "held_because",
+    "confirm_url",
+    "confirmation_id",
+    "confirm_until",
 }
 
 

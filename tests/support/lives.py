@@ -13,6 +13,7 @@ from aggregates.batch_job.aggregate import BatchJob
 from aggregates.batch_job.pace import Breaker, Pace
 from aggregates.batch_job.standing import COUNTS
 from aggregates.cohort.aggregate import Cohort
+from aggregates.confirmation.aggregate import Confirmation
 from aggregates.errors import DomainError
 from aggregates.key.aggregate import Key
 from aggregates.people.aggregate import PeopleChange
@@ -57,6 +58,7 @@ def lives() -> Iterator[Aggregate]:
     yield project_from_before()
     yield cohort()
     yield from changes()
+    yield from confirmations()
 
 
 def refusal() -> Refusal:
@@ -108,6 +110,33 @@ def changes() -> Iterator[PeopleChange]:
     yield PeopleChange.unsuppress(UUID(int=10), meta=meta(), **stopped)
 
 
+def confirmations() -> Iterator[Confirmation]:
+    for number, end in enumerate(("confirm", "reject", "expire")):
+        life = Confirmation.request(
+            UUID(int=60 + number),
+            asks="ResumeSchedule",
+            workflow_id=UUID(int=2),
+            workflow_version=1,
+            subject_id=UUID(int=3),
+            subject_digest="s",
+            terms={"schedule_id": str(UUID(int=3)), "max_growth": 0.1},
+            acknowledgement=acknowledged(),
+            send_mode="live",
+            outcome={"schedule_id": str(UUID(int=3)), "status": "active"},
+            request_digest="d",
+            expires_at=NOW + timedelta(days=3),
+            meta=meta(),
+        )
+        match end:
+            case "confirm":
+                life.confirm(3, note="fine", meta=meta(principal=ANOTHER))
+            case "reject":
+                life.reject(reason="not now", meta=meta(principal=ANOTHER))
+            case _:
+                life.expire(meta=meta(now=NOW + timedelta(days=4)))
+        yield life
+
+
 def workflow() -> Workflow:
     life = Workflow.create(UUID(int=2), name="Launch", description="Spring", content=CONTENT, meta=meta())
     life.edit(name="Launch 2", description="Spring", content=CONTENT, made_against=1, meta=meta())
@@ -115,6 +144,7 @@ def workflow() -> Workflow:
     life.disable(meta=meta())
     life.archive(meta=meta())
     life.restore(meta=meta())
+    life.set_agent_runs("never", meta=meta())
     return life
 
 
