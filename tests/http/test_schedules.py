@@ -12,7 +12,15 @@ from tests.http.conftest import Door, bearer, pointers, problem
 
 ANSWERED = {"position", "schedule_id", "workflow_id", "status", "rrule", "starts_at", "timezone", "exdates", "overlap"}
 ANSWERED |= {"catch_up", "catch_up_window_minutes", "acknowledged", "max_growth", "ceiling", "approval_expires_at"}
-ANSWERED |= {"next_occurrence", "variables", "changed"}
+ANSWERED |= {
+    "next_occurrence",
+    "variables",
+    "held_because",
+    "confirm_url",
+    "confirmation_id",
+    "confirm_until",
+    "changed",
+}
 
 MONDAYS = {"rrule": "FREQ=WEEKLY;BYDAY=MO;BYHOUR=9", "starts_at": "2030-03-25T09:00:00", "timezone": "Europe/Berlin"}
 
