@@ -21,7 +21,7 @@ from aggregates.base import Principal
 from aggregates.errors import DomainError
 from aggregates.policy import Limits
 from commands.bus import HANDLERS
-from commands.grants import COMMANDS, ENGINE, READS, SCOPES, authorize
+from commands.grants import CARRIES, COMMANDS, ENGINE, READS, SCOPES, authorize
 from commands.policy import SetPolicy
 from mcp_adapter.tools import TOOLS
 from mcp_adapter.tools.studio import STUDIO
@@ -126,6 +126,8 @@ def test_what_has_no_grant_is_refused_to_everybody() -> None:
 @pytest.mark.parametrize("command", HANDLERS, ids=lambda command: command.__name__)
 def test_the_bus_asks_for_the_scopes_itself(command: type, stage: Stage) -> None:
     needed = COMMANDS[command.__name__]
+    if command.__name__ in CARRIES and CARRIES[command.__name__](filled(command)):
+        needed = (*needed, "person:read")
     system = stage.product.system
     before = state(stage)
     for scopes in SETS:
