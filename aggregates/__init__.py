@@ -2,16 +2,31 @@
 
 base        Principal, Meta, and the roots of events and aggregates
 errors      DomainError and the whole catalogue of codes
+marks       how stored JSON tells ids and instants from texts
+outside     values that an event keeps outside the log, named there by a salted digest
+address     the one form of an e-mail address
+reach       whom a workflow may reach, whatever its conditions say
 values      Condition, Audience, Variables, Acknowledgement: parsed once, then the type is the proof
+lineage     who counts as one when somebody approves
 policy      Policy and the Limits that narrow it
 recurrence  Recurrence: what a schedule repeats
 templates   Liquid texts whose needs are known before they are rendered (liquid: in which bounds)
+secrets     what webhooks may use and nobody may read
 filters     how a trigger and a branch say whom they mean
 shape       checks on plain data that every parser needs
+nearest     the name that was probably meant: synonyms, then the likest spelling
+operators   what each operator of a condition means
+properties  statistics of people's properties, and what they say against an audience
 steps       the step types, one file each
 walk        people on their way through the steps
 workflow    what is to happen, versioned
 schedule    when it is to happen
 batch_job   one fan-out of one workflow version over one frozen audience
+key         who may ask, and who made it so
+project     what a project narrows of the policy
+cohort      a named set of people, without saying whom
+confirmation  what an agent asked for and a human has to confirm
+approval    who may decide about what somebody asked for
 refusal     a call that was refused
+people      a change of people: an import, an opt-out, a suppression
 """

@@ -13,6 +13,7 @@ from typing import Any, Literal
 from uuid import UUID
 
 from aggregates.errors import Problem
+from aggregates.nearest import nearest, plain
 from aggregates.values import NAME_LIMIT, digest, kind_of
 
 CONDITION_LIMIT = 100
@@ -64,6 +65,13 @@ RELATIVE_DATE = re.compile(r"^-(\d{1,4})([hdwmy])$")
 
 # Back-references and look-around make a match exponential in PostgreSQL; they are refused.
 UNSAFE_REGEX = re.compile(r"\\[1-9]|\(\?[=!<]")
+
+HINTS = {
+    **dict.fromkeys(("starts_with", "startswith", "begins_with", "prefix"), "Use regex with ^ before the text."),
+    **dict.fromkeys(("ends_with", "endswith", "suffix"), "Use regex with $ after the text."),
+    "between": "Use two conditions, gte and lte.",
+}
+"""What to do instead of an operator that another one replaces only with a change of the value."""
 
 EXAMPLE_CONDITION = {"type": "person", "key": "plan", "operator": "exact", "value": ["pro", "team"]}
 
@@ -154,7 +162,8 @@ def _condition(raw: Any, found: _Findings) -> Condition | None:
         found.add("", "condition.not_an_object", "A condition is an object.", raw, "object", example=EXAMPLE_CONDITION)
         return None
     for name in sorted(set(map(str, raw)) - set(FIELDS)):
-        found.add(f"/{name[:50]}", "field.unknown", "A condition has no such field.", raw[name], list(FIELDS))
+        message, meant = "A condition has no such field.", next(iter(nearest(name, FIELDS)), None)
+        found.add(f"/{name[:50]}", "field.unknown", message, raw[name], list(FIELDS), example=meant)
     match raw.get("type"):
         case "person":
             return _person_condition(raw, found)
@@ -174,16 +183,23 @@ def _person_condition(raw: Mapping[str, Any], found: _Findings) -> PersonConditi
         message = f"A key is a text of 1 to {NAME_LIMIT} characters."
         found.add("/key", "condition.key_invalid", message, key, "string", example="plan")
     if not isinstance(operator, str) or operator not in PERSON_OPERATORS:
-        expected = sorted(PERSON_OPERATORS)
-        found.add(
-            "/operator", "condition.operator_unknown", "There is no such operator.", operator, expected, example="exact"
-        )
+        _unknown_operator(operator, PERSON_OPERATORS, found)
         return None
     parsed = _operand(operator, value, found)
     if found.problems:
         return None
     assert isinstance(key, str)
     return PersonCondition(key, operator, parsed)  # type: ignore[arg-type]  # checked against PERSON_OPERATORS
+
+
+def _unknown_operator(operator: Any, known: frozenset[str], found: _Findings) -> None:
+    """The operator that was meant is the example, and its hint is said; nothing is guessed for a word that is alien."""
+    meant = next(iter(nearest(operator, known)), None) if isinstance(operator, str) else None
+    said = plain(operator) if isinstance(operator, str) else ""
+    message = "There is no such operator."
+    if meant:
+        message += f" {HINTS.get(said, f'Use {meant}.')}"
+    found.add("/operator", "condition.operator_unknown", message, operator, sorted(known), example=meant)
 
 
 def _operand(operator: str, value: Any, found: _Findings) -> Any:
@@ -221,8 +237,7 @@ def _cohort_condition(raw: Mapping[str, Any], found: _Findings) -> CohortConditi
     if raw.get("key", "id") != "id":
         found.add("/key", "condition.key_invalid", "A cohort is named by its id.", raw["key"], "id", example="id")
     if not isinstance(operator, str) or operator not in COHORT_OPERATORS:
-        message, expected = "A cohort condition says in or not_in.", sorted(COHORT_OPERATORS)
-        found.add("/operator", "condition.operator_unknown", message, operator, expected, example="in")
+        _unknown_operator(operator, COHORT_OPERATORS, found)
     try:
         cohort_id = UUID(value) if isinstance(value, str) else None
     except ValueError:

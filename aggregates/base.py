@@ -7,10 +7,12 @@ never makes an old stream unreadable.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping
+from copy import copy
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Literal, Self
+from typing import Any, ClassVar, Literal, Self
 from uuid import UUID
 
 from eventsourcing.domain import AggregateCreated, AggregateEvent, BaseAggregate
@@ -18,6 +20,8 @@ from eventsourcing.persistence import DatetimeAsISO, JSONTranscoder, Mapper, Sto
 from eventsourcing.utils import register_topic
 from pydantic_core import from_json
 
+from aggregates.marks import PLAIN, is_mark, marks_in, wrapped
+from aggregates.outside import OUTSIDE, Keep, Parting, putting_in, swapped, taking_out
 from aggregates.policy import Limits
 
 Source = Literal["web", "api", "mcp", "cli", "scheduler", "system"]
@@ -27,7 +31,8 @@ Source = Literal["web", "api", "mcp", "cli", "scheduler", "system"]
 class Principal:
     """Who acts: a key (or the system), what it may do, and through which door it came.
 
-    `limits` narrow the policy for it: its project's, then its own.
+    `limits` narrow the policy for it: its project's, then its own. `owner` is the user who answers for it, `chain` has
+    the ids of the keys that made it, oldest first.
     """
 
     project_id: UUID
@@ -40,6 +45,8 @@ class Principal:
     limits: tuple[Limits, ...] = ()
     rate_per_minute: int | None = None
     expires_at: datetime | None = None
+    owner: str | None = None
+    chain: tuple[str, ...] = ()
 
     @property
     def own_limits(self) -> Limits:
@@ -73,6 +80,8 @@ class Meta:
             "actor": self.principal.id,
             "source": self.principal.source,
             "on_behalf_of": self.principal.on_behalf_of,
+            "owner": self.principal.owner,
+            "chain": " ".join(self.principal.chain),
             "client": self.client,
             "via": self.via,
             "request_id": self.request_id,
@@ -86,8 +95,14 @@ class Meta:
 
 
 class Event(AggregateEvent):
-    """A recorded fact. Subclasses set an explicit `TOPIC`, which stored data refers to for ever."""
+    """A recorded fact. Subclasses set an explicit `TOPIC`, which stored data refers to for ever.
 
+    `OUTSIDE` names the fields whose values may be personal and are kept outside the log; `PARTED` those of which only
+    the values inside are, with the function that knows where.
+    """
+
+    OUTSIDE: ClassVar[tuple[str, ...]] = ()
+    PARTED: ClassVar[Mapping[str, Parting]] = {}
     meta: dict[str, str]
 
     def __init_subclass__(cls) -> None:
@@ -179,24 +194,48 @@ _MARK = b'"_type_"'
 
 
 class _Transcoder(JSONTranscoder):
-    """The library's JSON, read four times as fast: its own calls a function for each object in an event."""
+    """The library's JSON, which takes every object with `_type_` and `_data_` for a mark of its own.
+
+    Tenants choose the names in their content and variables. So an object of theirs that has a member `_type_` is
+    wrapped when it is stored, and decode(encode(x)) == x for any JSON. Reading is four times as fast as the library's,
+    which calls a function for each object in an event.
+    """
+
+    def encode(self, obj: Any) -> bytes:
+        data = super().encode(obj)
+        # Most states have no more of these texts than ids and instants at the top, and need no second look.
+        return data if data.count(_MARK) == marks_in(obj) else super().encode(wrapped(obj))
 
     def decode(self, data: bytes) -> Any:
+        marks = data.count(_MARK)
         try:
             state: Any = from_json(data, cache_strings="keys")
         except ValueError:
-            return super().decode(data)  # nested very deeply, or broken: the library says how
-        if not isinstance(state, dict):
-            return super().decode(data)
-        marks = data.count(_MARK)
-        for name, value in state.items():
-            if marks == 0:
-                break
-            if type(value) is dict and "_type_" in value:
-                state[name] = self._decode_obj(value)
-                marks -= 1
-        # Marks are of ids and instants, nearly all at the top; a state with one deeper is read the library's way.
-        return state if marks == 0 else super().decode(data)
+            state = json.loads(data)  # nested very deeply, or broken: then this says how
+        if marks == 0 or not isinstance(state, dict):
+            return self._read(state) if marks else state
+        # Marks are of ids and instants, nearly all at the top; a state with one deeper is read whole.
+        tops = {name: value for name, value in state.items() if type(value) is dict and is_mark(value)}
+        if len(tops) == marks:
+            return state | {name: self._read(value) for name, value in tops.items()}
+        return {name: self._read(value) for name, value in state.items()}
+
+    def _read(self, value: Any) -> Any:
+        """What a stored value stands for; a mark that is none of ours is what it looks like."""
+        if type(value) is list:
+            return [self._read(inner) for inner in value]
+        if type(value) is not dict:
+            return value
+        if is_mark(value):
+            name, data = value["_type_"], value["_data_"]
+            if name == PLAIN and type(data) is dict:
+                return {key: self._read(inner) for key, inner in data.items()}
+            if isinstance(name, str) and name in self.names and isinstance(data, str):
+                try:
+                    return self.names[name].decode(data)
+                except ValueError:
+                    return value
+        return {key: self._read(inner) for key, inner in value.items()}
 
 
 def _mapper() -> Mapper[UUID]:
@@ -209,17 +248,43 @@ def _mapper() -> Mapper[UUID]:
 _MAPPER = _mapper()
 
 
-def encode(event: Event) -> tuple[str, bytes]:
-    """An event as it is stored: its topic and its state as JSON."""
-    stored = _MAPPER.to_stored_event(event)
+_NAME = f'"{OUTSIDE}"'.encode()
+
+
+def encode(event: Event, keep: Keep | None = None) -> tuple[str, bytes]:
+    """An event as it is stored: its topic and its state as JSON, in which `keep` has taken the values outside."""
+    stored = _MAPPER.to_stored_event(event if keep is None else _skeleton(event, keep))
     return stored.topic, stored.state
 
 
-def decode(originator_id: UUID, originator_version: int, topic: str, state: bytes) -> Event:
-    """A stored event as an object. Raises when no class claims the topic or the state is broken."""
+def decode(
+    originator_id: UUID, originator_version: int, topic: str, state: bytes, values: Mapping[str, Any] | None = None
+) -> Event:
+    """A stored event as an object. Raises when no class claims the topic or the state is broken.
+
+    `values` are those kept outside, by their digests. One that is not among them was erased: a marker takes its place.
+    """
     event = _MAPPER.to_domain_event(StoredEvent(originator_id, originator_version, topic, state))
     assert isinstance(event, Event)
+    if _NAME in state:
+        vars(event).update(swapped(event, putting_in(values or {})))
     return event
+
+
+def told(state: bytes) -> dict[str, Any]:
+    """What a stored state says, as plain JSON: ids and instants are texts. ValueError when it is broken."""
+    found = _MAPPER.transcoder.decode(state)
+    return {name: _plain(value) for name, value in found.items()}
+
+
+def _skeleton(event: Event, keep: Keep) -> Event:
+    """The event as the log has it; itself when it keeps nothing outside."""
+    changed = swapped(event, taking_out(keep))
+    if not changed:
+        return event
+    skeleton = copy(event)
+    vars(skeleton).update(changed)
+    return skeleton
 
 
 def fold(events: Iterable[Event]) -> Aggregate | None:

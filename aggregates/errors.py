@@ -114,7 +114,7 @@ CODES: dict[str, Code] = {
     "project.not_found": Code(Kind.NOT_FOUND, "No such project.", "Make it: `tidegate projects create`."),
     "event.not_found": Code(Kind.NOT_FOUND, "No such event.", "List them: GET /api/v1/log."),
     "stream.not_found": Code(
-        Kind.NOT_FOUND, "No such workflow, schedule, batch job or refusal.", "See stream_id: GET /api/v1/log."
+        Kind.NOT_FOUND, "Nothing of that id was ever recorded.", "See stream_id: GET /api/v1/log."
     ),
     "stream.not_begun": Code(
         Kind.NOT_FOUND, "It did not exist then yet.", "Ask for the position or the time of its first event, or later."
@@ -158,6 +158,12 @@ CODES: dict[str, Code] = {
         "The target is not a public address.",
         "Allow it: TIDEGATE_OUTBOUND_ALLOW lists hosts and networks.",
     ),
+    "secret.unknown": Code(
+        Kind.INVALID, "A secret that the webhook names is not there.", "Have an operator put it there, then retry."
+    ),
+    "secret.host_refused": Code(
+        Kind.REFUSED, "A secret of the webhook may not go to its host.", "Have an operator add the host to its file."
+    ),
     # audience and acknowledgement
     "audience.invalid": Code(Kind.INVALID, "The audience is not valid.", "Correct the conditions that are named."),
     "audience.unanswerable": Code(
@@ -168,6 +174,11 @@ CODES: dict[str, Code] = {
     ),
     "audience.empty": Code(Kind.REFUSED, "Nobody matches.", "Widen the conditions."),
     "audience.over_limit": Code(Kind.REFUSED, "More people match than policy allows.", "Narrow the conditions."),
+    "audience.over_budget": Code(
+        Kind.REFUSED,
+        "More people than this key may reach in a day.",
+        "Wait until the day has passed, reach fewer people, or ask a human for a higher reach_per_day.",
+    ),
     "acknowledgement.missing": Code(
         Kind.CONFLICT,
         "The schedule is active, so changing it needs a fresh acknowledgement.",
@@ -198,14 +209,29 @@ CODES: dict[str, Code] = {
     # schedules
     "schedule.invalid": Code(Kind.INVALID, "The schedule is not valid.", "Correct the fields that are named."),
     "schedule.not_active": Code(Kind.CONFLICT, "The schedule is not active.", "See its status."),
+    "schedule.too_many": Code(
+        Kind.CONFLICT, "The workflow has as many active schedules as it may.", "Pause or detach one of them first."
+    ),
     "schedule.no_occurrence": Code(
         Kind.CONFLICT, "Its recurrence has no occurrence in the future.", "Revise its recurrence."
+    ),
+    "schedule.not_for_agents": Code(
+        Kind.DENIED, "An agent does not end a schedule or prolong its approval.", "Pause it, or ask a person."
     ),
     "schedule.ended": Code(Kind.CONFLICT, "The schedule has ended.", "Attach a new one."),
     # batch jobs
     "approval.not_for_agents": Code(Kind.DENIED, "An agent can never approve.", "Ask a person who did not request it."),
     "approval.own_request": Code(
-        Kind.DENIED, "Who asked for it cannot approve it.", "Ask another person with batch:approve."
+        Kind.DENIED,
+        "Who asked for it cannot approve it, nor can whoever counts as one with them.",
+        "Ask another person with batch:approve, whose key has another owner and none of the same makers.",
+    ),
+    "confirmation.not_found": Code(
+        Kind.NOT_FOUND, "No such request waits for a human.", "List them: GET /api/v1/confirmations."
+    ),
+    "confirmation.decided": Code(Kind.CONFLICT, "It has been decided.", "See its status."),
+    "confirmation.stale": Code(
+        Kind.CONFLICT, "What it would change has been changed since it was asked for.", "Have it asked for again."
     ),
     "approval.expired": Code(Kind.CONFLICT, "Nobody approved it in time.", "Ask for it again."),
     "approval.rejected": Code(Kind.CONFLICT, "It was rejected.", "Ask for another one."),
@@ -215,8 +241,22 @@ CODES: dict[str, Code] = {
     "policy.not_for_agents": Code(
         Kind.DENIED, "An agent cannot change the policy.", "Ask a person of the project to do it."
     ),
+    "consent.not_for_agents": Code(
+        Kind.DENIED, "An agent cannot let people be written to again.", "Ask a person of the project to do it."
+    ),
+    "workflow.transactional_not_for_agents": Code(
+        Kind.DENIED, "An agent cannot save a transactional workflow.", "Ask a person, or make it a marketing one."
+    ),
     "workflow.not_for_agents": Code(
         Kind.DENIED, "An active workflow is read-only to agents.", "Ask a person to disable it, or archive it."
+    ),
+    "workflow.agent_runs_never": Code(
+        Kind.DENIED,
+        "Agents do not run this workflow.",
+        "Ask a person to run it, or to allow agents to: PUT /api/v1/workflows/{id}/agent-runs.",
+    ),
+    "batch_job.paused_by_human": Code(
+        Kind.DENIED, "A human or the breaker paused this run.", "Ask a person to resume it."
     ),
     "batch_job.ended": Code(Kind.CONFLICT, "The batch job has ended.", "Start a new one."),
     "batch_job.retried": Code(
@@ -237,6 +277,11 @@ CODES: dict[str, Code] = {
         Kind.DENIED, "An agent cannot make, change or revoke keys.", "Ask a person of the project to do it."
     ),
     "key.invalid": Code(Kind.INVALID, "The key cannot be like this.", "Correct the fields that are named."),
+    "key.own_chain": Code(
+        Kind.DENIED,
+        "Nobody lifts the limits of a key that counts as one with theirs.",
+        "Ask somebody whose key is of another owner and another chain, or go to the machine: `tidegate keys change`.",
+    ),
     "key.revoked": Code(Kind.CONFLICT, "The key was revoked, for good.", "Make a new one."),
 }
 

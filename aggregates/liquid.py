@@ -58,6 +58,10 @@ class _UrlPart(str):
     __slots__ = ()
 
 
+MASK = _UrlPart("***")
+"""What stands where a secret would, also in a URL."""
+
+
 def text_of(value: object) -> str:
     """A value as plain text: nothing for a missing one, JSON for an object. PostgreSQL stores no NUL."""
     text = json.dumps(value, ensure_ascii=False) if isinstance(value, dict) else to_liquid_string(value, False)

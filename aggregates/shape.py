@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 import json
 import math
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from aggregates.errors import Problem
+from aggregates.nearest import nearest
 from aggregates.values import kind_of
 
 DEPTH_LIMIT = 32
@@ -30,6 +30,17 @@ def at(pointer: str, *segments: object) -> str:
     return "/".join((pointer, *escaped))
 
 
+def changes(pointer: str, before: Any, after: Any) -> Iterator[dict[str, Any]]:
+    """Where two plain states differ: objects field by field, anything else as a whole. None for what is not there."""
+    if before == after:
+        return
+    if isinstance(before, Mapping) and isinstance(after, Mapping):
+        for name in sorted({*before, *after}):
+            yield from changes(at(pointer, name), before.get(name), after.get(name))
+        return
+    yield {"pointer": pointer, "before": before, "after": after}
+
+
 def echo(value: Any) -> str:
     """What an answer may say of a wrong value: a short text itself, otherwise only its kind."""
     return value[:ECHO_LIMIT] if isinstance(value, str) else kind_of(value)
@@ -39,7 +50,7 @@ def unknown_fields(raw: Mapping[str, Any], known: Iterable[str], pointer: str) -
     """One problem for each field that nothing would read; the likeliest intended name is the example."""
     allowed = sorted(known)
     for name in sorted(set(raw) - set(allowed)):
-        close = difflib.get_close_matches(name[:ECHO_LIMIT], allowed, n=1)
+        close = nearest(name, allowed)
         yield Problem(
             at(pointer, name),
             "field.unknown",

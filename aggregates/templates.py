@@ -1,7 +1,7 @@
 """Templates: Liquid text with what it reads known beforehand, and JSON documents made of such texts.
 
-A template sees `person` (id, distinct_id, email, properties), `variables`, `inputs`, `workflow` (id, name) and
-`run` (id). What a person lacks renders as nothing; sizing tells how many lack what. Values never form
+A template sees `person` (id, distinct_id, email, properties), `variables`, `inputs`, `workflow` (id, name), `run` (id),
+and in a webhook `secrets`. What a person lacks renders as nothing; sizing tells how many lack what. Values never form
 structure: the output of a template inside a document stays one text.
 """
 
@@ -24,6 +24,7 @@ from liquid.static_analysis import TemplateAnalysis
 
 from aggregates.errors import DomainError, Problem
 from aggregates.liquid import FILTERS, ITEM_LIMIT, TEXT_LIMIT, Place, environment
+from aggregates.secrets import named_plainly
 from aggregates.shape import at, echo
 
 SOURCE_LIMIT = 64 * 1024
@@ -36,13 +37,15 @@ ROOTS: Mapping[str, frozenset[str] | None] = {
     "inputs": None,
     "workflow": frozenset({"id", "name"}),
     "run": frozenset({"id"}),
+    "secrets": None,
 }
 """What a template may name, and below it; None leaves the names to the workflow."""
 
 EXAMPLE = "Hello {{ person.properties.first_name }}"
+UNSEEN = "A template cannot see this."
 
 Scope = Mapping[str, Any]
-"""`{"person": …, "variables": …, "inputs": …, "workflow": …, "run": …}`."""
+"""`{"person": …, "variables": …, "inputs": …, "workflow": …, "run": …, "secrets": …}`."""
 
 # Liquid gives these words a meaning of their own on lists and texts; the short way does not imitate it.
 SPECIAL = frozenset({"size", "first", "last"})
@@ -58,6 +61,7 @@ class Template:
     needs: tuple[str, ...]
     _render: Callable[[Scope], str] = field(repr=False, compare=False)
     constant: bool = False
+    secrets: frozenset[str] = frozenset()
 
     @classmethod
     def parse(cls, source: Any, pointer: str = "", place: Place = "text") -> tuple[Template | None, list[Problem]]:
@@ -92,11 +96,13 @@ class Template:
 class Document:
     """A JSON value whose texts may be templates, compiled once and rendered for many people."""
 
-    __slots__ = ("constant", "tree")
+    __slots__ = ("constant", "secrets", "tree")
 
     def __init__(self, tree: Any) -> None:
         self.tree = tree
-        self.constant = _is_constant(tree)
+        leaves = list(_leaves(tree))
+        self.constant = all(leaf.constant for leaf in leaves)
+        self.secrets = frozenset().union(*(leaf.secrets for leaf in leaves))
 
     @classmethod
     def of(cls, data: Any, place: Place = "text") -> Document:
@@ -130,11 +136,12 @@ def _templated(data: Any, place: Place) -> Any:
     return data
 
 
-def _is_constant(tree: Any) -> bool:
+def _leaves(tree: Any) -> Iterator[Template]:
     if isinstance(tree, Template):
-        return tree.constant
+        yield tree
     children = tree.values() if isinstance(tree, dict) else tree if isinstance(tree, list) else ()
-    return all(_is_constant(child) for child in children)
+    for child in children:
+        yield from _leaves(child)
 
 
 def _rendered(tree: Any, scope: Scope) -> Any:
@@ -160,11 +167,14 @@ def _compile(source: str, place: Place) -> Template | list[Problem]:
         return [Problem("", "template.syntax", message, None, "Liquid", EXAMPLE)]
     expressions = list(_expressions(bound))
     references = frozenset(_references(analysis))
-    problems = [*_name_problems(references), *_filter_problems(analysis), *_range_problems(expressions)]
+    quick = _quick(bound.nodes, place)
+    secrets, findings = named_plainly(references, plain=quick is not None)
+    problems = [*_name_problems(references), *_filter_problems(analysis), *_range_problems(expressions), *findings]
     if problems:
         return problems
-    needs = tuple(sorted(_needs(analysis, _defaulted(expressions))))
-    return Template(source, place, references, needs, _quick(bound.nodes, place) or _slow(bound))
+    return Template(
+        source, place, references, _needs(analysis, _defaulted(expressions)), quick or _slow(bound), secrets=secrets
+    )
 
 
 # -- what a template reads, known without rendering it
@@ -196,17 +206,15 @@ def _references(analysis: TemplateAnalysis) -> Iterator[tuple[str, ...]]:
 
 def _name_problems(references: frozenset[tuple[str, ...]]) -> Iterator[Problem]:
     for path in sorted(references):
-        root = path[0]
+        root = path[0] if path else "[…]"  # a computed one could be any
         if root not in ROOTS:
-            yield Problem(
-                "", "template.name_unknown", "A template cannot see this.", echo(root), sorted(ROOTS), EXAMPLE
-            )
+            yield Problem("", "template.name_unknown", UNSEEN, echo(root), sorted(ROOTS), EXAMPLE)
             continue
         below = ROOTS[root]
         if below is not None and len(path) > 1 and path[1] not in below:
             got = f"{root}.{echo(path[1])}"
             example = f"person.properties.{echo(path[1])}" if root == "person" else None
-            yield Problem("", "template.name_unknown", "A template cannot see this.", got, sorted(below), example)
+            yield Problem("", "template.name_unknown", UNSEEN, got, sorted(below), example)
 
 
 def _filter_problems(analysis: TemplateAnalysis) -> Iterator[Problem]:
@@ -238,20 +246,18 @@ def _defaulted(expressions: list[Expression]) -> set[int]:
     }
 
 
-def _needs(analysis: TemplateAnalysis, defaulted: set[int]) -> set[str]:
-    return {
-        str(variable.segments[2])
-        for variable in analysis.globals.get("person", [])
-        if len(variable.segments) > 2 and variable.segments[1] == "properties"
-        if not isinstance(variable.segments[2], list) and variable.span.index not in defaulted
-    }
+def _needs(analysis: TemplateAnalysis, defaulted: set[int]) -> tuple[str, ...]:
+    read = [v for v in analysis.globals.get("person", []) if len(v.segments) > 2 and v.segments[1] == "properties"]
+    needed = [v for v in read if not isinstance(v.segments[2], list) and v.span.index not in defaulted]
+    return tuple(sorted({str(v.segments[2]) for v in needed}))
 
 
 # -- rendering
 
 
 def _slow(bound: BoundTemplate) -> Callable[[Scope], str]:
-    return bound.render
+    # Only what is plain may name secrets, so nothing else ever sees one, however cleverly it asks.
+    return lambda scope: bound.render({name: value for name, value in scope.items() if name != "secrets"})
 
 
 def _quick(nodes: list[Node], place: Place) -> Callable[[Scope], str] | None:

@@ -10,7 +10,9 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
+from aggregates.address import normalised
 from aggregates.policy import Limits
+from aggregates.reach import PerPerson
 
 NAME_LIMIT = 200
 """Longest name of anything, in characters."""
@@ -24,6 +26,7 @@ class Acknowledgement:
     """The count that a human confirmed, with the sizing that it came from.
 
     With a `ceiling` it came from a standing approval: up to so many people, whoever they are at that instant.
+    `per_person` is the cap under which people were counted.
     """
 
     count: int
@@ -31,14 +34,18 @@ class Acknowledgement:
     token_nonce: str | None
     sized_at: datetime | None
     ceiling: int | None = None
+    per_person: PerPerson | None = None
 
     def as_data(self) -> dict[str, Any]:
+        # What was recorded before there was a cap has no name for it, and neither has what has none.
+        capped = {"per_person": self.per_person.as_data()} if self.per_person else {}
         return {
             "count": self.count,
             "fingerprint": self.fingerprint,
             "token_nonce": self.token_nonce,
             "sized_at": self.sized_at.isoformat() if self.sized_at else None,
             "ceiling": self.ceiling,
+            **capped,
         }
 
 
@@ -48,7 +55,10 @@ class StandingApproval:
 
     Up to `ceiling` people at each occurrence, as long as the workflow's content is the one of `workflow_version` and
     `expires_at` has not come; `by` is the principal who gave it, and `limits` are those of its key, which hold for what
-    it allowed. `max_growth` is a share of the acknowledged count.
+    it allowed; `guarded` says whether it was one of an agent, `owner` and `chain` are who else stands behind it.
+    `max_growth` is a share of the acknowledged count, `max_churn` (None: any) the share of an occurrence's people that
+    may not have been among the confirmed ones. `send_mode` is the one that it was given in; an approval from before
+    that was recorded has none.
     """
 
     by: str
@@ -57,16 +67,22 @@ class StandingApproval:
     ceiling: int
     expires_at: datetime | None = None
     limits: Limits = field(default_factory=Limits)
+    owner: str | None = None
+    chain: tuple[str, ...] = ()
+    guarded: bool = False
+    max_churn: float | None = None
+    send_mode: str | None = None
 
     @classmethod
     def of(cls, data: Mapping[str, Any]) -> StandingApproval:
         expires_at = data["expires_at"]
         ends = datetime.fromisoformat(expires_at) if expires_at else None
-        return cls(**{**data, "expires_at": ends, "limits": Limits.of(data["limits"])})
+        plain = {"limits": Limits.of(data["limits"]), "chain": tuple(data.get("chain", ()))}
+        return cls(**{**data, "expires_at": ends, **plain})
 
     def as_data(self) -> dict[str, Any]:
         ends = self.expires_at.isoformat() if self.expires_at else None
-        return {**asdict(self), "expires_at": ends, "limits": self.limits.as_data()}
+        return {**asdict(self), "expires_at": ends, "limits": self.limits.as_data(), "chain": list(self.chain)}
 
     def exceeded(self, affected: int, now: datetime) -> str | None:
         """Why an audience of this size is not covered by it; None when it is."""
@@ -136,12 +152,19 @@ def digest(data: Any) -> str:
 
 VARIABLE_TYPES: Mapping[str, tuple[type, ...]] = {"string": (str,), "number": (int, float), "boolean": (bool,)}
 
+ADDRESS = "address"
+"""The type of an input that is one e-mail address, to which a manual workflow may write."""
+
+INPUT_TYPES: Mapping[str, tuple[type, ...]] = {**VARIABLE_TYPES, ADDRESS: (str,)}
+
 
 def fits(value: Any, type_name: str) -> bool:
-    """Whether a plain value is of a declared variable type; true and false are not numbers."""
+    """Whether a plain value is of a declared variable or input type; true and false are not numbers."""
     if type_name != "boolean" and isinstance(value, bool):
         return False
-    return isinstance(value, VARIABLE_TYPES[type_name])
+    if type_name == ADDRESS and isinstance(value, str):
+        return normalised(value) is not None
+    return isinstance(value, INPUT_TYPES[type_name])
 
 
 def kind_of(value: Any) -> str:

@@ -30,8 +30,8 @@ POLL_SECONDS = 0.002
 CAPTURE: list[dict[str, Any]] = [{"id": "note", "name": "Note", "type": "capture", "config": {"message": "Hello"}}]
 
 _PEOPLE = """
-INSERT INTO people (project_id, distinct_id, email, properties)
-SELECT :project_id, 'p' || n, 'p' || n || '@example.com',
+INSERT INTO people (project_id, distinct_id, email, address, properties)
+SELECT :project_id, 'p' || n, 'p' || n || '@example.com', 'p' || n || '@example.com',
        jsonb_build_object('plan', (ARRAY['free', 'pro', 'team'])[1 + n % 3], 'n', n, 'part', (n - 1) / 5000)
 FROM generate_series(1, :people) AS n
 """

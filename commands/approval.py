@@ -6,11 +6,14 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from aggregates.batch_job.aggregate import BatchJob
+from aggregates.batch_job.standing import ONE_RUN
 from aggregates.errors import DomainError, Problem, invalid
 from aggregates.workflow.aggregate import Workflow
 from commands.batch_job import job_answer
-from commands.confirm import Kept, acknowledge, bought_job
+from commands.binding import Purpose, bought_job
+from commands.confirm import Kept, acknowledge
 from commands.context import Accepted, Context
+from commands.manual import manual_definition, refuse_run
 from commands.notes import checked_note
 
 DECISIONS = ("approved", "rejected")
@@ -51,6 +54,8 @@ def approve(command: ApproveBatchJob, ctx: Context) -> Accepted:
         return job_answer(job, ctx.store.save(job))
     job.awaits_approval()
     workflow = ctx.store.load(Workflow, job.workflow_id, ctx.meta)
+    if job.manual:
+        return _approve_run(command, ctx, job, workflow)
     if workflow.content_version != job.workflow_version:
         raise DomainError("workflow.stale", details={"version": workflow.content_version})
     proof = acknowledge(
@@ -60,13 +65,33 @@ def approve(command: ApproveBatchJob, ctx: Context) -> Accepted:
         token=command.confirm_token,
         variables=job.variables,
         spent=ctx.store.taken(bought_job(ctx, command.confirm_token)),
-        kept=_known(job),
+        purpose=Purpose("job", send_mode=job.send_mode),
+        kept=known_people(job),
+        asked=_asked(job, command.confirm_token),
     )
     job.approve(proof.acknowledgement, note=checked_note(command.note), meta=ctx.meta)
     return job_answer(job, ctx.store.save(job))
 
 
-def _known(job: BatchJob) -> Kept | None:
+def _approve_run(command: ApproveBatchJob, ctx: Context, job: BatchJob, workflow: Workflow) -> Accepted:
+    """Let a held manual run begin: one run, of the version and with the inputs that it was asked for."""
+    _, definition = manual_definition(workflow, job.workflow_version)
+    refuse_run(ctx, workflow, definition, ctx.ledger.inputs(job.id), command.acknowledged_affected_count)
+    job.approve(ONE_RUN, note=checked_note(command.note), meta=ctx.meta)
+    return job_answer(job, ctx.store.save(job))
+
+
+def _asked(job: BatchJob, token: str | None) -> Kept | None:
+    """The people who were asked for, and who have to be the same ones.
+
+    Nobody chose those of an occurrence by hand: where they have moved, an approver may confirm today's by a token.
+    """
+    if job.schedule_id is not None and token is not None:
+        return None
+    return Kept(job.acknowledged_count, job.fingerprint)
+
+
+def known_people(job: BatchJob) -> Kept | None:
     """The people of a job that are not found by conditions: those who were kept, or who failed before."""
     if not job.frozen and job.retry_of is None:
         return None

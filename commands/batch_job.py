@@ -3,29 +3,26 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
-from aggregates.audience import Audience
 from aggregates.batch_job.aggregate import BatchJob
 from aggregates.batch_job.pace import Pace
-from aggregates.errors import DomainError
 from aggregates.values import digest
 from aggregates.workflow.aggregate import Workflow
 from aggregates.workflow.definition import Definition
-from commands.confirm import (
-    Kept,
-    acknowledge,
-    batch_definition,
-    bought_job,
-    claims_for,
-    job_for,
-    merged,
-    size,
-)
+from commands.binding import Purpose, bought_job, bound_to, counted, keep_claims, new_token
+from commands.budget import charge, left
+from commands.confirm import acknowledge, batch_definition, merged, sendable_definition, size
 from commands.context import Accepted, Context
+from commands.hints import audience_findings
+from commands.manual import size_run
 from commands.notes import checked_note
+from commands.reach import reach_of
+from commands.sends import sends_answer
+from commands.sizing import purpose_of
+from commands.witness import waits_until
 
 EXPLAINED_AT_ONCE = 100
 """Most excluded people in one answer."""
@@ -33,14 +30,21 @@ EXPLAINED_AT_ONCE = 100
 
 @dataclass(frozen=True)
 class SizeAudience:
-    """Count whom a workflow would reach now. Contacts nobody. The token it answers with buys one batch job.
+    """Count whom a workflow would reach now. Contacts nobody. The token it answers with buys what it was sized for.
 
-    `freeze` keeps the affected people until the token expires: a job that it buys reaches those, whoever matches then.
+    That is one batch job at the pace of `rate` and `breaker`. With `schedule` (`{rrule, starts_at, timezone, exdates,
+    max_growth}`, or `{schedule_id}` and what changes of it) it is one change of a schedule, with the variables that the
+    schedule has unless others are given. `freeze` keeps the affected people until the token expires: a job that it buys
+    reaches those, whoever matches then. `inputs` are those of one run of a manual workflow; then it is that run.
     """
 
     workflow_id: UUID
-    variables: dict[str, Any] = field(default_factory=dict)
+    variables: dict[str, Any] | None = None
     freeze: bool = False
+    rate: str | None = None
+    breaker: dict[str, Any] | None = None
+    schedule: dict[str, Any] | None = None
+    inputs: dict[str, Any] | None = None
 
 
 @dataclass(frozen=True)
@@ -77,9 +81,14 @@ class PauseBatchJob:
 
 @dataclass(frozen=True)
 class ResumeBatchJob:
-    """Let a paused job go on, over the people who were acknowledged for it and nobody else."""
+    """Let a paused job go on, over the people who were acknowledged for it and nobody else.
+
+    An agent resumes by itself only what it paused itself; else it needs the count and token of a sizing of the rest.
+    """
 
     batch_job_id: UUID
+    acknowledged_affected_count: int | None = None
+    confirm_token: str | None = None
 
 
 @dataclass(frozen=True)
@@ -92,13 +101,20 @@ class CancelBatchJob:
 
 def size_audience(command: SizeAudience, ctx: Context) -> Accepted:
     workflow = ctx.store.load(Workflow, command.workflow_id, ctx.meta)
-    definition, audience = batch_definition(workflow)
-    variables = merged(definition, command.variables)
-    sizing = size(ctx, definition, audience, shown=True)
-    claims = claims_for(ctx, workflow, audience, variables, Kept(sizing.affected, sizing.fingerprint))
-    limit = ctx.policy.max_audience
+    if command.inputs is not None:
+        return size_run(ctx, workflow, command.inputs)
+    definition, audience = sendable_definition(ctx, workflow)
+    pace = {"rate": command.rate, "breaker": command.breaker}
+    purpose, scheduled = purpose_of(ctx, workflow.id, pace, command.schedule, freeze=command.freeze)
+    variables = merged(definition, scheduled or {} if command.variables is None else command.variables)
+    sizing = size(ctx, definition, audience, ctx.policy, shown=True)
+    claims = counted(ctx, sizing.affected, sizing.fingerprint)
+    token, limit = new_token(ctx), ctx.policy.max_audience
     if command.freeze and 0 < sizing.affected <= limit:
-        claims |= _keep(ctx, workflow, definition, audience, claims)
+        claims |= _keep(ctx, workflow, definition, claims, token)
+    claims |= bound_to(ctx, workflow, audience.digest(), variables, purpose)
+    keep_claims(ctx, token, claims)
+    budget_left, held_because = left(ctx, workflow.id, claims["count"])
     data = {
         "workflow_id": str(workflow.id),
         "workflow_version": workflow.content_version,
@@ -109,13 +125,19 @@ def size_audience(command: SizeAudience, ctx: Context) -> Accepted:
         "frozen": claims["frozen"],
         "total": sizing.total,
         "limit": limit,
+        "reached_before": _reached_before(ctx, workflow),
+        "budget_left": budget_left,
+        "held_because": held_because,
         "everyone": sizing.everyone,
         "missing_variables": dict(sizing.missing_variables),
         "sample": [dict(person) for person in sizing.sample],
+        **sends_answer(definition, claims["count"]),
         "send_mode": ctx.policy.send_mode,
+        "confirmation": ctx.policy.asked_confirmation,
         "policy": ctx.policy.as_data(),
-        "confirm_token": ctx.tokens.sign(claims),
+        "confirm_token": token,
         "expires_at": datetime.fromtimestamp(claims["expires_at"], UTC).isoformat(),
+        "findings": [finding.as_data() for finding in audience_findings(ctx, definition)],
     }
     return Accepted(str(workflow.id), data)
 
@@ -126,7 +148,7 @@ def explain_audience(command: ExplainAudience, ctx: Context) -> Accepted:
     excluded = ctx.people.explain(
         ctx.meta.principal.project_id,
         audience,
-        sends_email=definition.sends_email,
+        reach=reach_of(definition, ctx.policy),
         limit=min(max(command.limit, 1), EXPLAINED_AT_ONCE),
         now=ctx.meta.now,
     )
@@ -140,7 +162,7 @@ def run_batch(command: RunBatch, ctx: Context) -> Accepted:
     spent = ctx.store.taken(bought)
     existing = ctx.store.find(BatchJob, bought, ctx.meta) if bought and spent else None
     if existing and existing.request_digest == _digest(command, ctx):
-        return job_answer(existing, ctx.store.save(existing))
+        return job_answer(existing, ctx.store.save(existing), ctx.confirm_url(existing.id))
     pace = Pace.parse(command.rate, command.breaker)
     proof = acknowledge(
         ctx,
@@ -149,6 +171,7 @@ def run_batch(command: RunBatch, ctx: Context) -> Accepted:
         token=command.confirm_token,
         variables=command.variables,
         spent=spent,
+        purpose=Purpose(pace=pace),
         buys="job",
     )
     job = BatchJob.request(
@@ -165,47 +188,51 @@ def run_batch(command: RunBatch, ctx: Context) -> Accepted:
         pace=pace,
         meta=ctx.meta,
     )
-    return job_answer(job, ctx.store.save(job))
+    charge(ctx, job.id, workflow.id, job.acknowledged_count)
+    return job_answer(job, ctx.store.save(job), ctx.confirm_url(job.id))
 
 
 def held_until(ctx: Context) -> datetime:
     """When a job that is held now is given up."""
-    return ctx.meta.now + timedelta(hours=ctx.policy.approval_hours)
+    return waits_until(ctx)
 
 
 def pause(command: PauseBatchJob, ctx: Context) -> Accepted:
     job = ctx.store.load(BatchJob, command.batch_job_id, ctx.meta)
     job.pause(reason=checked_note(command.reason, at="/reason", required=True), meta=ctx.meta)
-    return job_answer(job, ctx.store.save(job))
-
-
-def resume(command: ResumeBatchJob, ctx: Context) -> Accepted:
-    job = ctx.store.load(BatchJob, command.batch_job_id, ctx.meta)
-    # A workflow that is being disabled at this moment pauses its jobs; whoever comes second sees the other.
-    ctx.store.lock(job.workflow_id)
-    workflow = ctx.store.load(Workflow, job.workflow_id, ctx.meta)
-    if job.status == "paused" and workflow.status != "active":
-        raise DomainError("workflow.not_active", details={"status": workflow.status})
-    job.resume(meta=ctx.meta)
-    return job_answer(job, ctx.store.save(job))
+    return job_answer(job, ctx.store.save(job), reached=ctx.ledger.reached(job.id))
 
 
 def cancel(command: CancelBatchJob, ctx: Context) -> Accepted:
     job = ctx.store.load(BatchJob, command.batch_job_id, ctx.meta)
     job.request_cancel(reason=checked_note(command.reason, at="/reason"), meta=ctx.meta)
-    return job_answer(job, ctx.store.save(job))
+    return job_answer(job, ctx.store.save(job), reached=ctx.ledger.reached(job.id))
+
+
+def _reached_before(ctx: Context, workflow: Workflow) -> int | None:
+    definition, audience = sendable_definition(ctx, workflow)
+    return ctx.people.reached_before(
+        ctx.meta.principal.project_id,
+        workflow.id,
+        workflow.content_version,
+        audience,
+        reach=reach_of(definition, ctx.policy),
+        now=ctx.meta.now,
+    )
 
 
 def _keep(
-    ctx: Context, workflow: Workflow, definition: Definition, audience: Audience, claims: dict[str, Any]
+    ctx: Context, workflow: Workflow, definition: Definition, claims: dict[str, Any], token: str
 ) -> dict[str, Any]:
-    """Keep the people of this sizing for the job that its token can buy; what the token says of them."""
+    """Keep the people of this sizing for the job that its token can buy; what is kept of them with the token."""
+    job_id, audience = bought_job(ctx, token), definition.audience
+    assert job_id is not None and audience is not None
     count, fingerprint = ctx.people.keep(
         ctx.meta.principal.project_id,
-        job_for(ctx, claims["nonce"]),
+        job_id,
         workflow.id,
         audience,
-        sends_email=definition.sends_email,
+        reach=reach_of(definition, ctx.policy),
         about=claims["count"],
         expires_at=datetime.fromtimestamp(claims["expires_at"], UTC),
         now=ctx.meta.now,
@@ -221,8 +248,11 @@ def _digest(command: RunBatch, ctx: Context) -> str:
     return digest(parts)
 
 
-def job_answer(job: BatchJob, position: int) -> Accepted:
-    """What every command about a job tells of it."""
+def job_answer(job: BatchJob, position: int, confirm_url: str | None = None, *, reached: int | None = None) -> Accepted:
+    """What every command about a job tells of it; where a human confirms it, if it is held.
+
+    `reached` is of this moment, else it is of the latest milestone.
+    """
     data: dict[str, Any] = {
         "batch_job_id": str(job.id),
         "workflow_id": str(job.workflow_id),
@@ -231,9 +261,11 @@ def job_answer(job: BatchJob, position: int) -> Accepted:
         "acknowledged": job.acknowledged_count,
         "frozen": job.frozen,
         "send_mode": job.send_mode,
+        "reached": job.reached if reached is None else reached,
     }
     if job.status == "held" and job.due_at:
-        data["held_until"] = job.due_at.isoformat()
+        data |= {"held_until": job.due_at.isoformat(), "held_because": job.held_because}
+        data |= {"confirm_url": confirm_url} if confirm_url else {}
     if job.retry_of:
         data["retry_of"] = str(job.retry_of)
     if job.counts:

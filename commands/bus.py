@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import asdict, dataclass, is_dataclass
+from dataclasses import asdict, dataclass, is_dataclass, replace
 from typing import Any, Protocol
 
 from aggregates.base import Meta
@@ -18,13 +18,17 @@ from aggregates.values import digest
 from commands import (
     approval,
     batch_job,
+    confirmation,
+    consent,
     due,
     keys,
     people,
     policy,
+    resume,
     retry,
     runs,
     schedule,
+    showing,
     simulation,
     unknown,
     workflow,
@@ -42,13 +46,15 @@ HANDLERS: dict[type, Handler] = {
     workflow.DisableWorkflow: workflow.disable,
     workflow.ArchiveWorkflow: workflow.archive,
     workflow.RestoreWorkflow: workflow.restore,
+    workflow.SetAgentRuns: workflow.set_agent_runs,
     batch_job.SizeAudience: batch_job.size_audience,
     batch_job.ExplainAudience: batch_job.explain_audience,
     batch_job.RunBatch: batch_job.run_batch,
     retry.SizeFailed: retry.size_failed,
     retry.RetryFailed: retry.retry_failed,
     batch_job.PauseBatchJob: batch_job.pause,
-    batch_job.ResumeBatchJob: batch_job.resume,
+    resume.SizeOpen: resume.size_open,
+    batch_job.ResumeBatchJob: resume.resume,
     batch_job.CancelBatchJob: batch_job.cancel,
     runs.RunWorkflow: runs.run_workflow,
     runs.CancelRun: runs.cancel_run,
@@ -57,6 +63,9 @@ HANDLERS: dict[type, Handler] = {
     approval.ApproveBatchJob: approval.approve,
     approval.RejectBatchJob: approval.reject,
     approval.DecideStep: approval.decide_step,
+    showing.ShowConfirmation: showing.show,
+    confirmation.AcceptConfirmation: confirmation.accept,
+    confirmation.RejectConfirmation: confirmation.reject,
     schedule.AttachSchedule: schedule.attach,
     schedule.ReviseSchedule: schedule.revise,
     schedule.PauseSchedule: schedule.pause,
@@ -65,7 +74,12 @@ HANDLERS: dict[type, Handler] = {
     schedule.PreviewSchedule: schedule.preview,
     due.FireSchedule: due.fire,
     due.ExpireApproval: due.expire,
+    confirmation.ExpireConfirmation: confirmation.expire,
     people.ImportPeople: people.import_people,
+    consent.OptOut: consent.opt_out,
+    consent.OptIn: consent.opt_in,
+    consent.Suppress: consent.suppress,
+    consent.Unsuppress: consent.unsuppress,
     people.CreateCohort: people.create_cohort,
     keys.CreateKey: keys.create,
     keys.ChangeKey: keys.change,
@@ -109,8 +123,8 @@ class Unit(Protocol):
     def claims(self) -> Claims: ...
 
     @property
-    def appended(self) -> bool:
-        """Whether anything was added to the log."""
+    def appended(self) -> int | None:
+        """The position of the last event that was added to the log; None if none was."""
 
     def context(self, meta: Meta) -> Context: ...
 
@@ -125,7 +139,7 @@ class Bus:
     def dispatch(self, command: Any, meta: Meta) -> Accepted:
         """Handle one command. Raises StreamMoved as `stream.conflict` after a few tries."""
         with self._recording(command, meta):
-            authorize(meta.principal, type(command).__name__)
+            authorize(meta.principal, type(command).__name__, command)
             for _ in range(ATTEMPTS):
                 try:
                     with self._unit_of_work() as unit:
@@ -137,10 +151,10 @@ class Bus:
     def rehearse(self, command: Any, meta: Meta) -> Rehearsal:
         """Pass every check of `dispatch` or be refused by it, at this moment, and change nothing."""
         with self._recording(command, meta):
-            authorize(meta.principal, type(command).__name__)
+            authorize(meta.principal, type(command).__name__, command)
             try:
                 with self._unit_of_work() as unit:
-                    rehearsal = Rehearsal(self._once(command, meta, unit), not unit.appended)
+                    rehearsal = Rehearsal(self._once(command, meta, unit), unit.appended is None)
                     raise _Rehearsed
             except _Rehearsed:
                 return rehearsal
@@ -159,13 +173,21 @@ class Bus:
     def _once(self, command: Any, meta: Meta, unit: Unit) -> Accepted:
         name = type(command).__name__
         if meta.idempotency_key is None:
-            return HANDLERS[type(command)](command, unit.context(meta))
+            return _handled(command, meta, unit)
         earlier = unit.claims.claim(meta, name, body_digest(command))
         if earlier is not None:
             return earlier
-        answer = HANDLERS[type(command)](command, unit.context(meta))
+        answer = _handled(command, meta, unit)
         unit.claims.settle(meta, name, answer)
         return answer
+
+
+def _handled(command: Any, meta: Meta, unit: Unit) -> Accepted:
+    """The handler's answer, with whether the log has grown: no handler has to remember it."""
+    answer = HANDLERS[type(command)](command, unit.context(meta))
+    if unit.appended is None:
+        return replace(answer, changed=False)
+    return replace(answer, changed=True, position=unit.appended)
 
 
 def body_digest(command: Any) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, BinaryIO, Protocol, TypeVar
@@ -12,6 +12,7 @@ from aggregates.audience import Audience
 from aggregates.base import Aggregate, Meta
 from aggregates.errors import Problem
 from aggregates.policy import Limits, Policy
+from aggregates.reach import Reach
 from aggregates.values import Sizing
 
 A = TypeVar("A", bound=Aggregate)
@@ -19,15 +20,18 @@ A = TypeVar("A", bound=Aggregate)
 
 @dataclass(frozen=True)
 class Accepted:
-    """A command's answer: what it was about, what to tell the caller, and the log's position (0: unchanged).
+    """A command's answer: what it was about, what to tell the caller, and its position in the log.
 
-    `once` is told with this answer and kept nowhere: a repeated request gets the answer without it.
+    `changed` says whether the log has grown; the bus sets it, and the position with it. When nothing changed, the
+    position is where it stands anyway (0 if nothing was ever recorded of it). `once` is told with this answer and kept
+    nowhere: a repeated request gets the answer without it.
     """
 
     id: str
     data: Mapping[str, Any] = field(default_factory=dict)
     position: int = 0
     once: Mapping[str, Any] = field(default_factory=dict)
+    changed: bool = False
 
 
 class Store(Protocol):
@@ -51,6 +55,9 @@ class Store(Protocol):
     def belonging(self, kind: type[A], parent_id: UUID, meta: Meta, *statuses: str) -> list[A]:
         """What belongs to a workflow and stands in one of these statuses; nobody else appends to it meanwhile."""
 
+    def siblings(self, kind: type[A], parent_id: UUID, meta: Meta, *statuses: str) -> list[A]:
+        """What belongs to a workflow and stands in one of these statuses; nobody else asks until this command ends."""
+
     def any_stands(self, ids: Sequence[UUID], statuses: Collection[str]) -> bool:
         """Whether any of these streams stands in one of these statuses, as of the last commit."""
 
@@ -66,12 +73,15 @@ class People(Protocol):
 
     def audience_problems(self, project_id: UUID, audience: Audience, pointer: str) -> list[Problem]: ...
 
+    def audience_findings(self, project_id: UUID, audiences: Sequence[tuple[str, Audience]]) -> list[Problem]:
+        """Warnings about conditions that name what no person has; each audience comes with its pointer."""
+
     def size(
         self,
         project_id: UUID,
         audience: Audience,
         *,
-        sends_email: bool,
+        reach: Reach,
         needs: Sequence[str],
         shown: bool,
         now: datetime,
@@ -79,7 +89,7 @@ class People(Protocol):
         """Counts and fingerprint of one snapshot; only if `shown` also the total, a sample and what people lack."""
 
     def explain(
-        self, project_id: UUID, audience: Audience, *, sends_email: bool, limit: int, now: datetime
+        self, project_id: UUID, audience: Audience, *, reach: Reach, limit: int, now: datetime
     ) -> Sequence[Mapping[str, Any]]:
         """People who match and are excluded: `{person_id, distinct_id, reason}`."""
 
@@ -90,7 +100,7 @@ class People(Protocol):
         workflow_id: UUID,
         audience: Audience,
         *,
-        sends_email: bool,
+        reach: Reach,
         about: int,
         expires_at: datetime,
         now: datetime,
@@ -100,22 +110,41 @@ class People(Protocol):
     def kept(self, project_id: UUID, job_id: UUID) -> tuple[int, str] | None:
         """What was kept for a job, if it still is."""
 
-    def failed(self, job_id: UUID) -> tuple[int, str]:
-        """The people whose runs of a job have failed: count, fingerprint."""
+    def keep_confirmed(
+        self, project_id: UUID, schedule_id: UUID, audience: Audience, *, reach: Reach, about: int, now: datetime
+    ) -> tuple[int, str]:
+        """Keep the affected people (`about` so many) as those confirmed for a schedule: count, fingerprint."""
 
-    def left_since(self, job_id: UUID) -> Mapping[str, int]:
+    def forget_confirmed(self, schedule_id: UUID) -> None:
+        """Drop who was confirmed for a schedule."""
+
+    def strangers(
+        self, project_id: UUID, schedule_id: UUID, audience: Audience, *, reach: Reach, now: datetime
+    ) -> int | None:
+        """How many of the affected people were not confirmed for a schedule; None if nobody was kept."""
+
+    def reached_before(
+        self, project_id: UUID, workflow_id: UUID, version: int, audience: Audience, *, reach: Reach, now: datetime
+    ) -> int | None:
+        """How many of the affected people this version has reached before; None if that takes too long to count."""
+
+    def failed(self, job_id: UUID, reach: Reach) -> tuple[int, str]:
+        """The people whose runs of a job have failed: count, fingerprint over them and their addresses of now."""
+
+    def unfinished(self, job_id: UUID) -> tuple[int, str]:
+        """The enrolled people of a job whose runs have no outcome yet: count, fingerprint."""
+
+    def left_since(self, job_id: UUID, project_id: UUID, reach: Reach) -> Mapping[str, int]:
         """How many of these can be reached no more, by reason."""
 
-    def sample(
-        self, project_id: UUID, audience: Audience, *, sends_email: bool, limit: int, now: datetime
-    ) -> list[int]:
+    def sample(self, project_id: UUID, audience: Audience, *, reach: Reach, limit: int, now: datetime) -> list[int]:
         """Some people whom an audience reaches, spread over all of them, the same ones each time; ascending."""
 
     def named(self, project_id: UUID, distinct_ids: Sequence[str]) -> Mapping[str, int]:
         """Who of the project has these distinct ids."""
 
     def reasons(
-        self, project_id: UUID, audience: Audience, ids: Sequence[int], *, sends_email: bool, now: datetime
+        self, project_id: UUID, audience: Audience, ids: Sequence[int], *, reach: Reach, now: datetime
     ) -> Mapping[int, str]:
         """Those of these people whom the audience would not reach, and why."""
 
@@ -139,6 +168,32 @@ class People(Protocol):
         now: datetime,
     ) -> Mapping[str, Any]: ...
 
+    def addressed(self, project_id: UUID, person_id: int | None, distinct_id: str | None) -> tuple[int, str | None]:
+        """A person by one of their ids, with their normalised address; or `person.not_found`."""
+
+    def opt_out(self, project_id: UUID, **told: Any) -> bool:
+        """Let `person_id`, and everybody with `address`, leave a `topic`; whether that was not so before."""
+
+    def opt_in(self, project_id: UUID, **told: Any) -> bool:
+        """Take that back; whether there was anything to take back."""
+
+    def suppress(self, project_id: UUID, address: str, reason: str, now: datetime) -> bool:
+        """Let nothing be sent to a normalised address; whether that was not so before."""
+
+    def unsuppress(self, project_id: UUID, address: str) -> bool:
+        """Let it be sent to again; whether it was suppressed."""
+
+    def refused_addresses(
+        self, project_id: UUID, addresses: Iterable[str], transactional: bool, topic: str = ""
+    ) -> Mapping[str, str]:
+        """Addresses that may not be sent to, as they were told: `invalid_address`, `suppressed`, `opted_out`.
+
+        A transactional message looks at suppressions only, any other also at opt-outs: of all, and of its topic.
+        """
+
+    def digest(self, address: str) -> str:
+        """A keyed digest of a normalised address, for the log."""
+
     def create_cohort(self, project_id: UUID, id: UUID, **fields: Any) -> Mapping[str, Any]: ...
 
 
@@ -150,6 +205,9 @@ class Ledger(Protocol):
 
     def keep_inputs(self, project_id: UUID, job_id: UUID, inputs: Mapping[str, Any]) -> None:
         """What a manual run is started with."""
+
+    def inputs(self, job_id: UUID) -> Mapping[str, Any]:
+        """What a manual run was started with; empty if nothing was kept."""
 
     def run_status(self, job_id: UUID, person_id: int) -> str | None:
         """How one person's run stands; None for somebody who is not enrolled. It stays so until this command ends."""
@@ -163,6 +221,9 @@ class Ledger(Protocol):
     def decide_unknown(self, job_id: UUID, person_id: int, *, effect_id: UUID, decision: str, now: datetime) -> str:
         """Let such a run go on as was decided, or end it; how it stands then."""
 
+    def reached(self, job_id: UUID) -> int:
+        """How many people of a job were reached or may have been, as far as is recorded."""
+
     def unknown_left(self, job_id: UUID) -> int:
         """How many runs of a job wait for such a decision."""
 
@@ -172,6 +233,9 @@ class Ledger(Protocol):
 
 class Projects(Protocol):
     """The project's own state, inside the command's transaction."""
+
+    def stands(self, project_id: UUID) -> tuple[str, Limits]:
+        """Its name and what it narrows, read for an update."""
 
     def narrow(self, project_id: UUID, limits: Limits) -> None:
         """Set what the project narrows of the installation's policy."""
@@ -188,16 +252,37 @@ class Keys(Protocol):
 
     def change(self, project_id: UUID, id: str, **fields: Any) -> None: ...
 
-    def revoke(self, project_id: UUID, id: str, now: datetime) -> bool: ...
+
+class Secrets(Protocol):
+    """What is known of a project's secrets; their values stay where they are."""
+
+    def refusal(self, project_id: UUID, name: str, host: str, *, bound: bool) -> str | None:
+        """The code for which a secret may not go to a host; None when it may. `bound`: only to hosts that it names."""
 
 
-class Tokens(Protocol):
-    """Signs and opens confirm tokens."""
+class Sizings(Protocol):
+    """What sizings said, inside the command's transaction."""
 
-    def sign(self, claims: Mapping[str, Any]) -> str: ...
+    def keep(self, id: str, project_id: UUID, claims: Mapping[str, Any]) -> None:
+        """Keep the claims of a confirm token under the token's digest."""
 
-    def open(self, token: str) -> Mapping[str, Any] | None:
-        """The claims, or None when we did not sign it."""
+    def find(self, id: str) -> Mapping[str, Any] | None:
+        """The claims, or None when they are kept no more or never were."""
+
+
+class Spending(Protocol):
+    """How many people each principal has asked to reach, inside the command's transaction."""
+
+    def lock(self, project_id: UUID, principal: str) -> None:
+        """Let nobody else count for this principal until this command has ended."""
+
+    def since(self, project_id: UUID, principal: str, workflow_id: UUID, instant: datetime) -> tuple[int, int]:
+        """People asked for after an instant: over everything, by this workflow. What was given back does not count."""
+
+    def add(
+        self, project_id: UUID, principal: str, *, workflow_id: UUID, job_id: UUID, people: int, at: datetime
+    ) -> None:
+        """Count the people of a job; a job counts once."""
 
 
 class Ids(Protocol):
@@ -211,8 +296,19 @@ class Ids(Protocol):
 
 
 @dataclass(frozen=True)
+class Confirming:
+    """What a human confirms with this command: the people that were asked for, and the id of what it makes."""
+
+    fingerprint: str
+    makes: UUID
+
+
+@dataclass(frozen=True)
 class Context:
-    """All that a handler may touch. `policy` is the one of the command's principal."""
+    """All that a handler may touch. `policy` is the one of the command's principal.
+
+    `base_url` is where clients reach the server. `confirming` is set while a human's confirmation does what was asked.
+    """
 
     meta: Meta
     store: Store
@@ -221,5 +317,18 @@ class Context:
     ledger: Ledger
     projects: Projects
     policy: Policy
-    tokens: Tokens
+    sizings: Sizings
+    spending: Spending
     ids: Ids
+    secrets: Secrets
+    base_url: str = ""
+    confirming: Confirming | None = None
+
+    @property
+    def witnessed(self) -> bool:
+        """Whether a human has to confirm what this principal asks for."""
+        return self.meta.principal.guarded and self.policy.asked_confirmation == "witnessed"
+
+    def confirm_url(self, id: UUID) -> str:
+        """Where a human learns how to confirm a held job or a confirmation. It allows nothing by itself."""
+        return f"{self.base_url}/confirm/{id}"

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from aggregates.batch_job.aggregate import BatchJob
@@ -18,8 +19,9 @@ from aggregates.schedule.firing import ON_TIME
 from aggregates.values import StandingApproval, digest
 from aggregates.workflow.aggregate import Workflow
 from commands.batch_job import held_until
-from commands.confirm import covered
+from commands.budget import charge
 from commands.context import Accepted, Context
+from commands.standing import covered
 
 CHANGED = "The workflow was changed after this schedule was acknowledged."
 """Why a schedule is paused by a change of its workflow."""
@@ -82,14 +84,18 @@ def _job(
     if workflow.status != "active":
         schedule.skip([occurrence], "workflow.not_active", meta=ctx.meta)
         return None
+    # One that is on time counts from its own instant, so that a day later the next one is a day later.
+    counts_at = occurrence if ctx.meta.now - occurrence <= ON_TIME else ctx.meta.now
     try:
-        proof = covered(ctx, workflow, approval, schedule.terms.variables)
+        proof = covered(ctx, workflow, schedule, approval, at=counts_at)
     except DomainError as refusal:
         # A database that is busy now is asked again, as long as the occurrence is not late.
         if refusal.code == "audience.unanswerable" and ctx.meta.now - occurrence <= ON_TIME:
             raise
         schedule.skip([occurrence], refusal.code, meta=ctx.meta)
         return None
+    # Whoever gave the standing approval has asked for it, with everybody who stands behind them.
+    asks: dict[str, Any] = {"on_behalf_of": approval.by, "owner": approval.owner, "chain": approval.chain}
     job = BatchJob.request(
         ctx.ids.derived("occurrence", schedule.id, occurrence.isoformat()),
         workflow_id=workflow.id,
@@ -102,8 +108,9 @@ def _job(
         held_until=held_until(ctx),
         schedule_id=schedule.id,
         scheduled_for=occurrence,
-        meta=replace(ctx.meta, principal=replace(ctx.meta.principal, on_behalf_of=approval.by)),
+        meta=replace(ctx.meta, principal=replace(ctx.meta.principal, **asks)),
     )
+    charge(ctx, job.id, workflow.id, job.acknowledged_count, by=approval.by, at=counts_at)
     if proof.held_because:
         schedule.hold(occurrence, job.id, reason=proof.held_because, meta=ctx.meta)
     else:

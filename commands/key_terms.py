@@ -72,6 +72,15 @@ def problems_of(wanted: KeyTerms, meta: Meta, stands: KeyTerms | None = None) ->
     ]
 
 
+def widened(wanted: KeyTerms, stands: KeyTerms) -> list[str]:
+    """The pointers of what a key could do that it cannot do as it stands."""
+    found = [f"/limits{problem.pointer}" for problem in wanted.limits.beyond(stands.limits)]
+    if not set(wanted.scopes) <= set(stands.scopes):
+        found.append("/scopes")
+    pairs = {name: (getattr(wanted, name), getattr(stands, name)) for name in ("rate_per_minute", "expires_at")}
+    return [*found, *(f"/{name}" for name, (after, before) in pairs.items() if _wider(after, before))]
+
+
 def _name(wanted: KeyTerms) -> list[Problem]:
     if 0 < len(wanted.name) <= NAME_LIMIT and wanted.name.isprintable():
         return []

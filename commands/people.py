@@ -1,4 +1,7 @@
-"""People and cohorts. They are plain state, not streams: personal data stays out of the log."""
+"""People and cohorts. Who they are is plain state, not a stream: personal data stays out of the log.
+
+That an import or a cohort was made is in the log, with its counts; what was in it is not.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, BinaryIO
 
+from aggregates.cohort.aggregate import Cohort
+from aggregates.people.aggregate import PeopleChange
+from aggregates.people.events import COUNTS
+from aggregates.values import digest
 from commands.context import Accepted, Context
 
 
@@ -39,7 +46,15 @@ def import_people(command: ImportPeople, ctx: Context) -> Accepted:
         dry_run=command.dry_run,
         now=ctx.meta.now,
     )
-    return Accepted("", report)
+    may_know = "person:read" in ctx.meta.principal.scopes
+    position = 0
+    # Whether nothing changed is an answer about people, too.
+    if not command.dry_run and (not may_know or report["inserted"] + report["updated"]):
+        facts = {name: report[name] for name in ("rows", *COUNTS, "sha256")}
+        change = PeopleChange.imported(ctx.ids.new(), meta=ctx.meta, source=command.format, **facts)
+        position = ctx.store.save(change)
+    hidden = () if may_know else COUNTS
+    return Accepted("", {name: None if name in hidden else value for name, value in report.items()}, position)
 
 
 def create_cohort(command: CreateCohort, ctx: Context) -> Accepted:
@@ -54,4 +69,12 @@ def create_cohort(command: CreateCohort, ctx: Context) -> Accepted:
         members=command.members,
         now=ctx.meta.now,
     )
-    return Accepted(str(cohort_id), {"cohort_id": str(cohort_id), **data})
+    cohort = Cohort.create(
+        cohort_id,
+        name=command.name,
+        kind=command.kind,
+        members=data["members"],
+        conditions_digest=digest([str(cohort_id), command.conditions]) if command.conditions else None,
+        meta=ctx.meta,
+    )
+    return Accepted(str(cohort_id), {"cohort_id": str(cohort_id), **data}, ctx.store.save(cohort))

@@ -8,6 +8,7 @@ from uuid import UUID
 
 from aggregates.base import Meta
 from aggregates.errors import DomainError, Kind
+from aggregates.key.events import stream_of
 
 PASSING = frozenset({"stream.conflict", "idempotency.in_flight"})
 """Refusals that say nothing of the caller: the same request may be good in a moment."""
@@ -25,10 +26,14 @@ def is_recorded(refusal: DomainError) -> bool:
 
 
 def subject_of(given: Mapping[str, Any]) -> UUID | None:
-    """The batch job, schedule or workflow that is named among the fields of a command, of a path or of a tool."""
-    named = [given.get(name) for name in ("batch_job_id", "schedule_id", "workflow_id", "stream_id")]
+    """What a call names among the fields of a command, a path or a tool: a confirmation, batch job, schedule, workflow,
+    key.
+    """
+    named = [given.get(name) for name in ("confirmation_id", "batch_job_id", "schedule_id", "workflow_id", "stream_id")]
     if isinstance(run := given.get("run_id"), str):
         named.insert(0, run.partition(".")[0])
+    if isinstance(key_id := given.get("key_id"), str) and key_id:
+        named.append(stream_of(key_id))
     return next((id for id in map(_id, named) if id is not None), None)
 
 

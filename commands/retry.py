@@ -15,9 +15,14 @@ from aggregates.batch_job.aggregate import BatchJob
 from aggregates.errors import DomainError
 from aggregates.values import digest
 from aggregates.workflow.aggregate import Workflow
+from aggregates.workflow.definition import Definition
 from commands.batch_job import held_until, job_answer
-from commands.confirm import Kept, acknowledge, batch_definition, bought_job, claims_for
+from commands.binding import Purpose, bought_job, bound_to, counted, keep_claims, new_token
+from commands.budget import charge
+from commands.confirm import Kept, acknowledge, batch_definition, sendable_definition, who
 from commands.context import Accepted, Context
+from commands.reach import reach_of
+from commands.sends import sends_answer
 
 
 @dataclass(frozen=True)
@@ -40,20 +45,26 @@ def size_failed(command: SizeFailed, ctx: Context) -> Accepted:
     old = ctx.store.load(BatchJob, command.batch_job_id, ctx.meta)
     old.has_ended()
     workflow = ctx.store.load(Workflow, old.workflow_id, ctx.meta)
-    _, audience = batch_definition(workflow)
-    failed = _failed(ctx, old)
-    claims = claims_for(ctx, workflow, audience, old.variables, failed)
+    definition, audience = sendable_definition(ctx, workflow)
+    failed = _failed(ctx, old, definition)
+    purpose = Purpose(pace=old.pace)
+    claims = bound_to(ctx, workflow, who(audience, failed), old.variables, purpose)
+    claims |= counted(ctx, failed.count, failed.fingerprint)
+    token = new_token(ctx)
+    keep_claims(ctx, token, claims)
     data = {
         "batch_job_id": str(old.id),
         "workflow_id": str(workflow.id),
         "workflow_version": old.workflow_version,
         "workflow_status": workflow.status,
         "affected": failed.count,
-        "left": dict(ctx.people.left_since(old.id)),
+        "left": dict(ctx.people.left_since(old.id, workflow.project_id, reach_of(definition, ctx.policy))),
+        **sends_answer(definition, failed.count),
         "limit": ctx.policy.max_audience,
         "send_mode": ctx.policy.send_mode,
+        "confirmation": ctx.policy.asked_confirmation,
         "policy": ctx.policy.as_data(),
-        "confirm_token": ctx.tokens.sign(claims),
+        "confirm_token": token,
         "expires_at": datetime.fromtimestamp(claims["expires_at"], UTC).isoformat(),
     }
     return Accepted(str(old.id), data)
@@ -66,7 +77,7 @@ def retry_failed(command: RetryFailed, ctx: Context) -> Accepted:
     asked = digest([str(old.id), command.acknowledged_affected_count, ctx.meta.principal.id])
     if earlier is not None:
         if earlier.request_digest == asked:
-            return job_answer(earlier, ctx.store.save(earlier))
+            return job_answer(earlier, ctx.store.save(earlier), ctx.confirm_url(earlier.id))
         raise DomainError("batch_job.retried", details={"batch_job_id": str(earlier.id), "status": earlier.status})
     workflow = ctx.store.load(Workflow, old.workflow_id, ctx.meta)
     if workflow.status == "active" and workflow.content_version != old.workflow_version:
@@ -78,7 +89,8 @@ def retry_failed(command: RetryFailed, ctx: Context) -> Accepted:
         token=command.confirm_token,
         variables=old.variables,
         spent=ctx.store.taken(bought_job(ctx, command.confirm_token)),
-        kept=_failed(ctx, old),
+        purpose=Purpose(pace=old.pace),
+        kept=_failed(ctx, old, batch_definition(workflow)[0]),
     )
     job = BatchJob.request(
         id,
@@ -94,11 +106,12 @@ def retry_failed(command: RetryFailed, ctx: Context) -> Accepted:
         pace=old.pace,
         meta=ctx.meta,
     )
-    return job_answer(job, ctx.store.save(job))
+    charge(ctx, job.id, workflow.id, job.acknowledged_count)
+    return job_answer(job, ctx.store.save(job), ctx.confirm_url(job.id))
 
 
-def _failed(ctx: Context, old: BatchJob) -> Kept:
-    return Kept(*ctx.people.failed(old.id), failed=old.id)
+def _failed(ctx: Context, old: BatchJob, definition: Definition) -> Kept:
+    return Kept(*ctx.people.failed(old.id, reach_of(definition, ctx.policy)), failed=old.id)
 
 
 def _place(ctx: Context, old: BatchJob) -> tuple[UUID, BatchJob | None]:

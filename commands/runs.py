@@ -8,25 +8,31 @@ from uuid import UUID
 
 from aggregates.batch_job.aggregate import BatchJob
 from aggregates.batch_job.standing import ONE_RUN, OUTCOMES
-from aggregates.errors import DomainError, invalid
+from aggregates.errors import DomainError
 from aggregates.values import NOBODY, digest, parse_run_id, run_id
 from aggregates.workflow.aggregate import Workflow
-from aggregates.workflow.definition import Definition
-from aggregates.workflow.triggers import ManualTrigger
+from commands.binding import bought_job
+from commands.budget import charge
 from commands.context import Accepted, Context
+from commands.manual import held_because, manual_definition, started_with
 from commands.notes import checked_note
+from commands.sends import refuse_elsewhere
+from commands.witness import waits_until
 
 
 @dataclass(frozen=True)
 class RunWorkflow:
     """Start one run of an active manual workflow. Its effects are real. The run's id is answered at once.
 
-    `version` names a published version to run; without it the present one is pinned.
+    `version` names a published version to run; without it the present one is pinned. An agent that runs a workflow that
+    can send brings the count (1) and the token of a sizing with these inputs, or the run is held for a human.
     """
 
     workflow_id: UUID
     inputs: dict[str, Any] = field(default_factory=dict)
     version: int | None = None
+    acknowledged_affected_count: int | None = None
+    confirm_token: str | None = None
 
 
 @dataclass(frozen=True)
@@ -40,20 +46,42 @@ class CancelRun:
 def run_workflow(command: RunWorkflow, ctx: Context) -> Accepted:
     workflow = ctx.store.load(Workflow, command.workflow_id, ctx.meta)
     version, definition = manual_definition(workflow, command.version)
+    refuse_elsewhere(ctx, definition)
     inputs, variables = started_with(definition, command.inputs)
+    asked = digest([str(workflow.id), version, inputs, ctx.meta.principal.id])
+    bought = bought_job(ctx, command.confirm_token) if definition.external else None
+    spent = ctx.store.taken(bought)
+    existing = ctx.store.find(BatchJob, bought, ctx.meta) if bought and spent else None
+    if existing and existing.request_digest == asked:
+        return run_answer(existing, NOBODY, "pending", ctx.store.save(existing), ctx.confirm_url(existing.id))
+    held = held_because(
+        ctx,
+        workflow,
+        definition,
+        version=version,
+        inputs=inputs,
+        variables=variables,
+        count=command.acknowledged_affected_count,
+        token=command.confirm_token,
+        spent=spent,
+    )
     job = BatchJob.request(
-        ctx.ids.new(),
+        bought or ctx.ids.new(),
         workflow_id=workflow.id,
         workflow_version=version,
         variables=variables,
         acknowledgement=ONE_RUN,
-        request_digest=digest([str(workflow.id), version, inputs, ctx.meta.principal.id]),
+        request_digest=asked,
         send_mode=ctx.policy.send_mode,
+        held_because=held,
+        held_until=waits_until(ctx),
         manual=True,
         meta=ctx.meta,
     )
+    if definition.external:
+        charge(ctx, job.id, workflow.id, 1)
     ctx.ledger.keep_inputs(job.project_id, job.id, inputs)
-    return run_answer(job, NOBODY, "pending", ctx.store.save(job))
+    return run_answer(job, NOBODY, "pending", ctx.store.save(job), ctx.confirm_url(job.id))
 
 
 def cancel_run(command: CancelRun, ctx: Context) -> Accepted:
@@ -79,33 +107,8 @@ def cancel_run(command: CancelRun, ctx: Context) -> Accepted:
     return run_answer(job, person_id, stood, ctx.store.save(job))
 
 
-def manual_definition(workflow: Workflow, version: int | None) -> tuple[int, Definition]:
-    """The version to run and its content; refused in this order: not manual, not active, never published."""
-    trigger = workflow.content.get("trigger")
-    if not isinstance(trigger, dict) or trigger.get("type") != "manual":
-        raise DomainError("workflow.not_manual")
-    if workflow.status != "active":
-        raise DomainError("workflow.not_active", details={"status": workflow.status})
-    pinned, content = workflow.published_content(version)
-    definition, problems = Definition.parse(content)
-    if definition is None:
-        raise invalid("workflow.invalid", problems)
-    if not isinstance(definition.trigger, ManualTrigger):
-        raise DomainError("workflow.not_manual")
-    return pinned, definition
-
-
-def started_with(definition: Definition, given: Any) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The inputs of a manual run over their defaults, and its variables; refused with every problem."""
-    inputs, problems = definition.merge_inputs(given)
-    if problems:
-        raise invalid("inputs.invalid", problems)
-    variables, _ = definition.merge_variables({})
-    return inputs, variables
-
-
-def run_answer(job: BatchJob, person_id: int, status: str, position: int) -> Accepted:
-    """What every command about a run tells of it."""
+def run_answer(job: BatchJob, person_id: int, status: str, position: int, confirm_url: str | None = None) -> Accepted:
+    """What every command about a run tells of it; where a human confirms it, if it is held."""
     id = run_id(job.id, person_id)
     data: dict[str, Any] = {
         "run_id": id,
@@ -116,4 +119,7 @@ def run_answer(job: BatchJob, person_id: int, status: str, position: int) -> Acc
         "batch_job_status": job.status,
         "send_mode": job.send_mode,
     }
+    if job.status == "held" and job.due_at and confirm_url:
+        until = job.due_at.isoformat()
+        data |= {"held_until": until, "held_because": job.held_because, "confirm_url": confirm_url}
     return Accepted(id, data, position)

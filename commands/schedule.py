@@ -18,10 +18,15 @@ from aggregates.schedule.firing import Firing
 from aggregates.schedule.terms import Terms
 from aggregates.values import digest
 from aggregates.workflow.aggregate import Workflow
-from commands.confirm import Acknowledged, acknowledge, batch_definition, bought_job, merged, standing
+from commands.binding import Purpose, bought_job
+from commands.confirm import Acknowledged, acknowledge, batch_definition, merged
 from commands.context import Accepted, Context
+from commands.crowding import require_room
 from commands.notes import checked_note
+from commands.schedule_answers import schedule_answer, schedule_data
+from commands.standing import keep_people, standing
 from commands.terms import envelope, recurrence_of, revised
+from commands.witness import ask_human, asked_before, made_by, state_of
 
 PREVIEWED_AT_ONCE = 100
 
@@ -125,10 +130,14 @@ def attach(command: AttachSchedule, ctx: Context) -> Accepted:
     schedule_id = bought_job(ctx, command.confirm_token)
     existing = ctx.store.find(Schedule, schedule_id, ctx.meta) if schedule_id else None
     if existing and existing.request_digest == _digest(command, ctx):
-        return _answer(existing, ctx.store.save(existing))
-    proof = _acknowledged(ctx, workflow, command, command.variables)
+        return schedule_answer(existing, ctx.store.save(existing))
+    if earlier := asked_before(ctx, command):
+        return earlier
+    purpose = Purpose("schedule", recurrence=recurrence, max_growth=growth)
+    proof = _acknowledged(ctx, workflow, command, command.variables, purpose)
+    require_room(ctx, workflow.id, recurrence)
     schedule = Schedule.attach(
-        schedule_id or ctx.ids.new(),
+        _new_id(ctx, schedule_id),
         workflow_id=workflow.id,
         request_digest=_digest(command, ctx),
         terms=Terms(recurrence, command.variables, firing),
@@ -136,7 +145,7 @@ def attach(command: AttachSchedule, ctx: Context) -> Accepted:
         approval=standing(ctx, workflow, proof, max_growth=growth, expires_at=expires_at),
         meta=ctx.meta,
     )
-    return _answer(schedule, ctx.store.save(schedule))
+    return _settled(ctx, command, workflow, schedule, proof)
 
 
 def revise(command: ReviseSchedule, ctx: Context) -> Accepted:
@@ -154,21 +163,27 @@ def revise(command: ReviseSchedule, ctx: Context) -> Accepted:
             raise DomainError("schedule.not_active", APPROVED_LATER, details={"status": schedule.status})
         merged(batch_definition(workflow)[0], terms.variables)
         schedule.revise(terms, meta=ctx.meta)
-        return _answer(schedule, ctx.store.save(schedule))
+        return schedule_answer(schedule, ctx.store.save(schedule))
     if command.acknowledged_affected_count is None:
         raise DomainError("acknowledgement.missing", details={"status": schedule.status})
     if problems:
         raise invalid("schedule.invalid", problems)
-    proof = _acknowledged(ctx, workflow, command, terms.variables)
+    if earlier := asked_before(ctx, command):
+        return earlier
+    purpose = Purpose("schedule", recurrence=terms.recurrence, max_growth=growth)
+    proof = _acknowledged(ctx, workflow, command, terms.variables, purpose)
+    stood = state_of(schedule)
+    if schedule.status != "paused" and terms.recurrence != schedule.terms.recurrence:
+        require_room(ctx, workflow.id, terms.recurrence, schedule_id=schedule.id)
     approval = standing(ctx, workflow, proof, max_growth=growth, expires_at=expires_at)
     schedule.revise(terms, acknowledgement=proof.acknowledgement, approval=approval, meta=ctx.meta)
-    return _answer(schedule, ctx.store.save(schedule))
+    return _settled(ctx, command, workflow, schedule, proof, stood=stood)
 
 
 def pause(command: PauseSchedule, ctx: Context) -> Accepted:
     schedule = ctx.store.load(Schedule, command.schedule_id, ctx.meta)
     schedule.pause(note=checked_note(command.note, required=True), meta=ctx.meta)
-    return _answer(schedule, ctx.store.save(schedule))
+    return schedule_answer(schedule, ctx.store.save(schedule))
 
 
 def resume(command: ResumeSchedule, ctx: Context) -> Accepted:
@@ -176,25 +191,35 @@ def resume(command: ResumeSchedule, ctx: Context) -> Accepted:
     ctx.store.lock(schedule.workflow_id, shared=True)
     workflow = ctx.store.load(Workflow, schedule.workflow_id, ctx.meta)
     if schedule.status == "active":
-        return _answer(schedule, ctx.store.save(schedule))
+        return schedule_answer(schedule, ctx.store.save(schedule))
     growth, expires_at, problems = envelope(ctx, command.max_growth, command.approval_expires_at, schedule.approval)
     _, found = recurrence_of(ctx, **schedule.terms.recurrence.as_data())
     problems += [problem for problem in found if problem.code == "rrule.too_frequent"]
     if problems:
         raise invalid("schedule.invalid", problems)
-    proof = _acknowledged(ctx, workflow, command, schedule.terms.variables)
+    if earlier := asked_before(ctx, command):
+        return earlier
+    purpose = Purpose("schedule", recurrence=schedule.terms.recurrence, max_growth=growth)
+    proof = _acknowledged(ctx, workflow, command, schedule.terms.variables, purpose)
+    stood = state_of(schedule)
+    if schedule.status == "paused":
+        require_room(ctx, workflow.id, schedule.terms.recurrence, schedule_id=schedule.id)
     schedule.resume(
         acknowledgement=proof.acknowledgement,
         approval=standing(ctx, workflow, proof, max_growth=growth, expires_at=expires_at),
         meta=ctx.meta,
     )
-    return _answer(schedule, ctx.store.save(schedule))
+    return _settled(ctx, command, workflow, schedule, proof, stood=stood)
 
 
 def detach(command: DetachSchedule, ctx: Context) -> Accepted:
+    # What is live ends by a person's hand; an agent pauses it.
+    if ctx.meta.principal.guarded:
+        raise DomainError("schedule.not_for_agents")
     schedule = ctx.store.load(Schedule, command.schedule_id, ctx.meta)
     schedule.detach(note=checked_note(command.note), meta=ctx.meta)
-    return _answer(schedule, ctx.store.save(schedule))
+    ctx.people.forget_confirmed(schedule.id)
+    return schedule_answer(schedule, ctx.store.save(schedule))
 
 
 def preview(command: PreviewSchedule, ctx: Context) -> Accepted:
@@ -227,6 +252,7 @@ def _acknowledged(
     workflow: Workflow,
     command: AttachSchedule | ReviseSchedule | ResumeSchedule,
     variables: Mapping[str, Any],
+    purpose: Purpose,
 ) -> Acknowledged:
     """The one guard, for whatever lets a schedule fire."""
     return acknowledge(
@@ -236,8 +262,27 @@ def _acknowledged(
         token=command.confirm_token,
         variables=variables,
         spent=ctx.store.taken(bought_job(ctx, command.confirm_token)),
-        buys="schedule" if isinstance(command, AttachSchedule) else None,
+        purpose=purpose,
+        # What waits for a human is a stream that the token buys, whatever it would change.
+        buys="schedule" if isinstance(command, AttachSchedule) or ctx.witnessed else None,
     )
+
+
+def _settled(
+    ctx: Context, command: Any, workflow: Workflow, schedule: Schedule, proof: Acknowledged, *, stood: str = ""
+) -> Accepted:
+    """Ask a human, if one has to confirm it; else keep who was confirmed where that limits the occurrences, and save.
+
+    `stood` is what the schedule was before; empty for a new one.
+    """
+    if ctx.witnessed:
+        subject = schedule.id if stood else None
+        return ask_human(
+            ctx, command, workflow, proof, subject_id=subject, stood=stood, outcome=schedule_data(schedule)
+        )
+    if schedule.approval is not None:
+        keep_people(ctx, schedule.id, proof, schedule.approval)
+    return schedule_answer(schedule, ctx.store.save(schedule))
 
 
 def _digest(command: AttachSchedule, ctx: Context) -> str:
@@ -245,20 +290,10 @@ def _digest(command: AttachSchedule, ctx: Context) -> str:
     return digest([asdict(command), ctx.meta.principal.id])
 
 
-def _answer(schedule: Schedule, position: int) -> Accepted:
-    approval = schedule.approval
-    upcoming = schedule.next_occurrence if schedule.status == "active" else None
-    data = {
-        "schedule_id": str(schedule.id),
-        "workflow_id": str(schedule.workflow_id),
-        "status": schedule.status,
-        **schedule.terms.recurrence.as_data(),
-        **schedule.terms.firing.as_data(),
-        "variables": dict(schedule.terms.variables),
-        "acknowledged": schedule.acknowledgement["count"],
-        "max_growth": approval.max_growth if approval else None,
-        "ceiling": approval.ceiling if approval else None,
-        "approval_expires_at": approval.as_data()["expires_at"] if approval else None,
-        "next_occurrence": upcoming.isoformat() if upcoming else None,
-    }
-    return Accepted(str(schedule.id), data, position)
+def _new_id(ctx: Context, bought: UUID | None) -> UUID:
+    """The id of a schedule to come: what a human confirms has another one than the confirmation."""
+    if ctx.confirming:
+        return ctx.confirming.makes
+    if bought and ctx.witnessed:
+        return made_by(ctx, bought)
+    return bought or ctx.ids.new()

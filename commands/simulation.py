@@ -23,7 +23,8 @@ from aggregates.workflow.aggregate import Workflow
 from aggregates.workflow.definition import Definition
 from commands.confirm import merged
 from commands.context import Accepted, Context
-from commands.runs import started_with
+from commands.manual import started_with
+from commands.reach import reach_of
 
 SAMPLE = 10
 MOST_PEOPLE = 100
@@ -166,7 +167,7 @@ def _walkers(command: SimulateWorkflow, ctx: Context, definition: Definition) ->
         raise invalid("audience.invalid", problems)
     if not command.people:
         return ctx.people.sample(
-            project, definition.audience, sends_email=definition.sends_email, limit=command.sample, now=ctx.meta.now
+            project, definition.audience, reach=reach_of(definition, ctx.policy), limit=command.sample, now=ctx.meta.now
         )
     found = ctx.people.named(project, command.people)
     unknown = [
@@ -184,7 +185,8 @@ def _beyond(command: SimulateWorkflow, ctx: Context, definition: Definition, ids
     if definition.audience is None or not command.people:
         return {}
     project = ctx.meta.principal.project_id
-    return ctx.people.reasons(project, definition.audience, ids, sends_email=definition.sends_email, now=ctx.meta.now)
+    reach = reach_of(definition, ctx.policy)
+    return ctx.people.reasons(project, definition.audience, ids, reach=reach, now=ctx.meta.now)
 
 
 def _route(command: SimulateWorkflow, ctx: Context, workflow: Workflow, definition: Definition) -> Route:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
-from aggregates.errors import Problem, invalid
+from aggregates.errors import DomainError, Problem, invalid
 from aggregates.recurrence import Recurrence
 from aggregates.schedule.terms import Terms
 from aggregates.values import StandingApproval, kind_of
@@ -21,6 +21,8 @@ TERM_LIMIT = 1_000
 
 NEVER = "never"
 """What takes the end of a standing approval away."""
+
+NEARER = "An end that an approval has is moved to later, or taken away, by a person; an agent brings it nearer."
 
 
 def recurrence_of(
@@ -64,6 +66,9 @@ def envelope(
         message = f"A share from 0 to {ctx.policy.max_growth:g}, which is what policy allows."
         problems.append(Problem("/max_growth", "limit.beyond", message, None, "number", 0.1))
     ends = before.expires_at if before and expires_at is None else _instant(expires_at)
+    later = before and before.expires_at and (expires_at == NEVER or (ends and ends > before.expires_at))
+    if later and ctx.meta.principal.guarded:
+        raise DomainError("schedule.not_for_agents", NEARER)
     if (expires_at not in {None, NEVER} and ends is None) or (ends is not None and ends <= ctx.meta.now):
         message = f"An instant in the future, with its offset; or {NEVER}."
         problems.append(Problem("/approval_expires_at", "field.invalid", message, None, "date-time"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 from uuid import UUID
@@ -13,13 +14,20 @@ from aggregates.shape import json_problems
 from aggregates.values import NAME_LIMIT
 from aggregates.workflow.aggregate import Workflow
 from aggregates.workflow.definition import Definition
+from aggregates.workflow.sending import sending_problems
+from aggregates.workflow.silence import silent_approvals
 from aggregates.workflow.triggers import BatchTrigger, parse_trigger
 from commands.context import Accepted, Context
 from commands.due import CHANGED
+from commands.hints import audience_findings
+from commands.secret_terms import secret_problems
 
 DESCRIPTION_LIMIT = 5_000
 
 AUDIENCE = "/trigger/filters/properties"
+
+ABOUT = ("purpose", "topic")
+"""Parts of the content that are left out where they say nothing."""
 
 
 @dataclass(frozen=True)
@@ -32,6 +40,8 @@ class CreateWorkflow:
     steps: list[Any] = field(default_factory=list)
     edges: list[Any] = field(default_factory=list)
     variables: list[Any] = field(default_factory=list)
+    purpose: str | None = None
+    topic: str | None = None
 
 
 @dataclass(frozen=True)
@@ -51,6 +61,8 @@ class EditWorkflow:
     steps: list[Any] | None = None
     edges: list[Any] | None = None
     variables: list[Any] | None = None
+    purpose: str | None = None
+    topic: str | None = None
     revision: int | None = None
 
 
@@ -82,8 +94,16 @@ class RestoreWorkflow:
     workflow_id: UUID
 
 
+@dataclass(frozen=True)
+class SetAgentRuns:
+    """Say whether agents start runs of a manual workflow: `never`, `confirmed` by a human, or `free`. No agent can."""
+
+    workflow_id: UUID
+    agent_runs: str
+
+
 def create(command: CreateWorkflow, ctx: Context) -> Accepted:
-    content = _content(command.trigger, command.steps, command.edges, command.variables)
+    content = _content(command.trigger, command.steps, command.edges, command.variables) | _given(command, ABOUT)
     findings = _checked(ctx, command.name, command.description, content)
     workflow = Workflow.create(
         ctx.ids.new(), name=command.name, description=command.description, content=content, meta=ctx.meta
@@ -97,8 +117,7 @@ def edit(command: EditWorkflow, ctx: Context) -> Accepted:
     workflow = ctx.store.load(Workflow, command.workflow_id, ctx.meta)
     if command.revision not in {None, workflow.version}:
         raise DomainError("workflow.stale", details={"made_against": command.revision, "revision": workflow.version})
-    given = {part: getattr(command, part) for part in ("trigger", "steps", "edges", "variables")}
-    content = {**workflow.content, **{part: value for part, value in given.items() if value is not None}}
+    content = {**workflow.content, **_given(command, ("trigger", "steps", "edges", "variables", *ABOUT))}
     name = workflow.name if command.name is None else command.name
     description = workflow.description if command.description is None else command.description
     findings = _checked(ctx, name, description, content)
@@ -115,10 +134,13 @@ def edit(command: EditWorkflow, ctx: Context) -> Accepted:
 def enable(command: EnableWorkflow, ctx: Context) -> Accepted:
     workflow = ctx.store.load(Workflow, command.workflow_id, ctx.meta)
     definition, problems = Definition.parse(workflow.content)
-    problems = [*problems, *_cohort_problems(ctx, workflow.content, definition)]
+    problems += _cohort_problems(ctx, workflow.content, definition)
+    problems += [*sending_problems(workflow.content, ctx.policy), *_silent(ctx, workflow.content)]
+    problems += secret_problems(ctx, workflow.content)
     if workflow.status == "draft" and _errors(problems):
         raise invalid("workflow.invalid", problems)
     workflow.enable(definition, meta=ctx.meta)
+    problems += audience_findings(ctx, definition)
     return _answer(workflow, ctx.store.save(workflow), problems)
 
 
@@ -140,6 +162,7 @@ def archive(command: ArchiveWorkflow, ctx: Context) -> Accepted:
     schedules = ctx.store.belonging(Schedule, workflow.id, ctx.meta, "active", "paused", "completed")
     for schedule in schedules:
         schedule.detach(note="The workflow was archived.", meta=ctx.meta)
+        ctx.people.forget_confirmed(schedule.id)
     jobs = _paused_jobs(ctx, workflow, "The workflow was archived.")
     return _answer(workflow, ctx.store.save(workflow, *schedules, *jobs), [])
 
@@ -148,6 +171,13 @@ def restore(command: RestoreWorkflow, ctx: Context) -> Accepted:
     workflow = ctx.store.load(Workflow, command.workflow_id, ctx.meta)
     workflow.restore(meta=ctx.meta)
     return _answer(workflow, ctx.store.save(workflow), [])
+
+
+def set_agent_runs(command: SetAgentRuns, ctx: Context) -> Accepted:
+    workflow = ctx.store.load(Workflow, command.workflow_id, ctx.meta)
+    workflow.set_agent_runs(command.agent_runs, meta=ctx.meta)
+    answer = _answer(workflow, ctx.store.save(workflow), [])
+    return Accepted(answer.id, {**answer.data, "agent_runs": workflow.agent_runs}, answer.position)
 
 
 def _paused_jobs(ctx: Context, workflow: Workflow, reason: str) -> list[BatchJob]:
@@ -169,6 +199,11 @@ def _answer(workflow: Workflow, position: int, findings: list[Problem]) -> Accep
     return Accepted(str(workflow.id), data, position)
 
 
+def _given(command: CreateWorkflow | EditWorkflow, parts: Sequence[str]) -> dict[str, Any]:
+    """The parts of content that a command carries; what is None stays out."""
+    return {part: value for part in parts if (value := getattr(command, part)) is not None}
+
+
 def _content(trigger: Any, steps: Any, edges: Any, variables: Any) -> dict[str, Any]:
     return {"trigger": trigger, "steps": steps, "edges": edges, "variables": variables}
 
@@ -179,16 +214,24 @@ def _checked(ctx: Context, name: Any, description: Any, content: dict[str, Any])
     This is the one place that decides it, for filters of what people did and for cohorts of it alike. Whatever was
     saved, going active and sizing ask everything again.
     """
+    # Whoever saves it says that people want it although they left its topic: an agent cannot.
+    if ctx.meta.principal.guarded and content.get("purpose") == "transactional":
+        raise DomainError("workflow.transactional_not_for_agents")
     strict = ctx.meta.principal.source != "web"
     definition, findings = Definition.parse(content, strict=strict)
-    cohorts = _cohort_problems(ctx, content, definition)
+    further = [*_cohort_problems(ctx, content, definition), *sending_problems(content, ctx.policy)]
     if not strict:
-        cohorts = [replace(problem, severity="warning") for problem in cohorts]
-    findings = [*findings, *cohorts]
+        further = [replace(problem, severity="warning") for problem in further]
+    findings = [*findings, *further, *_silent(ctx, content), *secret_problems(ctx, content, strict=strict)]
     problems = [*_text_problems(name, description), *_errors(findings)]
     if problems:
         raise invalid("workflow.invalid", problems)
-    return findings
+    return [*findings, *audience_findings(ctx, definition)]
+
+
+def _silent(ctx: Context, content: dict[str, Any]) -> list[Problem]:
+    """Approval steps that nobody has to answer: a finding for people, and nothing that an agent may save or enable."""
+    return silent_approvals(content, severity="error" if ctx.meta.principal.guarded else "warning")
 
 
 def _errors(problems: list[Problem]) -> list[Problem]:

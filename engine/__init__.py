@@ -2,8 +2,11 @@
 
 settings  clock  ids     the only readers of environment, time and chance
 secrets                  the installation's secret and the keys derived from it
+vault                    secrets of projects, which webhooks use
 replay                   states of the past: at a position, between two, and whether all fold to the live ones
 store  unit  ports       the event store, which knows the `eventsourcing` library; one transaction; its ports
+outside                  what the events of one append keep outside the log
+guarding                 what the guard keeps: sizings, and how many people were asked for
 keyring  rates           API keys, and how many requests each may make, of all processes together
 refusals                 refused calls in the log
 sessions                 sessions of the older MCP protocols, known to every process
@@ -15,7 +18,9 @@ metrics                  what an operator watches, from the database
 logs                     structured log lines
 failpoints               what happens at places where a test kills, stops or fails a process
 migrate  migrations      the schema: up to date or not, and its history
-components               the catalogue of step types, for those who may read it
+components  guidance     the catalogue of step types, for those who may read it; operators, and a guide to begin with
+founding                 a project and its owner key, with what the log says of both
 bootstrap                the one place where parts meet
 http  cli  demo          doors of HTTP and of the shell; receivers that stand in for the world outside
+guarding  the ports of the guard: sizings and the budget
 """

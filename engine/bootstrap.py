@@ -14,6 +14,7 @@ from sqlalchemy.dialects.postgresql import insert
 from aggregates.base import Meta, Principal, Source
 from aggregates.errors import DomainError
 from aggregates.policy import Limits, Policy
+from aggregates.reach import PerPerson
 from aggregates.steps import catalogue
 from aggregates.steps.third_party import UnusableStepTypeError
 from commands.bus import Bus
@@ -22,6 +23,7 @@ from commands.refusals import subject_of
 from engine import failpoints
 from engine.clock import Clock, SystemClock
 from engine.errors import StartupError
+from engine.founding import begin_project
 from engine.ids import new_id
 from engine.keyring import Keyring
 from engine.rates import Rates
@@ -31,7 +33,8 @@ from engine.secrets import Secrets
 from engine.sessions import Sessions
 from engine.settings import Settings
 from engine.store import LogRecorder
-from engine.unit import Parts, SignedTokens, unit_of_work
+from engine.unit import Parts, unit_of_work
+from engine.vault import Vault
 from projections.audience import Audiences
 from projections.reads import Reads
 from projections.tables import installation, projects
@@ -63,6 +66,7 @@ class System:
     rates: Rates
     refusals: Refusals
     sessions: Sessions
+    vault: Vault
 
     def principal_of(self, credential: str, source: Source) -> Principal:
         """Who holds an API key; raises `auth.invalid`."""
@@ -131,11 +135,12 @@ def build(settings: Settings, *, clock: Clock | None = None) -> System:
         keyring=parts.keyring,
         policy=parts.policy,
         bus=Bus(lambda: unit_of_work(parts), refusals.record),
-        reads=Reads(asking, check, parts.policy),
+        reads=Reads(asking, check, parts.policy, statement_timeout_ms=settings.statement_timeout_ms),
         replay=Replay(asking, check),
         rates=Rates(asking, clock),
         refusals=refusals,
         sessions=Sessions(asking, secrets.derive("mcp sessions"), clock, settings.mcp_session_hours),
+        vault=parts.vault,
     )
 
 
@@ -178,9 +183,16 @@ def _parts(settings: Settings, secrets: Secrets) -> Parts:
             send_mode=settings.send_mode,
             token_minutes=settings.token_minutes,
             approval_hours=settings.approval_hours,
+            max_sends=settings.max_sends,
+            notify_addresses=settings.notify_addresses,
+            confirmation=settings.confirmation,
+            reach_per_day=settings.reach_per_day,
+            max_churn=settings.max_churn,
+            per_person=PerPerson.parse(settings.per_person) if settings.per_person else None,
         ),
-        tokens=SignedTokens(secrets.derive("confirm tokens")),
         people_per_chunk=settings.people_per_chunk,
+        vault=Vault(settings.secrets_dir),
+        base_url=settings.base_url,
     )
 
 
@@ -237,10 +249,8 @@ def ensure_project(system: System, name: str = DEFAULT_PROJECT) -> tuple[UUID, s
         if made is None:
             row = connection.execute(select(projects.c.id).where(projects.c.name == name)).one()
             return row.id, None
-        _, plain = system.keyring.create(
-            connection, made.id, name="owner", scopes=sorted(SCOPES), now=system.clock.now()
-        )
-        return made.id, plain
+        meta = system.meta(system_principal(made.id), via="projects create")
+        return made.id, begin_project(connection, system.recorder, system.keyring, name, meta)
 
 
 def check_secret(system: System) -> None:

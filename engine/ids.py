@@ -40,6 +40,11 @@ def new_secret(size: int = 32) -> str:
     return secrets.token_urlsafe(size)
 
 
+def new_salt() -> bytes:
+    """16 random bytes."""
+    return secrets.token_bytes(16)
+
+
 def jitter(seconds: float) -> float:
     """A random share of `seconds`, at least half of it: so that many who wait do not return at once."""
     return random.uniform(seconds / 2, seconds)

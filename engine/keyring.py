@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Connection, Engine, bindparam, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Engine, bindparam, insert, or_, select, update
 
 from aggregates.base import Principal, Source
 from aggregates.errors import DomainError
@@ -28,9 +28,8 @@ LONGEST = 200
 
 USE_IS_NOTED_EVERY = timedelta(minutes=1)
 
-TERMS = [
-    api_keys.c[name] for name in ("name", "scopes", "agent", "limits", "rate_per_minute", "expires_at", "revoked_at")
-]
+_NAMED = ("name", "scopes", "agent", "limits", "rate_per_minute", "expires_at", "revoked_at", "owner", "chain")
+TERMS = [api_keys.c[name] for name in _NAMED]
 
 _HOLDER = (
     select(api_keys, projects.c.limits.label("project_limits"))
@@ -64,15 +63,6 @@ class Keyring:
         """Set some of its columns; requests that come later find them changed."""
         connection.execute(update(api_keys).where(*_one(project_id, key_id)).values(**fields))
 
-    def revoke(self, connection: Connection, project_id: UUID, key_id: str, now: datetime) -> bool:
-        """Whether there is such a key; revoking twice is once."""
-        done = connection.execute(
-            update(api_keys)
-            .where(*_one(project_id, key_id))
-            .values(revoked_at=func.coalesce(api_keys.c.revoked_at, now))
-        )
-        return done.rowcount == 1
-
     def authenticate(self, engine: Engine, credential: str, *, source: Source, now: datetime) -> Principal:
         """Who holds this key. Unknown, revoked and expired keys are refused alike, after the same work."""
         if len(credential) > LONGEST or not credential.isascii() or "\0" in credential:
@@ -95,6 +85,8 @@ class Keyring:
             limits=(Limits.of(row.project_limits), Limits.of(row.limits)),
             rate_per_minute=row.rate_per_minute,
             expires_at=row.expires_at,
+            owner=row.owner,
+            chain=tuple(row.chain),
         )
 
     def _note_use(self, engine: Engine, key_id: str, last: datetime | None, now: datetime) -> None:

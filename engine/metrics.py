@@ -36,6 +36,10 @@ _OVERDUE = text(
     "SELECT count(*) FROM runs r JOIN stream_heads h ON h.id = r.job_id AND h.status = 'running' "
     "WHERE r.status = 'waiting' AND r.wake_at <= :now"
 )
+_REACHED = text(
+    "SELECT coalesce(sum(v.reached), 0) FROM stream_heads h JOIN batch_jobs v ON v.id = h.id "
+    "WHERE h.kind = 'batch_job' AND h.status IN ('queued', 'enrolling', 'running', 'cancelling')"
+)
 _FOLLOWERS = text(
     "SELECT name, greatest(coalesce((SELECT max(notification_id) FROM log), 0) - position, 0), "
     "(stopped IS NOT NULL)::int FROM view_positions ORDER BY name"
@@ -87,6 +91,9 @@ def _standing(connection: Connection, system: System) -> Iterator[Metric]:
     yield _gauge("chunks", chunks, "state", list(states.items()))
     overdue = connection.execute(_OVERDUE, {"now": system.clock.now()}).scalar_one()
     yield GaugeMetricFamily("tidegate_runs_overdue", "Parked runs of running jobs whose time has come.", value=overdue)
+    reached = "People of jobs at work for whom an effect outside was made or may have been, as of their milestones."
+    told = float(connection.execute(_REACHED).scalar_one())
+    yield GaugeMetricFamily("tidegate_people_reached", reached, value=told)
     followers = connection.execute(_FOLLOWERS).all()
     behind = "Positions of the log that a follower has still to take."
     yield _gauge("follower_behind_positions", behind, "follower", followers)

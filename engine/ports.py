@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, BinaryIO
 from uuid import UUID
@@ -13,11 +13,24 @@ from sqlalchemy.dialects.postgresql import insert
 from aggregates.audience import Audience
 from aggregates.errors import DomainError, Problem
 from aggregates.policy import Limits
+from aggregates.reach import Reach
 from aggregates.values import Sizing
 from engine.keyring import Keyring
-from projections import cohorts, failed_runs, people, people_import, unknown_outcomes
+from projections import (
+    cohorts,
+    confirmed_people,
+    consent,
+    failed_runs,
+    people,
+    people_import,
+    properties,
+    unfinished_runs,
+    unknown_outcomes,
+)
 from projections.audience import Audiences
+from projections.reached_before import reached_before
 from projections.run_cancelling import cancel_run, run_status
+from projections.run_rows import reached
 from projections.tables import frozen_sizings, jobs_at_work, manual_runs, projects, runs
 
 KEPT_AT_ONCE = 100
@@ -38,12 +51,15 @@ class PeoplePort:
     def audience_problems(self, project_id: UUID, audience: Audience, pointer: str) -> list[Problem]:
         return self._audiences.problems(self._connection, project_id, audience, pointer)
 
+    def audience_findings(self, project_id: UUID, audiences: Sequence[tuple[str, Audience]]) -> list[Problem]:
+        return properties.audience_findings(self._connection, project_id, audiences, self._audiences.statement_timeout)
+
     def size(
         self,
         project_id: UUID,
         audience: Audience,
         *,
-        sends_email: bool,
+        reach: Reach,
         needs: Sequence[str],
         shown: bool,
         now: datetime,
@@ -52,7 +68,7 @@ class PeoplePort:
             self._connection,
             project_id,
             audience,
-            sends_email=sends_email,
+            reach=reach,
             needs=needs if shown else (),
             sample=SAMPLE if shown else 0,
             with_total=shown,
@@ -60,11 +76,9 @@ class PeoplePort:
         )
 
     def explain(
-        self, project_id: UUID, audience: Audience, *, sends_email: bool, limit: int, now: datetime
+        self, project_id: UUID, audience: Audience, *, reach: Reach, limit: int, now: datetime
     ) -> Sequence[Mapping[str, Any]]:
-        excluded = self._audiences.explain(
-            self._connection, project_id, audience, sends_email=sends_email, limit=limit, now=now
-        )
+        excluded = self._audiences.explain(self._connection, project_id, audience, reach=reach, limit=limit, now=now)
         return [
             {
                 "person_id": person_id,
@@ -81,7 +95,7 @@ class PeoplePort:
         workflow_id: UUID,
         audience: Audience,
         *,
-        sends_email: bool,
+        reach: Reach,
         about: int,
         expires_at: datetime,
         now: datetime,
@@ -94,7 +108,7 @@ class PeoplePort:
             job_id,
             project_id,
             audience,
-            sends_email=sends_email,
+            reach=reach,
             chunk_size=self._people_per_chunk(about),
             now=now,
         )
@@ -120,29 +134,65 @@ class PeoplePort:
         ).first()
         return (row[0], row[1]) if row else None
 
-    def failed(self, job_id: UUID) -> tuple[int, str]:
-        return failed_runs.tally(self._connection, self._audiences, job_id)
-
-    def left_since(self, job_id: UUID) -> Mapping[str, int]:
-        return failed_runs.left_since(self._connection, job_id)
-
-    def sample(
-        self, project_id: UUID, audience: Audience, *, sends_email: bool, limit: int, now: datetime
-    ) -> list[int]:
-        return self._audiences.sample(
-            self._connection, project_id, audience, sends_email=sends_email, limit=limit, now=now
+    def keep_confirmed(
+        self, project_id: UUID, schedule_id: UUID, audience: Audience, *, reach: Reach, about: int, now: datetime
+    ) -> tuple[int, str]:
+        confirmed_people.forget(self._connection, schedule_id)
+        kept = self._audiences.freeze(
+            self._connection,
+            schedule_id,
+            project_id,
+            audience,
+            reach=reach,
+            chunk_size=self._people_per_chunk(about),
+            now=now,
         )
+        return kept.count, kept.fingerprint
+
+    def forget_confirmed(self, schedule_id: UUID) -> None:
+        confirmed_people.forget(self._connection, schedule_id)
+
+    def strangers(
+        self, project_id: UUID, schedule_id: UUID, audience: Audience, *, reach: Reach, now: datetime
+    ) -> int | None:
+        return confirmed_people.strangers(
+            self._connection, self._audiences, project_id, schedule_id, audience, reach=reach, now=now
+        )
+
+    def reached_before(
+        self, project_id: UUID, workflow_id: UUID, version: int, audience: Audience, *, reach: Reach, now: datetime
+    ) -> int | None:
+        return reached_before(
+            self._connection,
+            self._audiences,
+            project_id,
+            audience,
+            workflow_id=workflow_id,
+            version=version,
+            reach=reach,
+            now=now,
+        )
+
+    def failed(self, job_id: UUID, reach: Reach) -> tuple[int, str]:
+        return failed_runs.tally(self._connection, self._audiences, job_id, reach)
+
+    def unfinished(self, job_id: UUID) -> tuple[int, str]:
+        return unfinished_runs.tally(self._connection, self._audiences, job_id)
+
+    def left_since(self, job_id: UUID, project_id: UUID, reach: Reach) -> Mapping[str, int]:
+        return failed_runs.left_since(self._connection, self._audiences, job_id, project_id, reach)
+
+    def sample(self, project_id: UUID, audience: Audience, *, reach: Reach, limit: int, now: datetime) -> list[int]:
+        return self._audiences.sample(self._connection, project_id, audience, reach=reach, limit=limit, now=now)
 
     def named(self, project_id: UUID, distinct_ids: Sequence[str]) -> Mapping[str, int]:
         return people.named(self._connection, project_id, distinct_ids)
 
     def reasons(
-        self, project_id: UUID, audience: Audience, ids: Sequence[int], *, sends_email: bool, now: datetime
+        self, project_id: UUID, audience: Audience, ids: Sequence[int], *, reach: Reach, now: datetime
     ) -> Mapping[int, str]:
         return dict(
-            self._audiences.explain(
-                self._connection, project_id, audience, sends_email=sends_email, person_ids=ids, now=now
-            )
+            self._audiences.explain(self._connection, project_id, audience, reach=reach, person_ids=ids, now=now)
         )
 
     def matching(self, project_id: UUID, audience: Audience, ids: Sequence[int], *, now: datetime) -> set[int]:
@@ -169,6 +219,31 @@ class PeoplePort:
         )
         return report.as_data()
 
+    def addressed(self, project_id: UUID, person_id: int | None, distinct_id: str | None) -> tuple[int, str | None]:
+        return people.addressed(self._connection, project_id, person_id, distinct_id)
+
+    def opt_out(self, project_id: UUID, **told: Any) -> bool:
+        return consent.opt_out(self._connection, project_id, **told)
+
+    def opt_in(self, project_id: UUID, **told: Any) -> bool:
+        return consent.opt_in(self._connection, project_id, **told)
+
+    def suppress(self, project_id: UUID, address: str, reason: str, now: datetime) -> bool:
+        return consent.suppress(self._connection, project_id, address, reason, now)
+
+    def unsuppress(self, project_id: UUID, address: str) -> bool:
+        return consent.unsuppress(self._connection, project_id, address)
+
+    def refused_addresses(
+        self, project_id: UUID, addresses: Iterable[str], transactional: bool, topic: str = ""
+    ) -> Mapping[str, str]:
+        return consent.refused_addresses(
+            self._connection, project_id, addresses, transactional=transactional, topic=topic
+        )
+
+    def digest(self, address: str) -> str:
+        return self._audiences.digest(address)
+
     def create_cohort(self, project_id: UUID, id: UUID, **fields: Any) -> Mapping[str, Any]:
         return cohorts.create(self._connection, project_id, id, audiences=self._audiences, **fields)
 
@@ -191,6 +266,10 @@ class LedgerPort:
         row = {"job_id": job_id, "project_id": project_id, "inputs": dict(inputs)}
         self._connection.execute(insert(manual_runs).values(row))
 
+    def inputs(self, job_id: UUID) -> Mapping[str, Any]:
+        kept = select(manual_runs.c.inputs).where(manual_runs.c.job_id == job_id)
+        return self._connection.execute(kept).scalar() or {}
+
     def run_status(self, job_id: UUID, person_id: int) -> str | None:
         return run_status(self._connection, job_id, person_id)
 
@@ -205,6 +284,9 @@ class LedgerPort:
             self._connection, job_id, person_id, effect_id=effect_id, decision=decision, now=now
         )
 
+    def reached(self, job_id: UUID) -> int:
+        return reached(self._connection, job_id)
+
     def unknown_left(self, job_id: UUID) -> int:
         return unknown_outcomes.left(self._connection, job_id)
 
@@ -218,6 +300,11 @@ class ProjectsPort:
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
+
+    def stands(self, project_id: UUID) -> tuple[str, Limits]:
+        asked = select(projects.c.name, projects.c.limits).where(projects.c.id == project_id).with_for_update()
+        row = self._connection.execute(asked).one()
+        return row.name, Limits.of(row.limits)
 
     def narrow(self, project_id: UUID, limits: Limits) -> None:
         self._connection.execute(update(projects).where(projects.c.id == project_id).values(limits=limits.as_data()))
@@ -238,6 +325,3 @@ class KeysPort:
 
     def change(self, project_id: UUID, id: str, **fields: Any) -> None:
         self._keyring.change(self._connection, project_id, id, **fields)
-
-    def revoke(self, project_id: UUID, id: str, now: datetime) -> bool:
-        return self._keyring.revoke(self._connection, project_id, id, now)

@@ -13,7 +13,10 @@ from sqlalchemy import Connection, Engine, Row, Select, exists, select
 
 from aggregates.base import Aggregate, Principal, decode, fold
 from aggregates.errors import DomainError, Problem, invalid
-from aggregates.shape import at
+from aggregates.people.aggregate import PeopleChange
+from aggregates.people.events import COUNTS
+from aggregates.shape import changes
+from projections.outside import values_of
 from projections.page import as_id
 from projections.tables import log, stream_heads
 
@@ -23,6 +26,7 @@ STREAMS_AT_ONCE = 200
 _EVENTS: Select[Any] = select(
     log.c.notification_id,
     log.c.recorded_at,
+    log.c.project_id,
     log.c.originator_id,
     log.c.originator_version,
     log.c.topic,
@@ -31,7 +35,7 @@ _EVENTS: Select[Any] = select(
 
 
 class Replay:
-    """Reads the past of a project's streams: workflows, schedules, batch jobs, refusals."""
+    """Reads the past of a project's streams: workflows, schedules, batch jobs, keys, cohorts, the project, refusals."""
 
     def __init__(self, engine: Engine, authorize: Callable[[Principal, str], None]) -> None:
         self._engine = engine
@@ -49,9 +53,12 @@ class Replay:
         if position is not None and time is not None:
             problem = Problem("/time", "state.two_instants", "Give a position or a time, not both.")
             raise invalid("request.invalid", [problem])
-        rows = self._until(principal, as_id(id, "stream.not_found"), position, time)
-        aggregate = _folded(rows)
-        return {**_place(aggregate, rows), "state": aggregate.as_data()}
+        rows, values = self._until(principal, as_id(id, "stream.not_found"), position, time)
+        aggregate = _folded(rows, values)
+        state = aggregate.as_data()
+        if isinstance(aggregate, PeopleChange) and "person:read" not in principal.scopes:
+            state["facts"] |= {name: None for name in COUNTS if name in state["facts"]}
+        return {**_place(aggregate, rows), "state": state}
 
     def diff(
         self, principal: Principal, id: object, *, from_position: int, to_position: int | None = None
@@ -59,18 +66,24 @@ class Replay:
         """What is different between two positions, `to_position` being the present one unless it is given."""
         self._authorize(principal, "state.diff")
         stream_id = as_id(id, "stream.not_found")
-        before, after = (self._until(principal, stream_id, place, None) for place in (from_position, to_position))
-        old, new = _folded(before), _folded(after)
+        before, kept_before = self._until(principal, stream_id, from_position, None)
+        after, kept_after = self._until(principal, stream_id, to_position, None)
+        old, new = _folded(before, kept_before), _folded(after, kept_after)
         return {
             "stream_id": stream_id,
             "kind": new.KIND,
             "before": _moment(before),
             "after": _moment(after),
-            "changes": list(_changes("", old.as_data(), new.as_data())),
+            "changes": list(changes("", old.as_data(), new.as_data())),
         }
 
-    def _until(self, principal: Principal, id: UUID, position: int | None, time: datetime | None) -> Sequence[Row[Any]]:
-        """The events of a stream of the principal's project, in order, up to a position or a time; at least one."""
+    def _until(
+        self, principal: Principal, id: UUID, position: int | None, time: datetime | None
+    ) -> tuple[Sequence[Row[Any]], Mapping[str, Any]]:
+        """The events of a stream of the principal's project, in order, up to a position or a time; at least one.
+
+        With them the values that they keep outside the log.
+        """
         whole = _EVENTS.where(log.c.originator_id == id, log.c.project_id == principal.project_id)
         with self._engine.connect() as connection:
             rows = connection.execute(whole if position is None else _up_to(whole, position)).all()
@@ -78,8 +91,9 @@ class Replay:
                 # A prefix in any case: a clock that was set back makes no gaps.
                 rows = list(takewhile(lambda row: row.recorded_at <= time, rows))
             first = None if rows else connection.execute(whole.limit(1)).first()
+            values = _kept(connection, rows)
         if rows:
-            return rows
+            return rows, values
         if first is None:
             raise DomainError("stream.not_found")
         began = {"first_position": first.notification_id, "first_recorded_at": first.recorded_at.isoformat()}
@@ -127,13 +141,14 @@ def _checked(connection: Connection, heads: Sequence[Row[Any]]) -> Checked:
     streams: dict[UUID, list[Row[Any]]] = {}
     for row in rows:
         streams.setdefault(row.originator_id, []).append(row)
-    mismatches = [found for head in heads for found in _compared(head, streams.get(head.id, []))]
+    values = _kept(connection, rows)
+    mismatches = [found for head in heads for found in _compared(head, streams.get(head.id, []), values)]
     return Checked(len(heads), len(rows), mismatches)
 
 
-def _compared(head: Row[Any], rows: Sequence[Row[Any]]) -> Iterator[Mismatch]:
+def _compared(head: Row[Any], rows: Sequence[Row[Any]], values: Mapping[str, Any]) -> Iterator[Mismatch]:
     try:
-        aggregate = _folded(rows) if rows else None
+        aggregate = _folded(rows, values) if rows else None
     except Exception as error:  # noqa: BLE001  # whatever today's code cannot fold is what is looked for
         yield Mismatch(head.id, head.kind, "events", None, f"{type(error).__name__} after {len(rows)} events")
         return
@@ -165,8 +180,12 @@ def _up_to(statement: Select[Any], position: int) -> Select[Any]:
     return statement.where(log.c.notification_id <= position)
 
 
-def _folded(rows: Sequence[Row[Any]]) -> Aggregate:
-    aggregate = fold(decode(row.originator_id, row.originator_version, row.topic, row.state) for row in rows)
+def _kept(connection: Connection, rows: Sequence[Row[Any]]) -> Mapping[str, Any]:
+    return values_of(connection, ((row.project_id, row.state) for row in rows))
+
+
+def _folded(rows: Sequence[Row[Any]], values: Mapping[str, Any]) -> Aggregate:
+    aggregate = fold(decode(row.originator_id, row.originator_version, row.topic, row.state, values) for row in rows)
     assert aggregate is not None, "a stream has events"
     return aggregate
 
@@ -183,14 +202,3 @@ def _moment(rows: Sequence[Row[Any]]) -> dict[str, Any]:
         "version": last.originator_version,
         "recorded_at": last.recorded_at,
     }
-
-
-def _changes(pointer: str, before: Any, after: Any) -> Iterator[dict[str, Any]]:
-    """Where two plain states differ: objects field by field, anything else as a whole. None for what is not there."""
-    if before == after:
-        return
-    if isinstance(before, Mapping) and isinstance(after, Mapping):
-        for name in sorted({*before, *after}):
-            yield from _changes(at(pointer, name), before.get(name), after.get(name))
-        return
-    yield {"pointer": pointer, "before": before, "after": after}

@@ -6,16 +6,21 @@ A value comes from the environment (`TIDEGATE_HTTP_PORT`), else from `tidegate.t
 
 from __future__ import annotations
 
+import base64
 import os
 import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
-from pydantic import Field, PrivateAttr, SecretStr, ValidationError, field_validator
+from pydantic import AfterValidator, Field, PrivateAttr, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
+from aggregates.address import normalised
+from aggregates.policy import known_addresses
+from aggregates.steps.email import SENDER
 from engine import failpoints
 from engine.errors import StartupError
 
@@ -30,9 +35,39 @@ Port = Annotated[int, Field(ge=0, le=65535)]
 Count = Annotated[int, Field(ge=1)]
 
 
+RELAYS = ("smtp", "smtp+starttls", "smtps")
+"""Schemes of a mail server's URL."""
+
+SHORTEST_SECRET, LONGEST_SECRET = 24, 64
+"""Bytes of a webhook signing secret (Standard Webhooks)."""
+
 SMALLEST_CHUNK = 25
 CHUNKS_PER_WORKER = 4
 """A small job is cut so that every worker process gets about this many chunks."""
+
+
+def _relay(url: str) -> str:
+    parts = urlsplit(url)
+    if parts.scheme not in RELAYS or not parts.hostname or parts.port == 0 or parts.path.strip("/"):
+        raise ValueError("a mail server is written smtp://host:25, smtp+starttls://host:587 or smtps://host:465")
+    return url
+
+
+def _sender(text: str) -> str:
+    if not SENDER.fullmatch(text):
+        raise ValueError("a sender is one address, with a name before it if you like: Ann <ann@example.com>")
+    return text
+
+
+def _signing_secret(secret: SecretStr) -> SecretStr:
+    """Standard Webhooks: `whsec_` and 24 to 64 bytes as base64."""
+    try:
+        size = len(base64.b64decode(secret.get_secret_value().removeprefix("whsec_"), validate=True))
+    except ValueError:
+        size = 0
+    if not secret.get_secret_value().startswith("whsec_") or not SHORTEST_SECRET <= size <= LONGEST_SECRET:
+        raise ValueError(f"a signing secret is whsec_ and {SHORTEST_SECRET} to {LONGEST_SECRET} bytes as base64")
+    return secret
 
 
 class Settings(BaseSettings):
@@ -82,8 +117,12 @@ class Settings(BaseSettings):
         description="What confirm tokens, fingerprints and key hashes are keyed with; the same for every process of an "
         "installation. Unset: made once and kept in the data directory.",
     )
-    webhook_secret: SecretStr | None = Field(
+    webhook_secret: Annotated[SecretStr, AfterValidator(_signing_secret)] | None = Field(
         None, description="Standard Webhooks signing secret (whsec_...). Unset: derived from the secret key."
+    )
+    secrets_dir: Path | None = Field(
+        None,
+        description="Folder of the secrets that webhooks may use: <folder>/<project>/NAME. Unset: there are none.",
     )
 
     send_mode: Literal["capture", "live"] = Field(
@@ -99,11 +138,36 @@ class Settings(BaseSettings):
     max_growth: Annotated[float, Field(ge=0, le=10)] = Field(
         0.1, description="Most that a schedule's audience may grow over the acknowledged count, as a share."
     )
+    per_person: Annotated[str, Field(pattern=r"^([1-9][0-9]{0,2}/[1-9][0-9]{0,2})?$")] = Field(
+        "", description="Most messages that one person may get in so many days, as `3/7`; empty: no such cap."
+    )
     minimum_interval_minutes: Annotated[int, Field(ge=60)] = Field(
         60, description="Least time between two occurrences of a schedule, in minutes."
     )
+    reach_per_day: Count | None = Field(
+        None,
+        description="People that one key may reach in a rolling day, over all its jobs. Unset: for agents "
+        "max_audience, for others no limit.",
+    )
+    max_churn: Annotated[float, Field(ge=0, le=1)] | None = Field(
+        None,
+        description="Largest share of an occurrence's people that may not have been among the confirmed ones. Unset: "
+        "for agents 0.5, for others any.",
+    )
+    confirmation: Literal["relayed", "witnessed"] | None = Field(
+        None,
+        description="How an agent shows that a human said yes. `relayed`: it brings the count and the token. "
+        "`witnessed`: a human confirms it themselves. Unset: `relayed` in send mode capture, `witnessed` in live.",
+    )
     token_minutes: Annotated[int, Field(ge=1, le=1440)] = Field(
         15, description="How long a confirm token is good for, in minutes."
+    )
+    max_sends: Annotated[int, Field(ge=0, le=200)] = Field(
+        5, description="Most sending steps on any path of a workflow: as many messages can one person get."
+    )
+    notify_addresses: Annotated[tuple[str, ...], NoDecode] = Field(
+        (),
+        description="Addresses of own colleagues, separated by commas: the only ones that an email step may name.",
     )
     outbound_allow: Annotated[tuple[str, ...], NoDecode] = Field(
         (), description="Hosts and networks (CIDR), separated by commas, that webhooks may reach although private."
@@ -127,10 +191,12 @@ class Settings(BaseSettings):
     statement_timeout_ms: Count = Field(5000, description="Longest that one audience query may take, in milliseconds.")
     pool_size: Count = Field(10, description="Database connections that one process may hold.")
 
-    smtp_url: str = Field(
+    smtp_url: Annotated[str, AfterValidator(_relay)] = Field(
         "smtp://localhost:25", repr=False, description="Mail server: smtp://, smtps:// or smtp+starttls://."
     )
-    email_from: str | None = Field(None, description="Sender of emails whose step names none.")
+    email_from: Annotated[str, AfterValidator(_sender)] | None = Field(
+        None, description="Sender of emails whose step names none."
+    )
 
     metrics_token: SecretStr | None = Field(
         None,
@@ -146,10 +212,17 @@ class Settings(BaseSettings):
 
     _origins: dict[str, str] = PrivateAttr(default_factory=dict)
 
-    @field_validator("outbound_allow", "mcp_allowed_hosts", mode="before")
+    @field_validator("outbound_allow", "mcp_allowed_hosts", "notify_addresses", mode="before")
     @classmethod
     def _split_on_commas(cls, value: Any) -> Any:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+    @field_validator("notify_addresses")
+    @classmethod
+    def _one_address_each(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if any(normalised(address) is None for address in value):
+            raise ValueError("each is one address, such as ann@example.com")
+        return known_addresses(value)
 
     @field_validator("failpoints")
     @classmethod
@@ -173,6 +246,14 @@ class Settings(BaseSettings):
         """People in one chunk of a job over so many: the setting, or less for a small job so that all workers share."""
         share = -(-people // (CHUNKS_PER_WORKER * self.worker_processes))
         return max(SMALLEST_CHUNK, min(self.chunk_size, share))
+
+    @property
+    def base_url(self) -> str:
+        """Where clients reach the server, without a slash at the end."""
+        if self.public_url is not None:
+            return self.public_url.rstrip("/")
+        host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.http_host, self.http_host)  # noqa: S104
+        return f"http://[{host}]:{self.http_port}" if ":" in host else f"http://{host}:{self.http_port}"
 
     def origin(self, name: str) -> str:
         """Where the value of a setting came from: `default`, `TIDEGATE_X`, `tidegate.toml` or `argument`."""
@@ -240,4 +321,4 @@ def _read_file(path: Path) -> dict[str, Any]:
 def _sentence(location: tuple[int | str, ...], message: str, origins: Mapping[str, str]) -> str:
     """A problem without the value: it may be a secret."""
     name = str(location[0]) if location else "settings"
-    return f"{name} (from {origins.get(name, 'default')}): {message}."
+    return f"{name} (from {origins.get(name, 'default')}): {message.removeprefix('Value error, ')}."

@@ -24,7 +24,9 @@ from sqlalchemy.dialects.postgresql import insert
 from aggregates.base import Aggregate, Event, Meta, decode, encode, fold
 from aggregates.errors import DomainError
 from commands.bus import StreamMoved
+from engine.outside import Kept
 from projections import failpoints
+from projections.outside import values_of
 from projections.tables import spent_tokens, stream_heads
 
 A = TypeVar("A", bound=Aggregate)
@@ -48,12 +50,12 @@ fresh AS (
     FROM ordered, unnest(%(ids)s::uuid[], %(versions)s::bigint[], %(topics)s::text[], %(states)s::bytea[])
          WITH ORDINALITY AS e (id, version, topic, state, place)
     ORDER BY e.place
-    RETURNING notification_id
+    RETURNING originator_id, notification_id
 ),
 heads AS (
     INSERT INTO stream_heads (id, project_id, kind, version, status, due_at, parent_id, position)
     SELECT h.id, %(project_id)s, h.kind, h.version, h.status, h.due_at, h.parent_id,
-           (SELECT max(notification_id) FROM fresh)
+           (SELECT max(f.notification_id) FROM fresh f WHERE f.originator_id = h.id)
     FROM unnest(%(head_ids)s::uuid[], %(kinds)s::text[], %(head_versions)s::bigint[], %(statuses)s::text[],
                 %(dues)s::timestamptz[], %(parents)s::uuid[])
          AS h (id, kind, version, status, due_at, parent_id)
@@ -113,7 +115,8 @@ class Store:
     def __init__(self, connection: Connection, recorder: LogRecorder) -> None:
         self._connection = connection
         self._recorder = recorder
-        self.appended = False
+        self.appended: int | None = None
+        """The position of what was appended last."""
 
     @property
     def _driver(self) -> psycopg.Connection[Any]:
@@ -126,7 +129,7 @@ class Store:
         return found
 
     def find(self, kind: type[A], id: UUID, meta: Meta) -> A | None:
-        found = fold(self._events(id))
+        found = fold(self._events(id, meta.principal.project_id))
         if not isinstance(found, kind) or found.project_id != meta.principal.project_id:
             return None
         return found
@@ -157,6 +160,19 @@ class Store:
         ).scalars()
         return [self.load(kind, id, meta) for id in ids.all()]
 
+    def siblings(self, kind: type[A], parent_id: UUID, meta: Meta, *statuses: str) -> list[A]:
+        # The heads are left alone: a scheduler that sizes an audience holds one for as long as that takes.
+        self._connection.execute(
+            text("SELECT pg_advisory_xact_lock(hashtextextended(:id, -7))"), {"id": str(parent_id)}
+        )
+        heads = stream_heads.c
+        ids = self._connection.execute(
+            select(heads.id)
+            .where(heads.parent_id == parent_id, heads.kind == kind.KIND, heads.status.in_(statuses))
+            .order_by(heads.id)
+        ).scalars()
+        return [self.load(kind, id, meta) for id in ids.all()]
+
     def any_stands(self, ids: Sequence[UUID], statuses: Collection[str]) -> bool:
         heads = stream_heads.c
         standing = select(heads.id).where(heads.id.in_(ids), heads.status.in_(statuses)).limit(1)
@@ -182,13 +198,16 @@ class Store:
         events = [event for _, collected in pending for event in collected]
         if not events:
             return self._position_of(aggregates[0].id) if aggregates else 0
-        assert not self.appended, "a transaction appends once"
-        self.appended = True
+        assert self.appended is None, "a transaction appends once"
         moved = [aggregate for aggregate, collected in pending if collected]
         meta = events[0].meta
+        kept = Kept()
+        stored = [StoredEvent(e.originator_id, e.originator_version, *encode(e, kept.keep)) for e in events]
+        # Before the log is locked: nobody waits for these rows.
+        kept.store(self._connection, moved[0].project_id, events[0].timestamp)
         try:
             positions = self._recorder.insert_events(
-                [StoredEvent(e.originator_id, e.originator_version, *encode(e)) for e in events],
+                stored,
                 conn=self._driver,
                 project_id=moved[0].project_id,
                 command_id=UUID(meta["command_id"]),
@@ -204,11 +223,13 @@ class Store:
             )
         except psycopg.errors.UniqueViolation as error:
             raise StreamMoved from error
-        return positions[-1]
+        self.appended = positions[-1]
+        return self.appended
 
-    def _events(self, id: UUID) -> list[Event]:
+    def _events(self, id: UUID, project_id: UUID) -> list[Event]:
         stored = self._recorder.select_events(id, conn=self._driver)
-        return [decode(id, e.originator_version, e.topic, e.state) for e in stored]
+        values = values_of(self._connection, ((project_id, e.state) for e in stored))
+        return [decode(id, e.originator_version, e.topic, e.state, values) for e in stored]
 
     def _position_of(self, id: UUID) -> int:
         row = self._connection.execute(select(stream_heads.c.position).where(stream_heads.c.id == id)).first()

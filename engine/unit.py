@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from itsdangerous import BadData, URLSafeSerializer
 from sqlalchemy import Connection, Engine, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 
 from aggregates.base import Meta
 from aggregates.errors import DomainError
 from aggregates.policy import Policy
-from commands.confirm import TOKEN_LIMIT
 from commands.context import Accepted, Context
 from engine import ids
+from engine.guarding import ReachPort, SizingsPort
 from engine.keyring import Keyring
 from engine.ports import KeysPort, LedgerPort, PeoplePort, ProjectsPort
 from engine.store import LogRecorder, Store
+from engine.vault import SecretsPort, Vault
 from projections import failpoints
 from projections.audience import Audiences
 from projections.tables import idempotency_keys
@@ -35,29 +34,9 @@ class Parts:
     audiences: Audiences
     keyring: Keyring
     policy: Policy
-    tokens: SignedTokens
     people_per_chunk: Callable[[int], int]
-
-
-class SignedTokens:
-    """Confirm tokens: readable by anyone, made only by us."""
-
-    def __init__(self, key: bytes) -> None:
-        self._serializer = URLSafeSerializer(
-            key, salt="confirm", signer_kwargs={"key_derivation": "hmac", "digest_method": hashlib.sha256}
-        )
-
-    def sign(self, claims: Mapping[str, Any]) -> str:
-        return str(self._serializer.dumps(dict(claims)))
-
-    def open(self, token: str) -> Mapping[str, Any] | None:
-        if len(token) > TOKEN_LIMIT:
-            return None
-        try:
-            claims = self._serializer.loads(token)
-        except (BadData, ValueError):
-            return None
-        return claims if isinstance(claims, dict) else None
+    vault: Vault
+    base_url: str
 
 
 class NewIds:
@@ -80,7 +59,7 @@ class Unit:
         self._store = Store(connection, parts.recorder)
 
     @property
-    def appended(self) -> bool:
+    def appended(self) -> int | None:
         return self._store.appended
 
     def context(self, meta: Meta) -> Context:
@@ -93,8 +72,11 @@ class Unit:
             keys=KeysPort(self._connection, parts.keyring),
             projects=ProjectsPort(self._connection),
             policy=parts.policy.narrowed(meta.principal.limits),
-            tokens=parts.tokens,
+            sizings=SizingsPort(self._connection),
+            spending=ReachPort(self._connection),
             ids=NewIds(),
+            secrets=SecretsPort(self._connection, parts.vault),
+            base_url=parts.base_url,
         )
 
 
@@ -126,14 +108,12 @@ class IdempotencyClaims:
             return None
         if row.body_digest != body_digest:
             raise DomainError("idempotency.mismatch")
-        return Accepted(row.answer["id"], row.answer["data"], row.answer["position"])
+        told = row.answer
+        return Accepted(told["id"], told["data"], told["position"], changed=told.get("changed", told["position"] > 0))
 
     def settle(self, meta: Meta, command: str, answer: Accepted) -> None:
-        self._connection.execute(
-            update(idempotency_keys)
-            .filter_by(**_identity(meta, command))
-            .values(answer={"id": answer.id, "data": dict(answer.data), "position": answer.position})
-        )
+        kept = {name: getattr(answer, name) for name in ("id", "position", "changed")} | {"data": dict(answer.data)}
+        self._connection.execute(update(idempotency_keys).filter_by(**_identity(meta, command)).values(answer=kept))
 
 
 def _identity(meta: Meta, command: str) -> dict[str, Any]:

@@ -1,10 +1,12 @@
 """An agent's whole path with the official SDK: discover, create, enable, size, ask, run, watch, explain who got it.
 
-    export TIDEGATE_API_KEY=tg_live_…                # tidegate keys create example --agent --scope all
+    export TIDEGATE_API_KEY=tg_live_…        # tidegate keys create example --agent --scope all --max-audience 500
     python examples/agent.py --url http://127.0.0.1:8787
 
-It contacts people only after somebody has typed their exact number, or has given it with `--yes` to a script that knows
-it already. Exit codes: 0 done, 1 refused, 2 usage, 5 the number is another one, 6 held for a second person.
+It contacts people only after somebody has typed their exact number, or has given it with `--yes` to a script that
+knows it already. Where the server lets a human confirm on a page of its own, it shows the address of that page and
+waits. Before it asks anybody it looks whether the run can be at all, and says so if it cannot. Exit codes: 0 done,
+1 refused, 2 usage, 5 the number is another one, 6 held for a second person, 7 too many people, or nobody.
 """
 
 from __future__ import annotations
@@ -50,6 +52,8 @@ class Tidegate:
 
 async def discover(tidegate: Tidegate) -> Facts:
     """A workflow that is made of what this server has: a branch, and an action that stays inside."""
+    guide = await tidegate("guide")
+    say(f"project {guide['project']}, send mode {guide['send_mode']}; {guide['confirmation']['how']}")
     listed = (await tidegate("components-list"))["components"]
     say(f"{len(listed)} step types: {', '.join(row['component_id'] for row in listed)}")
     inside = next(row for row in listed if row["kind"] == "action" and not row["external"])
@@ -82,6 +86,25 @@ def show(sizing: Facts) -> None:
     excluded = ", ".join(f"{count:,} {reason}" for reason, count in sizing["excluded"].items() if count)
     say(f"{sizing['matched']:,} people match; excluded: {excluded or 'nobody'}")
     say(f"{sizing['affected']:,} PEOPLE WOULD BE REACHED; sends are {sizing['send_mode']}")
+    for finding in sizing["findings"]:
+        say(f"  {finding['pointer']}: {finding['message']}")
+
+
+def hindrance(sizing: Facts) -> str | None:
+    """Why no human can confirm this, whatever they say; None when they can be asked."""
+    affected, left = sizing["affected"], sizing.get("budget_left")
+    if affected == 0:
+        return "Nobody would be reached, so there is nothing to confirm."
+    if affected > sizing["limit"]:
+        return f"At most {sizing['limit']:,} people may be reached at once: narrow the audience, or raise the limit."
+    if left is not None and affected > left:
+        return f"Only {left:,} more people may be reached today: narrow the audience, or wait."
+    return None
+
+
+def witnessed(sizing: Facts) -> bool:
+    """Whether a human confirms on a page of the server, and not here."""
+    return "witnessed" in (sizing.get("confirmation"), sizing["policy"].get("confirmation"))
 
 
 def confirmed(affected: int, given: int | None) -> bool:
@@ -92,12 +115,15 @@ def confirmed(affected: int, given: int | None) -> bool:
     return given == affected
 
 
-async def follow(tidegate: Tidegate, job_id: str) -> Facts:
-    """The batch job when it has ended, or is held."""
+async def follow(tidegate: Tidegate, started: Facts) -> Facts:
+    """The batch job when it has ended, or is held for a second person; one that a human confirms is waited for."""
+    page = started.get("confirm_url")
+    if page:
+        say(f"A signed-in human confirms it here: {page}")
     while True:
-        job = await tidegate("batch-jobs-get", batch_job_id=job_id, wait_seconds=25)
+        job = await tidegate("batch-jobs-get", batch_job_id=started["batch_job_id"], wait_seconds=25)
         say(job["summary"])
-        if job["ended"] or job["status"] == "held":
+        if job["ended"] or (job["status"] == "held" and not page):
             return job
 
 
@@ -121,7 +147,12 @@ async def path(tidegate: Tidegate, given: int | None) -> int:
     workflow_id = await create(tidegate, await discover(tidegate))
     sizing = await tidegate("workflows-blast-radius", workflow_id=workflow_id)
     show(sizing)
-    if not confirmed(sizing["affected"], given):
+    if (why := hindrance(sizing)) is not None:
+        say(why)
+        return 7
+    # Where a human confirms on the server's own page, a number that is typed here would confirm nothing.
+    asked_elsewhere = witnessed(sizing) and given is None
+    if not asked_elsewhere and not confirmed(sizing["affected"], given):
         say("Not confirmed; nobody was contacted.")
         return 5
     # The number and the token belong together. If anything has changed since, this is refused and nothing is sent;
@@ -132,7 +163,7 @@ async def path(tidegate: Tidegate, given: int | None) -> int:
         acknowledged_affected_count=sizing["affected"],
         confirm_token=sizing["confirm_token"],
     )
-    job = await follow(tidegate, started["batch_job_id"])
+    job = await follow(tidegate, started)
     if job["status"] == "held":
         return 6
     await explain(tidegate, job)
@@ -162,7 +193,8 @@ if __name__ == "__main__":
     parser.add_argument("--yes", type=int, metavar="N", help="the number that a human confirmed; another one stops it")
     asked = parser.parse_args()
     if "TIDEGATE_API_KEY" not in os.environ:
-        parser.error("Set TIDEGATE_API_KEY. A key for an agent: tidegate keys create example --agent --scope all")
+        made = "tidegate keys create example --agent --scope all --max-audience 500"
+        parser.error(f"Set TIDEGATE_API_KEY. A key for an agent: {made}")
     if asked.yes is None and not sys.stdin.isatty():
         parser.error("There is nobody to ask: give the number that a human confirmed with --yes N.")
     sys.exit(asyncio.run(main(asked.url, os.environ["TIDEGATE_API_KEY"], asked.yes)))

@@ -2,7 +2,7 @@
 
 The SDK seals the question into the state that the client carries, for one principal, one tool and these arguments, so
 any process can take the answer up. It is the client's word, and no guard rests on it: the count and the token are
-asked for in any case.
+asked for in any case. So is the address where a human confirms what is held: a client that can is made to open it.
 """
 
 from __future__ import annotations
@@ -18,13 +18,16 @@ from mcp.server.mcpserver.context import Context
 from mcp.server.mcpserver.exceptions import ToolError
 from mcp.server.mcpserver.resolve import Elicit, Resolve, build_resolver_plans, resolve_arguments
 from mcp.server.request_state import RequestStateBoundary, RequestStateSecurity
-from mcp.types import CallToolRequestParams, InputRequiredResult
+from mcp.types import CallToolRequestParams, ElicitRequest, ElicitRequestURLParams, InputRequiredResult
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 from pydantic import BaseModel, Field
 
 from aggregates.errors import DomainError
 from engine.secrets import Secrets
 from mcp_adapter.tool import Question
+
+OFFERED = "confirm_url"
+"""Under which name a client is asked to open the address where a human confirms."""
 
 
 class Form(BaseModel):
@@ -77,6 +80,23 @@ async def ask(
     if answer.data.people != human.people:
         raise DomainError("confirm.declined", details={"answer": answer.data.people, "acknowledged": human.people})
     return None
+
+
+def offer(
+    ctx: ServerRequestContext[Any, Any], params: CallToolRequestParams, url: str | None
+) -> InputRequiredResult | None:
+    """What has a client open the address where a human confirms, once for a call; None where it cannot, or has.
+
+    The call has been carried out, and its next try answers the same. Whatever comes back decides nothing.
+    """
+    elicitation = ctx.session.client_capabilities.elicitation if ctx.session.client_capabilities else None
+    if ctx.protocol_version not in MODERN_PROTOCOL_VERSIONS or elicitation is None or elicitation.url is None:
+        return None
+    if url is None or OFFERED in (params.input_responses or {}):
+        return None
+    message = "A person who did not ask for this has to confirm it. Nothing happens before."
+    request = ElicitRequest(params=ElicitRequestURLParams(message=message, url=url))
+    return InputRequiredResult(input_requests={OFFERED: request})
 
 
 class _Human:

@@ -16,9 +16,11 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from aggregates.errors import DomainError
 from engine.bootstrap import System
 from engine.http import problems
+from mcp_adapter import texts
 from mcp_adapter.auth import PATH, STUDIO_PATH, Address, KeyVerifier
 from mcp_adapter.server import Toolsets, build
 from mcp_adapter.sessions import SessionDoor
+from mcp_adapter.texts import Texts
 from mcp_adapter.tools import TOOLSETS
 from mcp_adapter.tools.studio import STUDIO
 from projections.outage import is_outage
@@ -33,12 +35,16 @@ METADATA = "/.well-known/oauth-protected-resource"
 
 TABLES: Mapping[str, Toolsets] = {PATH: TOOLSETS, STUDIO_PATH: STUDIO}
 
+TEXTS: Mapping[str, Texts] = {PATH: texts.BATCH, STUDIO_PATH: texts.STUDIO}
+
 
 class Endpoints:
     """ASGI application over all paths; `running` has to be entered as long as it serves."""
 
     def __init__(self, system: System, address: Address) -> None:
-        self._servers = {path: build(system, table, version=version("tidegate")) for path, table in TABLES.items()}
+        self._servers = {
+            path: build(system, table, texts=TEXTS[path], version=version("tidegate")) for path, table in TABLES.items()
+        }
         apps = {path: _behind_checks(server, path, system, address) for path, server in self._servers.items()}
         self._apps: dict[str, ASGIApp] = {**apps, **{METADATA + path: app for path, app in apps.items()}}
 

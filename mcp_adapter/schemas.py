@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Annotated, Any, TypeVar
+from functools import cache
+from typing import Annotated, Any, ClassVar, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
 from pydantic_core import ErrorDetails
@@ -17,14 +18,21 @@ from pydantic_core import ErrorDetails
 from aggregates.errors import Problem, invalid
 from aggregates.shape import at, json_problems, unknown_fields
 from aggregates.values import kind_of
+from mcp_adapter.json_text import NOUNS, as_meant, text_sentence
 
 Schema = dict[str, Any]
 
 
 class Arguments(BaseModel):
-    """What a tool takes: closed, and without conversions."""
+    """What a tool takes: closed. Nothing is converted, but JSON that is sent as text (see `parse`).
+
+    `REQUIRED` are fields that agents always have to send, although their absence is the guard's to refuse: the schema
+    calls them required, the parser does not.
+    """
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+    REQUIRED: ClassVar[tuple[str, ...]] = ()
 
 
 class Row(BaseModel):
@@ -57,7 +65,15 @@ A = TypeVar("A", bound=Arguments)
 
 
 def parse(model: type[A], raw: Mapping[str, Any]) -> A:
-    """The arguments, or `request.invalid` with everything that is wrong with them; no value is sent back."""
+    """The arguments, or `request.invalid` with everything that is wrong with them; no value is sent back.
+
+    Some clients send a list, an object, a number or a boolean as the text of its JSON. Where one is declared, text that
+    is exactly that is taken for it; any other text is refused with the sentence that says so.
+    """
+    problems = json_problems(dict(raw))
+    if problems:
+        raise invalid("request.invalid", problems)
+    raw = as_meant(raw, _kinds(model))
     problems = json_problems(dict(raw))
     if problems:
         raise invalid("request.invalid", problems)
@@ -67,16 +83,26 @@ def parse(model: type[A], raw: Mapping[str, Any]) -> A:
         arguments = model.model_validate(raw)
     except ValidationError as error:
         faults = error.errors(include_url=False, include_context=False)
-        problems += [_problem(fault) for fault in faults if fault["type"] != "extra_forbidden"]
+        problems += [_problem(fault, _kinds(model)) for fault in faults if fault["type"] != "extra_forbidden"]
         raise invalid("request.invalid", problems) from None
     return arguments
 
 
-def _problem(fault: ErrorDetails) -> Problem:
+def _problem(fault: ErrorDetails, kinds: Mapping[str, str]) -> Problem:
     pointer = at("", *fault["loc"])
     if fault["type"] == "missing":
         return Problem(pointer, "field.missing", "This argument is required.")
+    kind = kinds.get(str(fault["loc"][0])) if len(fault["loc"]) == 1 else None
+    if kind is not None and isinstance(fault["input"], str):
+        return Problem(pointer, "field.invalid", text_sentence(kind), "text", kind)
     return Problem(pointer, "field.invalid", f"{fault['msg']}.", kind_of(fault["input"]))
+
+
+@cache
+def _kinds(model: type[BaseModel]) -> Mapping[str, str]:
+    """What each argument is declared as, of those that are no text."""
+    fields = schema_of(model)["properties"]
+    return {name: field["type"] for name, field in fields.items() if field.get("type") in NOUNS}
 
 
 UNMET = 10**6
@@ -86,7 +112,9 @@ UNMET = 10**6
 def schema_of(model: type[BaseModel]) -> Schema:
     """The JSON Schema of arguments, small and without references."""
     whole = model.model_json_schema()
-    return _small(whole, whole.get("$defs", {}))
+    small = _small(whole, whole.get("$defs", {}))
+    more = model.REQUIRED if issubclass(model, Arguments) else ()
+    return {**small, "required": [*small.get("required", ()), *more]} if more else small
 
 
 def answer_schema_of(model: type[BaseModel]) -> Schema:

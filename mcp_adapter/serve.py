@@ -54,7 +54,8 @@ def main() -> None:
     configure(settings, process="server")
     with listening(settings.http_host, settings.http_port) as listener:
         port = listener.getsockname()[1]
-        system = build_system(settings)
+        # Links that it answers with name the port that it really listens on.
+        system = build_system(settings.model_copy(update={"http_port": port}))
         try:
             # While the database is away it says so to whoever asks; and a stranger's secret lets nobody in.
             joined(system)

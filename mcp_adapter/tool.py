@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Generic, TypeVar
 
@@ -31,6 +31,8 @@ class Call:
     tool: str
     request_id: str
     client: str | None = None
+    accepted: list[Accepted] = field(default_factory=list)
+    """What commands were answered with, the last one last."""
 
     @property
     def _origin(self) -> dict[str, Any]:
@@ -50,6 +52,7 @@ class Call:
         # An agent has no way to ask for a position, so its next read must not be older than this answer.
         with suppress(DomainError):
             self.system.reads.wait_for(accepted.position)
+        self.accepted.append(accepted)
         return accepted
 
     def rehearse(self, command: Any, *, idempotency_key: str | None = None) -> Rehearsal:

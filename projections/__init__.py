@@ -4,6 +4,7 @@ tables      every table
 page        cursors and pages
 view        what a view is: one event, its rows, its position
 piece       a piece of the log, as followers read it
+outside     values that events keep outside the log, fetched for a piece
 changes     the rows that a batch of events changes, each written once
 outage      whether an error means that the database is away
 failpoints  places at which a test may kill the process
@@ -11,13 +12,20 @@ runner      followers of the log: catch up, follow, rebuild beside
 workflows   schedules   batch_jobs    views, written from events
 runs        run_rows run_cancelling  the ledger of a batch job, person by person; its rows; one run cancelled
 people      person_rules    recipients, and what one may be
+properties                  which properties people have, as statistics of a bounded sample
 people_files  people_import a file of them: its rows; all of it or nothing
+consent                     opt-outs, opt-ins and suppressed addresses
 cohorts     cohort_graph    named sets of people; what each leads to, and means in SQL
 conditions                  one condition about a person, as SQL
 audience    audience_sql    sizing, fingerprint, enrolment; their statements
+exclusions  audience_masks  who is left out whatever the conditions say; people as a sizing shows them
 unknown_outcomes            runs that wait for a person to say what became of an effect
+confirmed_people            who was confirmed for a schedule
+reached_before              how many people a workflow has reached before
 failed_runs                 the failed runs of a job, counted and frozen for a retry
-keys                        API keys, without their secrets
+unfinished_runs             the runs of a job without an outcome, counted for who resumes it
+confirmations               what waits for a human: a view, written from events
+keys  policy                API keys, without their secrets; who set the policy, and when
 history                     the log: what was done, what was refused, by whom
 reads       Reads: all that a door receives
 """

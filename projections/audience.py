@@ -22,8 +22,10 @@ from sqlalchemy.exc import DBAPIError
 
 from aggregates.audience import Audience, CohortCondition, PersonCondition
 from aggregates.errors import DomainError, Problem, invalid
+from aggregates.reach import Reach
 from aggregates.values import Sizing
-from projections import audience_sql, cohort_graph
+from projections import audience_masks, audience_sql, cohort_graph
+from projections.audience_sql import Question, Seeds
 from projections.cohort_graph import Graph
 from projections.conditions import Unanswerable, Verdict, probe
 from projections.tables import cohort_members, people
@@ -48,10 +50,16 @@ class Frozen:
 
 
 class Audiences:
-    """The evaluator. `seeds` are two signed 64-bit integers and `key` a secret, both derived from the secret key."""
+    """The evaluator. `seeds` are two signed 64-bit integers and `key` a secret, both derived from the secret key.
+
+    `seeds.mark` is the seed of `chunks.address_marks`, `statement_timeout` how long one statement may take, in
+    milliseconds.
+    """
 
     def __init__(self, seeds: tuple[int, int], key: bytes, statement_timeout_ms: int = 10_000) -> None:
-        self.seeds, self._key, self._timeout = seeds, key, statement_timeout_ms
+        marks = hmac.new(key, b"address marks", hashlib.sha256).digest()
+        self.seeds = Seeds(*seeds, mark=int.from_bytes(marks[:8], "big", signed=True))
+        self._key, self.statement_timeout = key, statement_timeout_ms
 
     def problems(self, conn: Connection, project_id: UUID, audience: Audience, pointer: str = POINTER) -> list[Problem]:
         """Cohorts that do not exist, behavioral ones behind any depth of nesting, unreadable regular expressions."""
@@ -65,7 +73,7 @@ class Audiences:
         project_id: UUID,
         audience: Audience,
         *,
-        sends_email: bool,
+        reach: Reach,
         now: datetime,
         needs: Sequence[str] = (),
         sample: int = 0,
@@ -77,18 +85,16 @@ class Audiences:
         `needs` are properties whose lack is counted among the affected; `with_total` also counts the project's
         people (an index scan: the dearest part of a narrow sizing), else `total` is None unless it is known anyway.
         """
+        total = with_total and not audience.everyone
         with self._asking(conn, project_id, audience, now, pointer) as verdict:
-            total = with_total and not audience.everyone
-            statement = audience_sql.tally(
-                project_id, verdict, self.seeds, sends_email=sends_email, needs=needs, sample=sample, with_total=total
-            )
+            asked = Question(project_id, verdict, reach, now)
+            statement = audience_sql.tally(asked, self.seeds, needs=needs, sample=sample, with_total=total)
             row = conn.execute(statement).mappings().one()
-            shown = audience_sql.sample(conn, project_id, row["sample"]) if sample else []
-        reasons = ("opted_out", "no_address", "duplicate_address") if sends_email else ("opted_out",)
+            shown = audience_masks.sample(conn, project_id, row["sample"]) if sample else []
         return Sizing(
             matched=int(row["matched"]),
             affected=int(row["affected"]),
-            excluded={reason: int(row[reason]) for reason in reasons},
+            excluded={reason: int(row[reason]) for reason in reach.reasons},
             total=int(row["matched"]) if audience.everyone else row["total"],
             everyone=audience.everyone,
             fingerprint=self.fingerprint(row["affected"], row["sum"], row["xor"]),
@@ -103,17 +109,18 @@ class Audiences:
         project_id: UUID,
         audience: Audience,
         *,
-        sends_email: bool,
+        reach: Reach,
         chunk_size: int,
         now: datetime,
         pointer: str = POINTER,
     ) -> Frozen:
         """Write the affected ids into `chunks`, ascending, numbered from 0: one statement, one snapshot.
 
-        Count and fingerprint are those of the rows that were written.
+        Where the workflow sends email each id has a mark of its address beside it. Count and fingerprint are those of
+        the rows that were written.
         """
         with self._asking(conn, project_id, audience, now, pointer, patience=FREEZE_PATIENCE) as verdict:
-            affected = audience_sql.affected(project_id, verdict, sends_email=sends_email)
+            affected = audience_sql.affected(Question(project_id, verdict, reach, now))
             row = conn.execute(audience_sql.freeze(job_id, affected, chunk_size, self.seeds)).mappings().one()
         return Frozen(int(row["count"]), self.fingerprint(row["count"], row["sum"], row["xor"]), int(row["chunks"]))
 
@@ -123,22 +130,23 @@ class Audiences:
         project_id: UUID,
         audience: Audience,
         *,
-        sends_email: bool,
+        reach: Reach,
         now: datetime,
         person_ids: Sequence[int] | None = None,
         limit: int = 10,
         pointer: str = POINTER,
     ) -> list[tuple[int, str]]:
-        """Why people are not reached: (person id, `opted_out`, `no_address`, `duplicate_address` or `not_matched`).
+        """Why people are not reached: (person id, one of `aggregates.reach.REASONS` or `not_matched`).
 
         Without `person_ids`, up to `limit` people who match and are excluded, a few of each reason. Of named people
         those who are affected are left out, and so are ids that are not of this project.
         """
         with self._asking(conn, project_id, audience, now, pointer) as verdict:
+            asked = Question(project_id, verdict, reach, now)
             if person_ids is None:
-                statement = audience_sql.excluded(project_id, verdict, sends_email=sends_email, limit=limit)
+                statement = audience_sql.excluded(asked, limit=limit)
             else:
-                statement = audience_sql.reasons(project_id, verdict, _ids(person_ids), sends_email=sends_email)
+                statement = audience_sql.reasons(asked, _ids(person_ids))
             return [(row.id, row.reason) for row in conn.execute(statement)]
 
     def sample(
@@ -147,15 +155,15 @@ class Audiences:
         project_id: UUID,
         audience: Audience,
         *,
-        sends_email: bool,
+        reach: Reach,
         limit: int,
         now: datetime,
         pointer: str = POINTER,
     ) -> list[int]:
         """Some of the affected people, by lot, which falls the same way each time; ascending."""
         with self._asking(conn, project_id, audience, now, pointer) as verdict:
-            affected = audience_sql.affected(project_id, verdict, sends_email=sends_email)
-            return sorted(conn.scalars(audience_sql.by_lot(affected, self.seeds[0], limit)))
+            affected = audience_sql.affected(Question(project_id, verdict, reach, now))
+            return sorted(conn.scalars(audience_sql.by_lot(affected, self.seeds.sum, limit)))
 
     def matching(
         self,
@@ -192,9 +200,13 @@ class Audiences:
             raise self._named(graph, audience, now, pointer) from None
 
     def fingerprint(self, count: Any, total: Any, xor: Any) -> str:
-        """A keyed digest over ids that does not depend on their order. 64 hexadecimal digits."""
+        """A keyed digest over people and their addresses, whatever their order. 64 hexadecimal digits."""
         facts = ":".join(str(int(number or 0)) for number in (count, total, xor))
         return hmac.new(self._key, facts.encode(), hashlib.sha256).hexdigest()
+
+    def digest(self, address: str) -> str:
+        """A keyed digest of a normalised address, which says in the log which one was meant. 64 hexadecimal digits."""
+        return hmac.new(self._key, f"address {address}".encode(), hashlib.sha256).hexdigest()
 
     # -- refusals
 
@@ -206,7 +218,7 @@ class Audiences:
         verdict = self.compile(conn, project_id, audience, now, pointer)
         try:
             with conn.begin_nested():
-                before = conn.execute(_LIMITS, {"timeout": str(self._timeout * patience)}).mappings().one()
+                before = conn.execute(_LIMITS, {"timeout": str(self.statement_timeout * patience)}).mappings().one()
                 yield verdict
                 conn.execute(_RESTORE, dict(before))
         except DBAPIError as error:
@@ -232,7 +244,7 @@ class Audiences:
     def _readable(self, conn: Connection, patterns: list[str]) -> bool:
         try:
             with conn.begin_nested():
-                before = conn.execute(_LIMITS, {"timeout": str(self._timeout)}).mappings().one()
+                before = conn.execute(_LIMITS, {"timeout": str(self.statement_timeout)}).mappings().one()
                 conn.execute(select(*(probe(pattern) for pattern in patterns)))
                 conn.execute(_RESTORE, dict(before))
         except DBAPIError as error:

@@ -62,7 +62,7 @@ class BatchJobsView(View):
                     "started_at": event.timestamp,
                 }
             case BatchJobProgressed():
-                return event.counts
+                return _counted(event)
             case BatchJobPaused():
                 return {"status": "paused", "reason": event.reason}
             case BatchJobResumed():
@@ -71,10 +71,10 @@ class BatchJobsView(View):
             case BatchJobCancelRequested():
                 return {"status": "cancelling", "reason": event.reason}
             case BatchJobCancelled():
-                return {"status": "cancelled", "finished_at": event.timestamp, **event.counts}
+                return {"status": "cancelled", "finished_at": event.timestamp, **_counted(event)}
             case BatchJobCompleted():
                 outcome = "completed_with_failures" if event.failures else "completed"
-                return {"status": outcome, "finished_at": event.timestamp, **event.counts}
+                return {"status": outcome, "finished_at": event.timestamp, **_counted(event)}
             case BatchJobFailed():
                 return {"status": "failed", "reason": f"{event.code}: {event.reason}", "finished_at": event.timestamp}
             case _:
@@ -118,6 +118,10 @@ class BatchJobReads(Reader):
             return job | {"outcome_unknown": unknown_outcomes.left(connection, job["id"]) if job["waiting"] else 0}
 
 
+def _counted(event: BatchJobProgressed | BatchJobCancelled | BatchJobCompleted) -> dict[str, Any]:
+    return {**event.counts, "reached": event.reached}
+
+
 def _row(recorded: Recorded, event: BatchJobRequested) -> dict[str, Any]:
     late = max((event.timestamp - event.scheduled_for).total_seconds(), 0.0) if event.scheduled_for else None
     return {
@@ -141,6 +145,7 @@ def _row(recorded: Recorded, event: BatchJobRequested) -> dict[str, Any]:
         "send_mode": event.send_mode,
         "variables": event.variables,
         "acknowledged": event.acknowledgement["count"],
+        "reached": 0,
         "requested_by": event.meta["actor"],
         "source": event.meta["source"],
         "requested_at": event.timestamp,

@@ -149,5 +149,5 @@ def _fault(graph: Graph, id: UUID, named: UUID, pointer: str) -> Problem | None:
         "A behavioral cohort cannot be an audience, nor a part of one: who is in it changes with what people do.",
         {"id": str(id), "name": node.name, **through},
         "a static or a dynamic cohort",
-        "Freeze it into a static cohort and use that one.",
+        "Choose another one, or ask a person with cohort:write to make a static cohort of these people.",
     )

@@ -112,12 +112,12 @@ class CohortReads(Reader):
         return self.page(paged(statement, cohorts.c.created_at, cohorts.c.id, after), limit, ("created_at", "id"), None)
 
     def get(self, principal: Principal, cohort_id: object) -> dict[str, Any]:
-        """One cohort with its conditions; `members` is how many a static one has."""
+        """One cohort with its conditions; `members` is how many a static one has, for callers with person:read."""
         self.authorize(principal, "cohorts.get")
         count = select(func.count()).select_from(cohort_members)
         with self.engine.connect() as connection:
             cohort = get(connection, principal.project_id, cohort_id)
-            static = cohort.kind == "static"
+            static = cohort.kind == "static" and "person:read" in principal.scopes
             size = connection.scalar(count.where(cohort_members.c.cohort_id == cohort.id)) if static else None
         return {**vars(cohort), "members": size}
 

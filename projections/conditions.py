@@ -3,6 +3,8 @@
 Rules (the tests hold an oracle in Python against them):
 
 - `distinct_id` and `email` are the person's columns; every other key is a property. Columns win.
+- `exact` and `is_not` compare addresses in their normalised form (`aggregates.address`); other operators look at the
+  address as it was told.
 - A property that is absent or JSON null is lacking. Positive operators never match it, negative ones
   (`is_not`, `not_icontains`, `not_regex`, `is_not_set`) always do.
 - Texts, numbers and booleans have a canonical text: the text itself, `true` and `false`, the shortest plain decimal
@@ -29,6 +31,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.sql.elements import ColumnElement
 from sqlalchemy.sql.expression import FromClause
 
+from aggregates.address import normalised
 from aggregates.audience import RELATIVE_DATE, PersonCondition, Scalar
 from projections.tables import Instant
 
@@ -130,12 +133,15 @@ def _equals(condition: PersonCondition, person: FromClause, indexed: int = INDEX
 
 
 def _column_equals(key: str, texts: list[str], person: FromClause) -> Verdict:
-    column = person.c[key]
-    if key != "email" or len(texts) > INDEXED_VALUES:
-        return column == any_(_bound(texts, ARRAY(Text)))
-    # The index is on the normalised address; the second comparison keeps `exact` exact.
-    same = (_bound(text, Text) for text in texts)
-    return or_(*(and_(address(person) == normalised(text), column == text) for text in same))
+    if key != "email":
+        return person.c[key] == any_(_bound(texts, ARRAY(Text)))
+    addresses = sorted({found for text in texts if (found := normalised(text)) is not None})
+    others = [text for text in texts if normalised(text) is None]
+    same = [address(person) == any_(_bound(addresses, ARRAY(Text)))] if addresses or not others else []
+    # What is no address is compared as it was told, with people who have none either.
+    if others:
+        same.append(and_(address(person).is_(None), person.c.email == any_(_bound(others, ARRAY(Text)))))
+    return or_(*same)
 
 
 def _json_forms(text: str) -> list[str]:
@@ -238,14 +244,9 @@ def _before(now: datetime, amount: int, unit: str) -> datetime:
 # -- pieces
 
 
-def normalised(text: ColumnElement[str]) -> ColumnElement[str]:
-    """An address without what does not tell two apart: surrounding blanks and case."""
-    return func.lower(func.btrim(text), type_=Text)
-
-
 def address(person: FromClause) -> ColumnElement[str]:
-    """What makes two people one recipient. The index `people_by_address` is on this very expression."""
-    return normalised(person.c.email)
+    """What makes two people one recipient: the normalised address, NULL for who has none."""
+    return person.c.address
 
 
 def _bound(value: Any, type_: Any) -> Any:

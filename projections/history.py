@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
-from uuid import UUID
 
 from sqlalchemy import ColumnElement, select
 
-from aggregates.base import Principal
+from aggregates.base import Principal, told
 from aggregates.errors import DomainError
+from aggregates.outside import ERASED, ERASED_TEXT, named
+from aggregates.people.events import COUNTS, PeopleImported
 from aggregates.refusal.events import CallRefused
+from projections.outside import values_of
 from projections.page import Page, Reader, as_id, bigint, decode_cursor
 from projections.tables import log, stream_heads
 
-META = ("on_behalf_of", "via", "client", "request_id", "correlation_id", "reason")
+META = ("on_behalf_of", "owner", "via", "client", "request_id", "correlation_id", "reason")
 """What is told of an event's metadata."""
 
 OF_THE_STORE = frozenset({"timestamp", "originator_topic", "class_version", "meta", "project_id"})
@@ -63,7 +64,9 @@ class LogReads(Reader):
             first = from_position if reached is None else max(from_position, reached + 1)
             statement = statement.where(position >= first).order_by(position)
         page = self.page(statement, limit, ("position",), None)
-        return replace(page, data=[_row(row) for row in page.data])
+        with self.engine.connect() as connection:
+            values = values_of(connection, ((principal.project_id, row["state"]) for row in page.data))
+        return replace(page, data=[_row(row, principal, values) for row in page.data])
 
     def get(self, principal: Principal, position: object) -> dict[str, Any]:
         """One event by its position; one that is malformed is as unknown as any other."""
@@ -75,9 +78,10 @@ class LogReads(Reader):
         one = _EVENTS.where(log.c.project_id == principal.project_id, log.c.notification_id == place)
         with self.engine.connect() as connection:
             row = connection.execute(one).first()
-        if row is None:
-            raise DomainError("event.not_found")
-        return _row(dict(row._mapping))
+            if row is None:
+                raise DomainError("event.not_found")
+            values = values_of(connection, [(principal.project_id, row.state)])
+        return _row(dict(row._mapping), principal, values)
 
 
 def _matching(
@@ -110,27 +114,38 @@ def _matching(
     return found
 
 
-def _row(row: Mapping[str, Any]) -> dict[str, Any]:
-    """An event as it was recorded; what is told of it does not depend on the code of today."""
-    state = json.loads(row["state"])
+def _row(row: Mapping[str, Any], principal: Principal, values: Mapping[str, Any]) -> dict[str, Any]:
+    """An event as it was recorded; what is told of it does not depend on the code of today.
+
+    Of an import, how many people were there before is only for who may read people.
+    """
+    state = told(row["state"])
+    if row["topic"] == PeopleImported.TOPIC and "person:read" not in principal.scopes:
+        state |= dict.fromkeys(COUNTS)
     meta = state["meta"]
     return {
         **{name: value for name, value in row.items() if name != "state"},
-        **{name: meta.get(name) for name in META},
-        "data": {name: _plain(value) for name, value in state.items() if name not in OF_THE_STORE},
+        **{name: _told(meta.get(name), values) for name in META},
+        "data": {name: _whole(value, values) for name, value in state.items() if name not in OF_THE_STORE},
     }
 
 
-def _plain(value: Any) -> Any:
-    """Stored JSON without the store's marks of ids and instants."""
+def _told(value: Any, values: Mapping[str, Any]) -> Any:
+    """A text of the metadata, wherever it is kept."""
+    digest = named(value)
+    return value if digest is None else values.get(digest, ERASED_TEXT)
+
+
+def _whole(value: Any, values: Mapping[str, Any]) -> Any:
+    """What a state says, with what is kept outside in its place."""
+    digest = named(value)
+    if digest is not None:
+        # A tenant's data from here on: what looks like a name in it is none.
+        return values.get(digest, {ERASED: digest})
     match value:
-        case {"_type_": "uuid_hex", "_data_": str(data)}:
-            return str(UUID(data))
-        case {"_type_": str(), "_data_": data}:
-            return _plain(data)
         case dict():
-            return {name: _plain(inner) for name, inner in value.items()}
+            return {name: _whole(inner, values) for name, inner in value.items()}
         case list():
-            return [_plain(inner) for inner in value]
+            return [_whole(inner, values) for inner in value]
         case _:
             return value

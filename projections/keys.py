@@ -1,4 +1,7 @@
-"""API keys as their project sees them: everything but what would let somebody in."""
+"""API keys as their project sees them: everything but what would let somebody in.
+
+`stream_id` is where the log tells of a key.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,7 @@ from typing import Any
 from sqlalchemy import select
 
 from aggregates.base import Principal
+from aggregates.key.events import stream_of
 from projections.page import Reader
 from projections.tables import api_keys
 
@@ -27,4 +31,4 @@ class KeyReads(Reader):
                 .order_by(api_keys.c.created_at, api_keys.c.id)
                 .limit(1_000)
             )
-            return [dict(row._mapping) for row in rows]
+            return [{**row._mapping, "stream_id": stream_of(row.id)} for row in rows]

@@ -18,6 +18,7 @@ from itertools import chain
 from math import isinf
 from typing import Any, BinaryIO, NoReturn
 
+from aggregates.address import normalised
 from aggregates.values import NAME_LIMIT
 from projections.conditions import CANONICAL_NUMBER
 from projections.person_rules import (
@@ -239,7 +240,8 @@ READERS: dict[str, Callable[[BinaryIO, Mapping[str, str], datetime, Rejections],
 def _copy_line(line: int, distinct_id: str, email: str, moment: str, properties: str) -> str:
     """One line of COPY's text format. Only backslashes need care: no field can hold a tab or a line end."""
     distinct_id, properties = distinct_id.replace("\\", "\\\\"), properties.replace("\\", "\\\\")
-    return f"{line}\t{distinct_id}\t{email or NULL}\t{moment or NULL}\t{properties}\n"
+    address = email and normalised(email)
+    return f"{line}\t{distinct_id}\t{email or NULL}\t{address or NULL}\t{moment or NULL}\t{properties}\n"
 
 
 def _header_faults(header: Sequence[str], names: Sequence[str], mapping: Mapping[str, str]) -> list[Rejected]:

@@ -10,7 +10,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, BinaryIO
+from hashlib import sha256
+from typing import Any, BinaryIO, cast
 from uuid import UUID
 
 from sqlalchemy import (
@@ -31,7 +32,7 @@ from sqlalchemy.dialects.postgresql import JSONB, insert
 from aggregates.errors import DomainError, Problem, invalid
 from projections.people import merged
 from projections.people_files import READERS, SHOWN_REJECTIONS, Rejections, Unreadable
-from projections.tables import Instant, people
+from projections.tables import Instant, opt_outs, people
 
 BATCH = 1_000
 """Rows handed to COPY at once."""
@@ -45,6 +46,7 @@ rows = Table(
     Column("line", BigInteger),
     Column("distinct_id", Text),
     Column("email", Text),
+    Column("address", Text),
     Column("opted_out_at", Instant),
     Column("properties", JSONB),
     prefixes=["TEMPORARY"],
@@ -52,9 +54,26 @@ rows = Table(
 )
 
 
+class Digested:
+    """A stream of bytes whose SHA-256 is known when it has been read."""
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self._stream, self._hash = stream, sha256()
+
+    def read(self, size: int = -1) -> bytes:
+        block = self._stream.read(size)
+        self._hash.update(block)
+        return block
+
+    def hexdigest(self) -> str:
+        return self._hash.hexdigest()
+
+
 @dataclass(frozen=True)
 class ImportReport:
     """What an import did, or would do: rows = inserted + updated + unchanged when nothing is rejected.
+
+    `addresses_changed` are known people with another address; `sha256` is of the file as far as it was read.
 
     `rejected` has the first hundred faults as {line, column, code, reason}, without what was sent.
     """
@@ -63,6 +82,8 @@ class ImportReport:
     inserted: int
     updated: int
     unchanged: int
+    addresses_changed: int
+    sha256: str
     rejected: tuple[Mapping[str, Any], ...]
     total_rejected: int
     dry_run: bool
@@ -90,20 +111,21 @@ def import_people(
     if format not in READERS:
         problem = Problem("/format", "field.invalid", "The format of the file.", None, sorted(READERS), "csv")
         raise invalid("request.invalid", [problem])
-    rejections = Rejections()
+    rejections, digested = Rejections(), Digested(stream)
     with _temporary_table(conn):
-        count = _copy(conn, READERS[format](stream, mapping or {}, now, rejections))
+        count = _copy(conn, READERS[format](cast("BinaryIO", digested), mapping or {}, now, rejections))
         _reject_doubles(conn, rejections)
         if rejections.total and not dry_run:
             raise _refusal(count, rejections)
         if dry_run:
-            inserted, updated = _foreseen(conn, project_id)
+            inserted, updated, moved = *_foreseen(conn, project_id), _moved(conn, project_id)
         else:
             with _prepared(conn, large=count >= LARGE):
-                inserted, updated = _write(conn, project_id, now)
+                inserted, updated, moved = _write(conn, project_id, now)
     unchanged = count - inserted - updated
     shown = tuple(rejections.shown)
-    return ImportReport(count, inserted, updated, unchanged, shown, rejections.total, dry_run)
+    told = (unchanged, moved, digested.hexdigest(), shown, rejections.total, dry_run)
+    return ImportReport(count, inserted, updated, *told)
 
 
 @contextmanager
@@ -194,7 +216,10 @@ def _refusal(count: int, rejections: Rejections) -> DomainError:
 def _foreseen(conn: Connection, project_id: UUID) -> tuple[int, int]:
     """How many rows would be inserted and updated; a double counts once, as it could only be told once."""
     same = (
-        (rows.c.email.is_(None) | (rows.c.email == people.c.email))
+        (
+            rows.c.email.is_(None)
+            | ((rows.c.email == people.c.email) & rows.c.address.is_not_distinct_from(people.c.address))
+        )
         & (rows.c.opted_out_at.is_(None) | people.c.opted_out_at.is_not(None))
         & (people.c.properties.op("||")(rows.c.properties) == people.c.properties)
     )
@@ -208,14 +233,24 @@ def _foreseen(conn: Connection, project_id: UUID) -> tuple[int, int]:
     return inserted, updated
 
 
-def _write(conn: Connection, project_id: UUID, now: datetime) -> tuple[int, int]:
+def _moved(conn: Connection, project_id: UUID) -> int:
+    """How many known people get another address."""
+    known = (people.c.project_id == project_id) & (people.c.distinct_id == rows.c.distinct_id)
+    other = rows.c.email.is_not(None) & rows.c.address.is_distinct_from(people.c.address)
+    moved = select(func.count()).select_from(rows.join(people, known)).where(other)
+    return conn.execute(moved).scalar_one()
+
+
+def _write(conn: Connection, project_id: UUID, now: datetime) -> tuple[int, int, int]:
     # Two imports of the same people in another order would lock each other out for ever.
     lock = func.hashtextextended(f"people import {project_id}", 0)
     conn.execute(select(func.pg_advisory_xact_lock(lock)))
+    moved = _moved(conn, project_id)
     told = select(
         literal(project_id).label("project_id"),
         rows.c.distinct_id,
         rows.c.email,
+        rows.c.address,
         rows.c.properties,
         rows.c.opted_out_at,
         literal(now, Instant).label("created_at"),
@@ -224,9 +259,16 @@ def _write(conn: Connection, project_id: UUID, now: datetime) -> tuple[int, int]
     columns = [column.name for column in told.selected_columns]
     written = (
         merged(insert(people).from_select(columns, told, include_defaults=False), now, only_changes=True)
-        .returning(literal_column("people.xmax = 0").label("made"))
+        .returning(literal_column("people.xmax = 0").label("made"), people.c.address, people.c.opted_out_at)
         .cte("written")
     )
-    counts = select(func.count().filter(written.c.made), func.count().filter(~written.c.made))
+    # Whoever of the file is opted out, by it or before it, takes their address with them, also a new one.
+    gone = written.c
+    left = select(literal(project_id), gone.address, literal(""), literal("import"), func.min(gone.opted_out_at))
+    left = left.where(gone.opted_out_at.is_not(None), gone.address.is_not(None)).group_by(gone.address)
+    columns = ["project_id", "address", "topic", "source", "at"]
+    kept = insert(opt_outs).from_select(columns, left, include_defaults=False)
+    stored = kept.on_conflict_do_nothing().returning(opt_outs.c.address).cte("stored")
+    counts = select(func.count().filter(written.c.made), func.count().filter(~written.c.made)).add_cte(stored)
     inserted, updated = conn.execute(counts).one()
-    return inserted, updated
+    return inserted, updated, moved

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
+from aggregates.address import normalised
 from aggregates.errors import Problem
 from aggregates.values import NAME_LIMIT, kind_of
 
@@ -41,6 +42,11 @@ class PersonInput:
     email: str | None = None
     properties: Mapping[str, Any] = field(default_factory=dict)
     opted_out_at: datetime | None = None
+
+    @property
+    def address(self) -> str | None:
+        """The normalised address; None without one, and for what cannot be written to."""
+        return normalised(self.email) if self.email else None
 
     @classmethod
     def parse(cls, raw: Any, now: datetime, pointer: str = "") -> tuple[PersonInput | None, list[Problem]]:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, cast
 from uuid import UUID
 
@@ -11,6 +11,7 @@ import psycopg
 from sqlalchemy import Connection
 
 from aggregates.base import decode
+from projections.outside import NONE, values_of
 from projections.view import Follower, Recorded
 
 EVERYTHING = ("",)
@@ -28,10 +29,14 @@ FROM log WHERE notification_id > %(after)s ORDER BY notification_id LIMIT %(limi
 
 @dataclass(frozen=True)
 class Piece:
-    """Events in order; `position` is that of the last, or where the piece was to begin if there is none."""
+    """Events in order; `position` is that of the last, or where the piece was to begin if there is none.
+
+    `values` are those that the events keep outside the log.
+    """
 
     rows: Sequence[Stored]
     position: int
+    values: Mapping[str, Any] = field(default_factory=lambda: NONE, repr=False)
 
     @property
     def read(self) -> int:
@@ -41,7 +46,7 @@ class Piece:
         """Those that begin so, after a position, each decoded when it is asked for: no follower holds them all."""
         for position, project_id, id, version, topic, state in self.rows:
             if position > after and state is not None and topic.startswith(topics):
-                yield Recorded(position, project_id, decode(id, version, topic, state))
+                yield Recorded(position, project_id, decode(id, version, topic, state, self.values))
 
 
 def read(connection: Connection, topics: Collection[str], *, after: int, limit: int) -> Piece:
@@ -50,7 +55,8 @@ def read(connection: Connection, topics: Collection[str], *, after: int, limit: 
     parameters = {"topics": list(topics), "after": after, "limit": limit}
     with driver.cursor(binary=True) as cursor:
         rows: list[Stored] = cursor.execute(_READ, parameters).fetchall()
-    return Piece(rows, rows[-1][0] if rows else after)
+    values = values_of(connection, ((project_id, state) for _, project_id, _, _, _, state in rows))
+    return Piece(rows, rows[-1][0] if rows else after, values)
 
 
 def topics_of(follower: Follower) -> tuple[str, ...]:

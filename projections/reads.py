@@ -13,12 +13,15 @@ from aggregates.errors import DomainError
 from aggregates.policy import Policy
 from projections.batch_jobs import BatchJobReads, BatchJobsView
 from projections.cohorts import CohortReads
+from projections.confirmations import ConfirmationReads, ConfirmationsView
+from projections.consent import SuppressionReads
 from projections.history import LogReads
 from projections.keys import KeyReads
 from projections.people import PeopleReads
+from projections.policy import policy_set
 from projections.runs import RunReads
 from projections.schedules import OccurrencesView, ScheduleReads, SchedulesView
-from projections.tables import log, view_positions
+from projections.tables import log, projects, view_positions
 from projections.view import View
 from projections.workflows import WorkflowReads, WorkflowsView
 
@@ -27,21 +30,30 @@ WAIT_SECONDS = 2.0
 
 WAIT_STEP_SECONDS = 0.005
 
-VIEWS: tuple[type[View], ...] = (WorkflowsView, SchedulesView, OccurrencesView, BatchJobsView)
+VIEWS: tuple[type[View], ...] = (WorkflowsView, SchedulesView, OccurrencesView, BatchJobsView, ConfirmationsView)
 
 
 class Reads:
     """The reading side of the product, grouped by what is read."""
 
-    def __init__(self, engine: Engine, authorize: Callable[[Principal, str], None], policy: Policy) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        authorize: Callable[[Principal, str], None],
+        policy: Policy,
+        *,
+        statement_timeout_ms: int = 10_000,
+    ) -> None:
         self._engine = engine
         self._authorize = authorize
         self._policy = policy
         self.workflows = WorkflowReads(engine, authorize)
         self.schedules = ScheduleReads(engine, authorize)
         self.batch_jobs = BatchJobReads(engine, authorize)
+        self.confirmations = ConfirmationReads(engine, authorize)
         self.runs = RunReads(engine, authorize)
-        self.people = PeopleReads(engine, authorize)
+        self.people = PeopleReads(engine, authorize, statement_timeout_ms)
+        self.suppressions = SuppressionReads(engine, authorize)
         self.cohorts = CohortReads(engine, authorize)
         self.keys = KeyReads(engine, authorize)
         self.log = LogReads(engine, authorize)
@@ -73,9 +85,21 @@ class Reads:
             rows = connection.execute(select(view_positions).order_by(view_positions.c.name))
             return [dict(row._mapping) for row in rows]
 
+    def guide(self, principal: Principal) -> dict[str, Any]:
+        """The name of the caller's project and the caller's policy."""
+        self._authorize(principal, "guide.get")
+        named = select(projects.c.name).where(projects.c.id == principal.project_id)
+        with self._engine.connect() as connection:
+            name = connection.execute(named).scalar_one()
+        return {"project": name, "policy": self.policy(principal)}
+
     def policy(self, principal: Principal) -> dict[str, Any]:
         """The policy of the caller: the installation's, narrowed by its project and its key."""
         self._authorize(principal, "policy.get")
         levels = zip(("project", "key"), principal.limits, strict=False)
         narrowed = {level: limits.as_data() for level, limits in levels}
-        return {**self._policy.narrowed(principal.limits).as_data(), "narrowed_by": narrowed}
+        return {
+            **self._policy.narrowed(principal.limits).as_data(),
+            "narrowed_by": narrowed,
+            **policy_set(self._engine, principal.project_id),
+        }

@@ -22,7 +22,8 @@ _OF_A_JOB = """
 SELECT f.person_id, p.distinct_id,
        coalesce(r.status, CASE WHEN c.state = 'cancelled' THEN 'skipped' ELSE 'pending' END) AS status,
        coalesce(r.reason, CASE WHEN c.state = 'cancelled' THEN 'job_cancelled' END) AS reason,
-       r.at_step, r.wake_at, coalesce(r.steps, '[]'::jsonb) AS steps, r.variables, r.updated_at
+       r.at_step, r.wake_at, coalesce(r.steps, '[]'::jsonb) AS steps, r.variables, r.updated_at,
+       coalesce(r.reached, false) AS reached
 FROM chunks c
 CROSS JOIN LATERAL unnest(c.person_ids) AS f (person_id)
 LEFT JOIN runs r ON r.job_id = c.job_id AND r.person_id = f.person_id
@@ -37,7 +38,7 @@ LIMIT :limit
 
 # A manual run whose job is not enrolled, or never was.
 _UNENROLLED = """
-SELECT CAST(:nobody AS bigint), NULL, q.status, q.reason, NULL, NULL, '[]'::jsonb, NULL, NULL
+SELECT CAST(:nobody AS bigint), NULL, q.status, q.reason, NULL, NULL, '[]'::jsonb, NULL, NULL, false
 FROM manual_runs m
 CROSS JOIN LATERAL (
     SELECT CASE j.status WHEN 'cancelled' THEN 'skipped' WHEN 'failed' THEN 'failed' ELSE 'pending' END AS status,
@@ -141,15 +142,25 @@ def alone_with_chunks(connection: Connection, job_id: UUID) -> None:
 
 def counts(connection: Connection, job_id: UUID) -> dict[str, int]:
     """How many enrolled people are where, from the counters of the chunks. They always sum up to the enrolled."""
+    return counts_and_reached(connection, job_id)[0]
+
+
+def reached(connection: Connection, job_id: UUID) -> int:
+    """How many people of a job were reached or may have been, as far as is recorded."""
+    return counts_and_reached(connection, job_id)[1]
+
+
+def counts_and_reached(connection: Connection, job_id: UUID) -> tuple[dict[str, int], int]:
+    """The counts, and how many of these people were reached or may have been: of one instant."""
     c = tables.chunks.c
     columns = (c.delivered, c.skipped, c.failed, c.exited, c.waiting, c.in_progress)
     row = connection.execute(
-        select(func.coalesce(func.sum(c.size), 0), *(func.coalesce(func.sum(column), 0) for column in columns)).where(
+        select(*(func.coalesce(func.sum(column), 0) for column in (c.size, c.reached, *columns))).where(
             c.job_id == job_id
         )
     ).one()
-    found = {column.name: int(value) for column, value in zip(columns, row[1:], strict=True)}
-    return {**found, "pending": int(row[0]) - sum(found.values())}
+    found = {column.name: int(value) for column, value in zip(columns, row[2:], strict=True)}
+    return {**found, "pending": int(row[0]) - sum(found.values())}, int(row[1])
 
 
 def audit(engine: Engine, job_id: UUID) -> dict[str, int]:

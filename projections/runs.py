@@ -9,7 +9,7 @@ from uuid import UUID
 
 from aggregates.base import Principal
 from aggregates.errors import DomainError, Problem, invalid
-from aggregates.values import parse_run_id
+from aggregates.values import NOBODY, parse_run_id
 from projections import unknown_outcomes
 from projections.page import MOST, Page, Reader, as_id, bigint, decode_cursor, encode_cursor
 from projections.run_rows import STATUSES, as_run, is_job, of_job, of_project
@@ -21,7 +21,11 @@ NOT_FINISHED = "The run has not finished. Ask for its status later; waiting here
 
 
 class RunReads(Reader):
-    """Runs of the principal's project: of batch jobs, one for each person, and manual ones."""
+    """Runs of the principal's project: of batch jobs, one for each person, and manual ones.
+
+    A manual run has no person, so `get`, `result` and `trace` of one need `run:read` only; a person's need
+    `person:read` too.
+    """
 
     def list(
         self,
@@ -75,7 +79,16 @@ class RunReads(Reader):
         output = None
         if finished:
             output = {"variables": self._variables(run), "steps": _step_outputs(run["steps"])}
-        told = ("run_id", "batch_job_id", "workflow_id", "workflow_version", "status", "reason", "updated_at")
+        told = (
+            "run_id",
+            "batch_job_id",
+            "workflow_id",
+            "workflow_version",
+            "status",
+            "reason",
+            "reached",
+            "updated_at",
+        )
         return {
             **{name: run[name] for name in told},
             "finished": finished,
@@ -124,6 +137,9 @@ class RunReads(Reader):
         if parsed is None:
             raise DomainError("run.not_found")
         job_id, person_id = parsed
+        if person_id != NOBODY:
+            # Asked of the id alone, before anything is looked up: who may not read people learns nothing from it.
+            self.authorize(principal, "runs.list")
         with self.engine.connect() as connection:
             rows = of_job(connection, principal.project_id, job_id, last=person_id - 1, person_id=person_id, limit=1)
         if not rows:

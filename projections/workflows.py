@@ -9,6 +9,7 @@ from sqlalchemy import Connection, bindparam, case
 from aggregates.base import Principal
 from aggregates.workflow.events import (
     WorkflowActivated,
+    WorkflowAgentRunsSet,
     WorkflowArchived,
     WorkflowCreated,
     WorkflowDisabled,
@@ -88,6 +89,8 @@ def _change(event: object) -> dict[str, Any] | None:
         case WorkflowEdited():
             named = {"name": event.name, "description": event.description, "version": event.version}
             return {**named, **_content(event.content)}
+        case WorkflowAgentRunsSet():
+            return {"agent_runs": event.agent_runs}
         case WorkflowActivated() | WorkflowDisabled() | WorkflowArchived() | WorkflowRestored():
             return {"status": _STATUS[type(event)]}
         case _:

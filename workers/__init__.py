@@ -10,9 +10,11 @@ ledger      set-based writes of runs, effects and chunk counters
 leases      a chunk with effects outside, held by one worker
 pace        how fast a job sends, and what its breaker has seen
 attempts    who is sent to next, recorded before anything leaves
+recipients  where emails go, compared with what was confirmed
 sending     effects outside: attempt recorded, sent, outcome recorded
 due         occurrences and approvals whose time has come, decided one by one
 scheduler   the loop: what is due, parked runs to wake, the sweep for lost bells
+skew        whether this clock is the database's
 tally       what the scheduler has done, added up over all of them
 delivery    webhook and email adapters behind one port, and the outbound guard
 """

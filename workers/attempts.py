@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Connection, Row, text
 
+from aggregates.steps.base import Deliver
 from aggregates.values import run_id
 from aggregates.walk.entry import NONE_SET, RunVariables
 from engine.ids import derived_id
 from projections.people import records
+from projections.unknown_outcomes import CONFIRMED
 from workers import ledger
+from workers.jobs import WorkingJob
 
 # `was` tells what the row said before: 'started' means that an attempt was made whose outcome nobody knows, and
 # 'confirmed' that a person said it was delivered, so that none is made now.
@@ -28,11 +31,12 @@ _ATTEMPT = text(
     "attempts = e.attempts + CASE e.state WHEN 'confirmed' THEN 0 ELSE 1 END, started_at = :now "
     "RETURNING e.id, e.attempts, (SELECT b.state FROM before b WHERE b.id = e.id) AS was"
 )
+_BEGUN = text("SELECT id FROM effects WHERE id = ANY (CAST(:ids AS uuid[])) AND state = 'started'")
 
 
 @dataclass(frozen=True)
 class Effect:
-    """One person's effect at one step; `id` is the same on every try."""
+    """One person's effect at one step; `id` is the same on every try. `reached`: by this or another effect."""
 
     id: UUID
     person_id: int
@@ -40,15 +44,35 @@ class Effect:
     variables: RunVariables = NONE_SET
     attempts: int = 0
     was: str | None = None
+    reached: bool = False
+
+    @property
+    def may_have_arrived(self) -> bool:
+        """Whether an earlier attempt may have: it was begun and its outcome recorded by nobody, or a person said so."""
+        return self.was in {"started", CONFIRMED}
+
+
+@dataclass(frozen=True)
+class Addressed:
+    """Where each email goes, who is skipped, and whose effect fails; each by person, the latter two with the reason."""
+
+    to: dict[int, str] = field(default_factory=dict)
+    skipped: dict[int, str] = field(default_factory=dict)
+    failed: dict[int, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class SubBatch:
-    """The effects that are made together, what templates may see of their people, and who may not be reached."""
+    """The effects that are made together, what templates may see of their people, and who may not be reached.
+
+    `plans` are those that were looked at, by step: a plan may be another one an instant later.
+    """
 
     effects: Sequence[Effect]
     people: dict[int, dict[str, Any]]
     gone: dict[int, str]
+    addressed: Addressed = field(default_factory=Addressed)
+    plans: Mapping[str, Deliver] = field(default_factory=dict)
 
 
 def effect_id(job_id: UUID, person_id: int, step_id: str) -> UUID:
@@ -56,11 +80,27 @@ def effect_id(job_id: UUID, person_id: int, step_id: str) -> UUID:
     return derived_id("effect", run_id(job_id, person_id), step_id)
 
 
-def attempt(connection: Connection, job_id: UUID, standing: Sequence[Row[Any]], now: datetime) -> SubBatch:
+def unrecorded(connection: Connection, job_id: UUID, standing: Iterable[Row[Any]]) -> set[int]:
+    """Those of these people for whom an attempt was begun at the step where they stand, whose outcome nobody knows.
+
+    Whoever asks has the chunk: nobody is at it any more.
+    """
+    ids = {effect_id(job_id, row.person_id, row.at_step): row.person_id for row in standing if row.at_step is not None}
+    begun = connection.execute(_BEGUN, {"ids": list(ids)}).scalars() if ids else ()
+    return {ids[id] for id in begun}
+
+
+def attempt(connection: Connection, job: WorkingJob, standing: Sequence[Row[Any]], now: datetime) -> SubBatch:
     """Record an attempt for each of these people, who stand before an effect, in the caller's transaction."""
     effects = [
-        Effect(effect_id(job_id, r.person_id, r.at_step), r.person_id, r.at_step, ledger.saved_variables([r]))
-        for r in standing
+        Effect(
+            effect_id(job.id, row.person_id, row.at_step),
+            row.person_id,
+            row.at_step,
+            ledger.saved_variables([row]),
+            reached=row.reached,
+        )
+        for row in standing
     ]
     ids = [effect.person_id for effect in effects]
     if effects:
@@ -70,10 +110,10 @@ def attempt(connection: Connection, job_id: UUID, standing: Sequence[Row[Any]], 
                 "ids": [effect.id for effect in effects],
                 "people": ids,
                 "steps": [effect.step_id for effect in effects],
-                "job_id": job_id,
+                "job_id": job.id,
                 "now": now,
             },
         )
         tried = {row.id: row for row in rows}
         effects = [replace(e, attempts=tried[e.id].attempts, was=tried[e.id].was) for e in effects]
-    return SubBatch(effects, records(connection, ids), ledger.unreachable(connection, job_id, ids))
+    return SubBatch(effects, records(connection, ids), ledger.unreachable(connection, job, ids))

@@ -1,4 +1,4 @@
-"""What is due: occurrences of schedules, and held jobs whose time for approval is over.
+"""What is due: occurrences of schedules, and held jobs and confirmations whose time is over.
 
 Each is asked for as a command, in a transaction of its own, so one that fails is logged, counted, and tried again with
 the next pass, and the others go on. Any number of processes may do so at once.
@@ -17,6 +17,7 @@ from sqlalchemy import Row, text
 
 from aggregates.policy import Limits
 from aggregates.schedule.firing import ON_TIME
+from commands.confirmation import ExpireConfirmation
 from commands.due import ExpireApproval, FireSchedule
 from engine.bootstrap import System, system_principal
 from engine.ids import share
@@ -105,7 +106,8 @@ class Due:
         longest = ON_TIME + timedelta(seconds=self._system.settings.catch_up_spread_seconds)
         if not seen_at <= meta.now <= seen_at + longest:
             seen_at = meta.now
-        command = FireSchedule(row.id, seen_at) if row.kind == "schedule" else ExpireApproval(row.id)
+        ended = ExpireConfirmation if row.kind == "confirmation" else ExpireApproval
+        command = FireSchedule(row.id, seen_at) if row.kind == "schedule" else ended(row.id)
         decided = bool(self._system.bus.dispatch(command, meta).data["decided"])
         if decided:
             failpoints.reach("job_made")

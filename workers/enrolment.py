@@ -14,14 +14,17 @@ from sqlalchemy import Connection, delete, insert, select, text
 from aggregates.base import Meta
 from aggregates.batch_job.aggregate import BatchJob
 from aggregates.batch_job.standing import ONE_RUN
-from aggregates.errors import DomainError
+from aggregates.errors import DomainError, invalid
+from aggregates.reach import Reach
+from aggregates.schedule.aggregate import Schedule
 from aggregates.values import NOBODY
 from aggregates.workflow.aggregate import Workflow
+from aggregates.workflow.definition import Definition
 from commands.bus import StreamMoved
 from commands.confirm import batch_definition
 from engine.bootstrap import System, system_principal
 from engine.store import Store
-from projections import failed_runs, failpoints
+from projections import confirmed_people, failed_runs, failpoints
 from projections.audience import Frozen
 from projections.tables import chunks, frozen_sizings, jobs_at_work, stream_heads
 
@@ -71,17 +74,36 @@ def _enrol(connection: Connection, system: System, job_id: UUID, meta: Meta) -> 
         )
     )
     frozen = _frozen(connection, system, job, workflow, meta)
+    _refuse_churn(connection, store, job, frozen, meta)
     job.enrol(enrolled=frozen.count, chunks=frozen.chunks, fingerprint=frozen.fingerprint, meta=meta)
     store.save(job)
 
 
+def _refuse_churn(connection: Connection, store: Store, job: BatchJob, frozen: Frozen, meta: Meta) -> None:
+    """An occurrence that nobody confirmed by itself may have become another one since it was fired."""
+    if job.schedule_id is None or job.acknowledgement.get("ceiling") is None:
+        return
+    approval = store.load(Schedule, job.schedule_id, meta).approval
+    strangers = confirmed_people.strangers_of(connection, job.id, job.schedule_id)
+    if approval is None or approval.max_churn is None or strangers is None:
+        return
+    if strangers > approval.max_churn * frozen.count:
+        details = {"strangers": strangers, "now": frozen.count, "max_churn": approval.max_churn}
+        raise DomainError("audience.drift", f"{strangers:,} of {frozen.count:,} were not confirmed.", details=details)
+
+
 def _pinned(workflow: Workflow, job: BatchJob) -> dict[str, Any]:
-    """The content that the job was asked for."""
+    """The content that the job was asked for. It was valid then; what was erased of it since is not made up."""
     if job.manual:
-        return workflow.published_content(job.workflow_version)[1]
-    if workflow.content_version != job.workflow_version:
+        content = workflow.published_content(job.workflow_version)[1]
+    elif workflow.content_version != job.workflow_version:
         raise DomainError("workflow.stale", details={"version": workflow.content_version})
-    return workflow.content
+    else:
+        content = workflow.content
+    definition, problems = Definition.parse(content)
+    if definition is None:
+        raise invalid("workflow.invalid", problems)
+    return content
 
 
 def _frozen(connection: Connection, system: System, job: BatchJob, workflow: Workflow, meta: Meta) -> Frozen:
@@ -92,15 +114,16 @@ def _frozen(connection: Connection, system: System, job: BatchJob, workflow: Wor
     if job.frozen:
         return _kept(connection, job.id)
     size = system.settings.people_per_chunk(job.acknowledged_count)
-    if job.retry_of:
-        return failed_runs.freeze(connection, system.audiences, job.id, of=job.retry_of, chunk_size=size)
     definition, audience = batch_definition(workflow)
+    reach = Reach(definition.sends_email, definition.topic, definition.transactional, job.per_person)
+    if job.retry_of:
+        return failed_runs.freeze(connection, system.audiences, job.id, of=job.retry_of, reach=reach, chunk_size=size)
     return system.audiences.freeze(
         connection,
         job.id,
         job.project_id,
         audience,
-        sends_email=definition.sends_email,
+        reach=reach,
         chunk_size=size,
         now=meta.now,
     )

@@ -24,6 +24,7 @@ from engine.bootstrap import System, system_principal
 from engine.store import Store, head_status
 from projections import failpoints, people
 from workers import ledger
+from workers.attempts import unrecorded
 from workers.enrolment import enrol
 from workers.jobs import JobCache, WorkingJob
 from workers.leases import Lease
@@ -44,7 +45,7 @@ _LEAVE_SLOT = text("SELECT pg_advisory_unlock(hashtextextended(:job, :slot))")
 
 # The job's status is read in the statement that leases, so a pause or cancel that was committed before is seen.
 _LEASE = text(
-    "SELECT c.number, c.person_ids, c.size, c.state FROM chunks c WHERE c.job_id = :job_id "
+    "SELECT c.number, c.person_ids, c.address_marks, c.size, c.state FROM chunks c WHERE c.job_id = :job_id "
     "AND (c.state = 'ready' OR (c.state = 'sending' AND c.leased_until < now() "
     "AND NOT EXISTS (SELECT 1 FROM sending_pace p "
     "WHERE p.job_id = c.job_id AND p.free_at > now() + make_interval(secs => :patience)))) "
@@ -119,28 +120,37 @@ class Fanout:
         fresh = chunk.state == "ready" and chunk.size > 0
         if fresh:
             entries = self._enter(connection, job, walk, chunk.person_ids)
-            ledger.write_first(connection, job.id, entries, now)
+            marks = dict(zip(chunk.person_ids, chunk.address_marks, strict=True)) if chunk.address_marks else {}
+            ledger.write_first(connection, job.id, entries, now, marks)
         else:
-            entries = self._go_on(connection, job, walk, chunk)
-            ledger.write_again(connection, job.id, entries, now)
+            entries, reached = self._go_on(connection, job, walk, chunk)
+            ledger.write_again(connection, job.id, entries, now, reached)
         change = ledger.tally(entries)
         outside = change["in_progress"]
         if not fresh:
             change["in_progress"] -= sum(change.values())
+            change["reached"] = len(reached)
         ledger.count(connection, job.id, chunk.number, change, "sending" if outside else "done")
         return Lease.take(connection, job.id, chunk.number) if outside else None
 
     def _enter(self, connection: Connection, job: WorkingJob, walk: Walk, ids: Sequence[int]) -> list[Entry]:
         """Everybody of a fresh chunk at the first step, but for those who left since the audience was frozen."""
-        gone = ledger.unreachable(connection, job.id, ids)
+        gone = ledger.unreachable(connection, job, ids)
         here = [id for id in ids if id not in gone] if gone else list(ids)
         return [*walk.run([Group(job.route.definition.entry, here)]), *_left_out(gone)]
 
-    def _go_on(self, connection: Connection, job: WorkingJob, walk: Walk, chunk: Row[Any]) -> list[Entry]:
-        """Those of a chunk who are in progress, from where they stand, but for those who left meanwhile."""
+    def _go_on(
+        self, connection: Connection, job: WorkingJob, walk: Walk, chunk: Row[Any]
+    ) -> tuple[list[Entry], set[int]]:
+        """Those of a chunk who are in progress, from where they stand, but for those who left meanwhile.
+
+        Also the people of these who may have been reached before they left, by an attempt that nobody recorded.
+        """
         rows = ledger.in_progress(connection, job.id, chunk)
-        gone = ledger.unreachable(connection, job.id, [row.person_id for row in rows])
-        return [*walk.run(standing([row for row in rows if row.person_id not in gone])), *_left_out(gone)]
+        gone = ledger.unreachable(connection, job, [row.person_id for row in rows])
+        left = [row for row in rows if row.person_id in gone and not row.reached]
+        here = [row for row in rows if row.person_id not in gone]
+        return [*walk.run(standing(here)), *_left_out(gone)], unrecorded(connection, job.id, left)
 
     @contextmanager
     def _slot(self, connection: Connection, job_id: str) -> Iterator[bool]:

@@ -9,6 +9,7 @@ from uuid import UUID
 from sqlalchemy import Connection, select
 
 from aggregates.batch_job.pace import Pace
+from aggregates.reach import Reach
 from aggregates.walk.route import Route
 from aggregates.workflow.definition import Definition
 from projections.tables import jobs_at_work, manual_runs
@@ -25,6 +26,12 @@ class WorkingJob:
     project_id: UUID
     route: Route
     pace: Pace
+
+    @property
+    def reach(self) -> Reach:
+        """Whom its workflow may reach; the cap had its say when people were enrolled."""
+        definition = self.route.definition
+        return Reach(definition.sends_email, definition.topic, definition.transactional)
 
 
 class JobCache:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from functools import cache
 from typing import Any
@@ -13,6 +13,8 @@ from sqlalchemy import Connection, Row, TextClause, text
 
 from aggregates.values import NOBODY
 from aggregates.walk.entry import Entry, RunVariables, as_json
+from projections.failed_runs import NO_ADDRESS
+from workers.jobs import WorkingJob
 
 COUNTERS = ("delivered", "skipped", "failed", "exited", "waiting", "in_progress")
 
@@ -20,24 +22,34 @@ COUNTERS = ("delivered", "skipped", "failed", "exited", "waiting", "in_progress"
 _COUNT = text(
     "UPDATE chunks SET state = :state, delivered = delivered + :delivered, skipped = skipped + :skipped, "
     "failed = failed + :failed, exited = exited + :exited, waiting = waiting + :waiting, "
-    "in_progress = in_progress + :in_progress WHERE job_id = :job_id AND number = :number"
+    "in_progress = in_progress + :in_progress, reached = reached + :reached WHERE job_id = :job_id AND number = :number"
 )
+
+# Who may not be sent to: by id and by address, of all and of the workflow's topic, in the words of a sizing.
+_LEFT = (
+    "(p.opted_out_at IS NOT NULL OR EXISTS (SELECT 1 FROM opt_outs o WHERE o.project_id = :project_id "
+    "AND o.address = p.address AND o.topic = ANY (CAST(:topics AS text[]))) OR EXISTS (SELECT 1 FROM person_opt_outs t "
+    "WHERE t.person_id = p.id AND t.topic = ANY (CAST(:topics AS text[]))))"
+)
+_STOPPED = "EXISTS (SELECT 1 FROM suppressions s WHERE s.project_id = :project_id AND s.address = p.address)"
 
 # Whoever is counted here may be reached. Of people who lie close together it is one walk along the index, where the
 # statement that names the others looks each of them up.
 _ALL_REACHABLE = text(
     "SELECT NOT EXISTS (SELECT 1 FROM cancelled_runs WHERE job_id = :job_id) AND :many = "
-    "(SELECT count(*) FROM people WHERE id = ANY (CAST(:ids AS bigint[])) AND opted_out_at IS NULL)"
+    "(SELECT count(*) FROM people p WHERE id = ANY (CAST(:ids AS bigint[])) AND NOT $left AND NOT $stopped)".replace(
+        "$left", _LEFT
+    ).replace("$stopped", _STOPPED)
 )
 _UNREACHABLE = text(
-    "SELECT e.id, CASE WHEN x.person_id IS NOT NULL THEN 'run_cancelled' "
-    "WHEN p.id IS NULL THEN 'erased' ELSE 'opted_out' END AS reason "
+    "SELECT * FROM (SELECT e.id, CASE WHEN x.person_id IS NOT NULL THEN 'run_cancelled' "
+    "WHEN p.id IS NULL THEN 'erased' WHEN $left THEN 'opted_out' WHEN $stopped THEN 'suppressed' END AS reason "
     "FROM unnest(CAST(:ids AS bigint[])) AS e (id) LEFT JOIN people p ON p.id = e.id "
     "LEFT JOIN cancelled_runs x ON x.job_id = :job_id AND x.person_id = e.id "
-    "WHERE e.id <> :nobody AND (p.id IS NULL OR p.opted_out_at IS NOT NULL OR x.person_id IS NOT NULL)"
+    "WHERE e.id <> :nobody) found WHERE reason IS NOT NULL".replace("$left", _LEFT).replace("$stopped", _STOPPED)
 )
 _IN_PROGRESS = text(
-    "SELECT person_id, at_step, variables FROM runs WHERE job_id = :job_id AND status = 'in_progress' "
+    "SELECT person_id, at_step, variables, reached FROM runs WHERE job_id = :job_id AND status = 'in_progress' "
     "AND person_id = ANY (CAST(:ids AS bigint[])) AND resumed_by IS NOT DISTINCT FROM CAST(:resumed_by AS integer) "
     "ORDER BY person_id LIMIT :limit"
 )
@@ -48,15 +60,17 @@ _ASKED = text(
 )
 
 _CONSTANT = """
-INSERT INTO runs (job_id, person_id, status, reason, at_step, wake_at, steps, updated_at{column})
-SELECT :job_id, id, :status, :reason, :at_step, CAST(:wake_at AS timestamptz), CAST(:steps AS jsonb), :now{value}
-FROM unnest(CAST(:ids AS bigint[])) AS id
+INSERT INTO runs (job_id, person_id, status, reason, at_step, wake_at, steps, updated_at{column}{mark_column})
+SELECT :job_id, e.id, :status, :reason, :at_step, CAST(:wake_at AS timestamptz), CAST(:steps AS jsonb), :now{value}
+       {mark}
+FROM unnest(CAST(:ids AS bigint[]){marks}) AS e (id{mark_alias})
 """
 
 _EACH = """
-INSERT INTO runs (job_id, person_id, status, reason, at_step, wake_at, steps, updated_at{column})
+INSERT INTO runs (job_id, person_id, status, reason, at_step, wake_at, steps, updated_at{column}{mark_column})
 SELECT :job_id, e.id, :status, :reason, :at_step, CAST(:wake_at AS timestamptz), CAST(e.steps AS jsonb), :now{value}
-FROM unnest(CAST(:ids AS bigint[]), CAST(:steps AS text[]){more}) AS e (id, steps{alias})
+       {mark}
+FROM unnest(CAST(:ids AS bigint[]), CAST(:steps AS text[]){more}{marks}) AS e (id, steps{alias}{mark_alias})
 """
 
 # The ids are told twice: a planner that has not met the job's rows yet would join all of them to these few people, and
@@ -64,7 +78,7 @@ FROM unnest(CAST(:ids AS bigint[]), CAST(:steps AS text[]){more}) AS e (id, step
 _RESUMED = """
 UPDATE runs AS r
 SET status = :status, reason = :reason, at_step = :at_step, wake_at = CAST(:wake_at AS timestamptz),
-    steps = r.steps || CAST(e.steps AS jsonb), updated_at = :now{change}
+    steps = r.steps || CAST(e.steps AS jsonb), updated_at = :now{change}{reached}
 FROM unnest(CAST(:ids AS bigint[]), CAST(:steps AS text[]){more}) AS e (id, steps{alias})
 WHERE r.job_id = :job_id AND r.person_id = e.id AND r.person_id = ANY (CAST(:ids AS bigint[]))
   AND r.status = 'in_progress'
@@ -72,6 +86,15 @@ WHERE r.job_id = :job_id AND r.person_id = e.id AND r.person_id = ANY (CAST(:ids
 
 # The column `variables` is written only where somebody has set one: as a constant, or by person.
 _UNTOUCHED = dict.fromkeys(("column", "value", "more", "alias", "change"), "")
+# Who was reached is written only where somebody was, for the first time; marks of addresses only where there are some.
+_REACHED = {"reached": ", reached = r.reached OR r.person_id = ANY (CAST(:reached AS bigint[]))"}
+_MARKED = {
+    "mark_column": ", address_mark",
+    "mark": ", e.address_mark",
+    "marks": ", CAST(:marks AS bigint[])",
+    "mark_alias": ", address_mark",
+}
+_BARE = dict.fromkeys((*_REACHED, *_MARKED), "")
 _WRITTEN = {
     "untouched": _UNTOUCHED,
     "shared": {
@@ -90,41 +113,57 @@ _WRITTEN = {
 }
 
 
-def write_first(connection: Connection, job_id: UUID, entries: Iterable[Entry], now: datetime) -> None:
-    """One row each for people who had none; a second row for a person is impossible by the primary key."""
+def write_first(
+    connection: Connection, job_id: UUID, entries: Iterable[Entry], now: datetime, marks: Mapping[int, int | None]
+) -> None:
+    """One row each for people who had none; a second row for a person is impossible by the primary key.
+
+    `marks` stand for the confirmed addresses, by person; empty where the job sends no email.
+    """
     for entry in entries:
         by_person = bool(entry.own or entry.variables.own)
-        statement, variables = _with_variables(_EACH if by_person else _CONSTANT, entry)
+        statement, variables = _with_variables(_EACH if by_person else _CONSTANT, entry, marked=bool(marks))
         steps = entry.steps() if by_person else json.dumps(entry.trace)
-        connection.execute(statement, {**_parameters(job_id, entry, now), **variables, "steps": steps})
+        parameters = {**_parameters(job_id, entry, now), **variables, "steps": steps}
+        if marks:
+            parameters["marks"] = as_array(marks[id] or NO_ADDRESS for id in entry.ids)
+        connection.execute(statement, parameters)
 
 
-def write_again(connection: Connection, job_id: UUID, entries: Iterable[Entry], now: datetime) -> None:
-    """Move on people who have a row and are in progress.
+def write_again(
+    connection: Connection, job_id: UUID, entries: Iterable[Entry], now: datetime, reached: Collection[int] = ()
+) -> None:
+    """Move on people who have a row and are in progress; `reached` are those of them who were reached just now.
 
     RuntimeError if somebody else has moved one of them: what is counted then would be wrong for ever.
     """
     for entry in entries:
-        statement, variables = _with_variables(_RESUMED, entry)
+        statement, variables = _with_variables(_RESUMED, entry, reached=bool(reached))
         parameters = {**_parameters(job_id, entry, now), **variables, "steps": entry.steps()}
+        if reached:
+            parameters["reached"] = as_array(reached)
         moved = connection.execute(statement, parameters).rowcount
         if moved != len(entry.ids):
             raise RuntimeError(f"{len(entry.ids) - moved} runs of job {job_id} were moved by somebody else")
 
 
-def _with_variables(statement: str, entry: Entry) -> tuple[TextClause, dict[str, Any]]:
-    """A statement that writes what these people have set, if the ledger does not know it, and its parameter."""
+def _with_variables(statement: str, entry: Entry, **more: bool) -> tuple[TextClause, dict[str, Any]]:
+    """A statement that writes what these people have set, if the ledger does not know it, and its parameter.
+
+    `reached` and `marked` say what else it writes.
+    """
     variables = entry.variables
     if not variables.unsaved:
-        return _filled(statement, "untouched"), {}
+        return _filled(statement, "untouched", **more), {}
     if not variables.own:
-        return _filled(statement, "shared"), {"variables": as_json(variables.common)}
-    return _filled(statement, "own"), {"variables": [as_json(variables.of(id)) for id in entry.ids]}
+        return _filled(statement, "shared", **more), {"variables": as_json(variables.common)}
+    return _filled(statement, "own", **more), {"variables": [as_json(variables.of(id)) for id in entry.ids]}
 
 
 @cache
-def _filled(statement: str, variables: str) -> TextClause:
-    return text(statement.format(**_WRITTEN[variables]))
+def _filled(statement: str, variables: str, *, reached: bool = False, marked: bool = False) -> TextClause:
+    more = _BARE | (_REACHED if reached else {}) | (_MARKED if marked else {})
+    return text(statement.format(**_WRITTEN[variables], **more))
 
 
 def _parameters(job_id: UUID, entry: Entry, now: datetime) -> dict[str, Any]:
@@ -148,18 +187,19 @@ def tally(entries: Iterable[Entry]) -> dict[str, int]:
 
 
 def as_array(ids: Iterable[int]) -> str:
-    """Ids as PostgreSQL reads an array; the driver would look at each of them on its own, at many times the cost."""
+    """Numbers as PostgreSQL reads an array; the driver would look at each of them, at many times the cost."""
     return "{" + ",".join(map(str, ids)) + "}"
 
 
 def count(connection: Connection, job_id: UUID, number: int, change: dict[str, int], state: str) -> None:
-    """Add to a chunk's counters and set its state."""
-    connection.execute(_COUNT, {"job_id": job_id, "number": number, "state": state, **change})
+    """Add to a chunk's counters and set its state. `change` names the counters, and `reached` if anybody was."""
+    connection.execute(_COUNT, {"job_id": job_id, "number": number, "state": state, "reached": 0, **change})
 
 
-def unreachable(connection: Connection, job_id: UUID, ids: Sequence[int]) -> dict[int, str]:
-    """Whom of these nothing may be done for any more, and why: opted out, erased, or their run was cancelled."""
-    asked = {"ids": as_array(ids), "job_id": job_id}
+def unreachable(connection: Connection, job: WorkingJob, ids: Sequence[int]) -> dict[int, str]:
+    """Whom of these nothing may be done for any more, and why: `run_cancelled`, `erased`, `opted_out`, `suppressed`."""
+    about = {"job_id": job.id, "project_id": job.project_id, "topics": list(job.reach.topics)}
+    asked = {"ids": as_array(ids), **about}
     if connection.execute(_ALL_REACHABLE, {**asked, "many": len(ids)}).scalar():
         return {}
     return {row.id: row.reason for row in connection.execute(_UNREACHABLE, {**asked, "nobody": NOBODY})}

@@ -17,7 +17,8 @@ from aggregates.batch_job.aggregate import BatchJob
 from commands.bus import StreamMoved
 from engine.bootstrap import System
 from engine.store import Store
-from projections.run_rows import alone_with_chunks, counts
+from projections.run_rows import alone_with_chunks, counts_and_reached
+from workers.attempts import unrecorded
 from workers.enrolment import engine_meta
 from workers.pace import forget
 
@@ -48,6 +49,17 @@ _CANCEL_CHUNKS = text(
     "WHERE job_id = :id AND state = 'ready'"
 )
 _STILL_SENDING = text("SELECT 1 FROM chunks WHERE job_id = :id AND state = 'sending' AND leased_until >= now() LIMIT 1")
+# People at whom a sender was when it fell silent or was stopped: of chunks that are sent, and of nobody else.
+_AT_AN_EFFECT = text(
+    "SELECT c.number, r.person_id, r.at_step FROM chunks c CROSS JOIN LATERAL unnest(c.person_ids) AS p (id) "
+    "JOIN runs r ON r.job_id = c.job_id AND r.person_id = p.id "
+    "WHERE c.job_id = :id AND c.state = 'sending' AND r.status = 'in_progress' AND NOT r.reached "
+    "AND r.resumed_by IS NOT DISTINCT FROM CASE WHEN c.size > 0 THEN NULL ELSE c.number END"
+)
+_REACHED = text(
+    "UPDATE runs SET reached = true WHERE job_id = :id AND person_id = ANY (CAST(:people AS bigint[])) AND NOT reached"
+)
+_COUNT_REACHED = text("UPDATE chunks SET reached = reached + :more WHERE job_id = :id AND number = :number")
 _STOP_SENDING = text("UPDATE chunks SET state = 'done' WHERE job_id = :id AND state = 'sending'")
 _SKIP_OPEN = text(
     "WITH stopped AS (UPDATE runs r "
@@ -116,24 +128,26 @@ class Milestones:
     def _report(self, connection: Connection, store: Store, job: BatchJob, meta: Meta) -> None:
         if connection.execute(_DUE, _PACE | {"id": job.id}).first() is None:
             return
-        job.progress(counts(connection, job.id), meta=meta)
+        found, reached = counts_and_reached(connection, job.id)
+        job.progress(found, reached=reached, meta=meta)
         store.save(job)
 
     def _complete(self, connection: Connection, store: Store, job: BatchJob, meta: Meta) -> None:
         if job.status != "running":
             return
-        found = counts(connection, job.id)
+        found, reached = counts_and_reached(connection, job.id)
         if found["waiting"] or found["pending"] or found["in_progress"]:
             # Its rate bounds how often this is told.
             if job.pace.gap > PROGRESS_SECONDS or not (found["pending"] or found["in_progress"]):
-                job.progress(found, meta=meta)
+                job.progress(found, reached=reached, meta=meta)
         else:
-            job.complete(found, meta=meta)
+            job.complete(found, reached=reached, meta=meta)
         store.save(job)
 
     def _trip(self, connection: Connection, store: Store, job: BatchJob, meta: Meta) -> None:
         attempts, failures = forget(connection, job.id)
-        job.progress(counts(connection, job.id), meta=meta)
+        found, reached = counts_and_reached(connection, job.id)
+        job.progress(found, reached=reached, meta=meta)
         job.trip(attempts=attempts, failures=failures, meta=meta)
         store.save(job)
 
@@ -143,11 +157,21 @@ class Milestones:
         connection.execute(_CANCEL_CHUNKS, {"id": job.id})
         if connection.execute(_STILL_SENDING, {"id": job.id}).first() is not None:
             return  # its sender stops before the next sub-batch; the sweep comes back
+        _count_begun(connection, job.id)
         connection.execute(_STOP_SENDING, {"id": job.id})
         alone_with_chunks(connection, job.id)
-        found = counts(connection, job.id)
+        found, reached = counts_and_reached(connection, job.id)
         if found["waiting"] or found["in_progress"]:
             connection.execute(_SKIP_OPEN, {"id": job.id, "now": meta.now})
-            found = counts(connection, job.id)
-        job.finish_cancel(found, meta=meta)
+            found, reached = counts_and_reached(connection, job.id)
+        job.finish_cancel(found, reached=reached, meta=meta)
         store.save(job)
+
+
+def _count_begun(connection: Connection, job_id: UUID) -> None:
+    """Count people in the middle of an effect as reached: it was begun, and its outcome will be recorded by nobody."""
+    standing = connection.execute(_AT_AN_EFFECT, {"id": job_id}).all()
+    begun = sorted(unrecorded(connection, job_id, standing))
+    if begun:
+        more = connection.execute(_REACHED, {"id": job_id, "people": begun}).rowcount
+        connection.execute(_COUNT_REACHED, {"id": job_id, "more": more, "number": standing[0].number})

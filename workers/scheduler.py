@@ -11,6 +11,7 @@ from collections.abc import Callable
 from uuid import UUID
 
 from sqlalchemy import Connection, text
+from sqlalchemy.exc import SQLAlchemyError
 
 from engine.bootstrap import System
 from engine.supervise import StopSignals
@@ -18,6 +19,7 @@ from projections.run_rows import alone_with_chunks
 from workers.broker import Bells
 from workers.due import Due, Pass
 from workers.pace import PATIENCE_SECONDS
+from workers.skew import ClockWatch
 from workers.tally import Tally
 
 logger = logging.getLogger(__name__)
@@ -59,6 +61,9 @@ _COLLECT = text(
     "RETURNING f.job_id) DELETE FROM chunks c USING gone WHERE c.job_id = gone.job_id"
 )
 _FORGET = text("DELETE FROM spent_tokens WHERE spent_at < CAST(:now AS timestamptz) - interval '1 day'")
+# An expired token is told from an unknown one for a day.
+_FORGET_SIZINGS = text("DELETE FROM sizings WHERE expires_at < CAST(:now AS timestamptz) - interval '1 day'")
+_FORGET_REACH = text("DELETE FROM reach WHERE at < CAST(:now AS timestamptz) - interval '2 days'")
 _FORGET_PACE = text(
     "DELETE FROM sending_pace p WHERE NOT EXISTS "
     "(SELECT 1 FROM stream_heads h WHERE h.id = p.job_id AND h.status IN ('running', 'paused', 'cancelling'))"
@@ -86,9 +91,9 @@ class Scheduler:
         firing.join()
 
     def _tick(self, stopped: StopSignals, *works: Callable[[], int | Pass]) -> None:
-        tally = Tally(self._system)
+        tally, watch = Tally(self._system), ClockWatch(self._system)
         while not stopped.is_set():
-            for work in works:
+            for work in works if self._agrees(watch) else ():
                 self._guarded(work, tally)
             tally.write()
             stopped.wait(self._system.settings.sweep_seconds)
@@ -99,11 +104,13 @@ class Scheduler:
         return self._due.decide()
 
     def collect(self) -> int:
-        """Drop frozen people, spent tokens and ended sessions that nobody can ask for any more."""
+        """Drop frozen people, sizings, spent tokens and ended sessions that nobody can ask for any more."""
         with self._system.engine.begin() as connection:
             now = {"now": self._system.clock.now()}
             connection.execute(_FORGET, now)
             connection.execute(_FORGET_ENDED, now)
+            connection.execute(_FORGET_SIZINGS, now)
+            connection.execute(_FORGET_REACH, now)
             connection.execute(_FORGET_PACE)
             return connection.execute(_COLLECT, now).rowcount
 
@@ -136,6 +143,13 @@ class Scheduler:
             silent = list(connection.execute(_SILENT, {"patience": PATIENCE_SECONDS}).scalars())
         self._bells.ring_again(silent)
         return len(silent)
+
+    def _agrees(self, watch: ClockWatch) -> bool:
+        """Whether this clock is the database's; a database that cannot be asked is met by the works, which say so."""
+        try:
+            return watch.agrees()
+        except SQLAlchemyError:
+            return True
 
     def _guarded(self, work: Callable[[], int | Pass], tally: Tally) -> None:
         began = self._system.clock.monotonic()

@@ -19,6 +19,7 @@ from sqlalchemy import Connection, Row, text
 
 from aggregates.batch_job.pace import UNHINDERED
 from aggregates.batch_job.standing import OUTCOME_UNKNOWN
+from aggregates.secrets import MASKED, NONE_IN_USE, SecretsInUse
 from aggregates.steps.base import Deliver
 from aggregates.walk.entry import Entry, RunVariables
 from aggregates.walk.walk import Group, Walk, render
@@ -32,6 +33,7 @@ from workers.delivery import Deliveries, Outcome, Outgoing
 from workers.jobs import WorkingJob
 from workers.leases import Lease
 from workers.pace import take_turn
+from workers.recipients import addressed
 
 FLUSH = 25
 """Effects between two records of outcomes: at most so many are repeated after a crash."""
@@ -120,31 +122,43 @@ class Sender:
         return wait
 
     def _attempt(self, connection: Connection, job: WorkingJob, standing: Sequence[Row[Any]]) -> SubBatch:
-        return attempt(connection, job.id, standing, self._system.clock.now())
+        batch = attempt(connection, job, standing, self._system.clock.now())
+        plans = {step: self._plan(job, step) for step in {effect.step_id for effect in batch.effects}}
+        compared = addressed(connection, self._system, job, batch.effects, plans)
+        return replace(batch, addressed=compared, plans=plans)
 
     def _carry_out(self, job: WorkingJob, batch: SubBatch) -> dict[UUID, Outcome]:
         """Make the effects, outside of any transaction. Everybody gets an outcome."""
         outcomes: dict[UUID, Outcome] = {}
         outgoing: list[Outgoing] = []
+        in_use: dict[str, SecretsInUse | None] = {}
         for effect in batch.effects:
-            plan = self._plan(job, effect.step_id)
-            if effect.person_id in batch.gone:
-                outcomes[effect.id] = Outcome(effect.id, "skipped", error=batch.gone[effect.person_id])
-            elif effect.was == CONFIRMED:
-                outcomes[effect.id] = Outcome(effect.id, "succeeded", error="outcome_decided")
-            elif effect.was == "started" and plan.on_unknown == "hold":
-                outcomes[effect.id] = Outcome(effect.id, "unknown", error=OUTCOME_UNKNOWN)
+            plan = batch.plans[effect.step_id]
+            outcome = _without_sending(effect, plan, batch)
+            if outcome is not None:
+                outcomes[effect.id] = outcome
+                continue
+            made = _made(job, effect, plan, batch, self._secrets(job, effect.step_id, plan, in_use))
+            if isinstance(made, Outgoing):
+                outgoing.append(made)
             else:
-                person = {effect.person_id: batch.people[effect.person_id]}
-                rendered, _ = render(job.route, person, plan.request, effect.variables)
-                if effect.person_id in rendered:
-                    request = rendered[effect.person_id]
-                    outgoing.append(Outgoing(effect.id, plan.channel, request, effect.attempts))
-                else:
-                    outcomes[effect.id] = Outcome(effect.id, "failed", error="template.failed")
-        for outcome in self._deliveries.send_many(outgoing):
-            outcomes[outcome.effect_id] = outcome
+                outcomes[effect.id] = Outcome(effect.id, "failed", error=made)
+        for sent, outcome in zip(outgoing, self._deliveries.send_many(outgoing), strict=True):
+            outcomes[outcome.effect_id] = _masked(outcome, sent.secrets)
         return outcomes
+
+    def _secrets(
+        self, job: WorkingJob, step_id: str, plan: Deliver, known: dict[str, SecretsInUse | None]
+    ) -> SecretsInUse | None:
+        """The secrets that a step sends, looked up once for a sub-batch; None when one of them is not there."""
+        if step_id not in known:
+            step = job.route.definition.step(step_id)
+            names = plan.request.secrets if step.type.takes_secrets else ()
+            known[step_id] = NONE_IN_USE
+            if names:
+                with self._system.asking.connect() as connection:
+                    known[step_id] = self._system.vault.of(connection, job.project_id, names)
+        return known[step_id]
 
     def _record(
         self,
@@ -171,9 +185,15 @@ class Sender:
             )
         walk = Walk(job.route, self._world(connection, job.project_id), now)
         entries = self._settled(job, effects, outcomes, walk, now)
-        ledger.write_again(connection, job.id, entries, now)
+        reached = {
+            effect.person_id
+            for effect in effects
+            if not effect.reached and (outcomes[effect.id].arrived or effect.may_have_arrived)
+        }
+        ledger.write_again(connection, job.id, entries, now, reached)
         change = ledger.tally(entries)
         change["in_progress"] -= sum(change.values())
+        change["reached"] = len(reached)
         standing = ledger.in_progress(connection, job.id, chunk, FLUSH)
         ledger.count(connection, job.id, chunk.number, change, "sending" if standing else "done")
         return standing, self._trips(connection, job, outcomes.values())
@@ -223,6 +243,45 @@ class Sender:
         plan = job.route.plan(step_id, self._system.clock.now())
         assert isinstance(plan, Deliver), f"nobody stands before {step_id} without an effect to make"
         return plan
+
+
+def _without_sending(effect: Effect, plan: Deliver, batch: SubBatch) -> Outcome | None:
+    """What comes of an effect that is not made now; None for one that is."""
+    person_id, addressed = effect.person_id, batch.addressed
+    if person_id in batch.gone:
+        return Outcome(effect.id, "skipped", error=batch.gone[person_id])
+    if effect.was == CONFIRMED:
+        return Outcome(effect.id, "succeeded", error="outcome_decided")
+    if effect.was == "started" and plan.on_unknown == "hold":
+        return Outcome(effect.id, "unknown", error=OUTCOME_UNKNOWN)
+    if person_id in addressed.skipped:
+        return Outcome(effect.id, "skipped", error=addressed.skipped[person_id])
+    if person_id in addressed.failed:
+        return Outcome(effect.id, "failed", error=addressed.failed[person_id], tries=0)
+    return None
+
+
+def _made(
+    job: WorkingJob, effect: Effect, plan: Deliver, batch: SubBatch, secrets: SecretsInUse | None
+) -> Outgoing | str:
+    """The request for one person, or why there is none. Nothing else ever has secrets in it."""
+    if secrets is None:
+        return "secret.unknown"
+    person = {effect.person_id: batch.people[effect.person_id]}
+    rendered, _ = render(job.route, person, plan.request, effect.variables, secrets.values or MASKED)
+    if effect.person_id not in rendered:
+        return "template.failed"
+    request = rendered[effect.person_id]
+    if plan.channel == "email":
+        # The address that was compared, whatever a template would make of it now.
+        request = {**request, "to": batch.addressed.to[effect.person_id]}
+    return Outgoing(effect.id, plan.channel, request, effect.attempts, secrets)
+
+
+def _masked(outcome: Outcome, secrets: SecretsInUse) -> Outcome:
+    """What the other side said, without the secrets that it was sent."""
+    provider_id, error = secrets.masked(outcome.provider_id), secrets.masked(outcome.error)
+    return replace(outcome, provider_id=provider_id, error=error)
 
 
 def _at_once(job: WorkingJob) -> int:

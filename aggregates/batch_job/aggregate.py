@@ -29,6 +29,7 @@ from datetime import datetime
 from typing import Any, Self
 from uuid import UUID
 
+from aggregates.approval import require_another_human
 from aggregates.base import Meta
 from aggregates.batch_job.events import (
     BatchJobApproved,
@@ -50,6 +51,7 @@ from aggregates.batch_job.facts import Recorded
 from aggregates.batch_job.pace import UNHINDERED, Pace
 from aggregates.batch_job.standing import COUNTS, OUTCOMES, TERMINAL
 from aggregates.errors import DomainError
+from aggregates.outside import ERASED
 from aggregates.values import Acknowledgement
 
 
@@ -107,6 +109,11 @@ class BatchJob(Recorded):
             return
         self.awaits_approval()
         self.may_decide(meta)
+        if self.due_at is not None and self.due_at <= meta.now:
+            raise DomainError("approval.expired")
+        if self.held_because == "witnessed" and acknowledgement.fingerprint != self.fingerprint:
+            now = {"now": acknowledgement.count, "acknowledged": self.acknowledged_count, "same_people": False}
+            raise DomainError("audience.drift", "They are not the people that were asked for.", details=now)
         self.emit(BatchJobApproved, meta, acknowledgement=acknowledgement.as_data(), note=note)
 
     def reject(self, *, reason: str, meta: Meta) -> None:
@@ -145,17 +152,16 @@ class BatchJob(Recorded):
         self._require(*TERMINAL, move="retry_failed")
 
     def may_decide(self, meta: Meta) -> None:
-        """An approver is never the requester, and never an agent."""
-        if meta.principal.guarded:
-            raise DomainError("approval.not_for_agents")
-        if {meta.principal.id, meta.principal.on_behalf_of} & self.requesters:
-            raise DomainError("approval.own_request")
+        """An approver is never the requester, nor anybody who counts as one with them, and never an agent."""
+        require_another_human(self.requesters, meta)
 
     def enrol(self, *, enrolled: int, chunks: int, fingerprint: str, meta: Meta) -> None:
         """Freeze the audience; refused when it is not the one that was acknowledged."""
         if self.enrolled is not None:
             return
         self._require("queued", move="enrol")
+        if ERASED in self.variables:
+            raise DomainError("variables.invalid", "Its variables were erased.")
         if not self._covers(enrolled, fingerprint):
             other = ", but not the same people" if enrolled == self.acknowledged_count else ""
             raise DomainError(
@@ -165,18 +171,21 @@ class BatchJob(Recorded):
             )
         self.emit(BatchJobEnrolled, meta, enrolled=enrolled, chunks=chunks)
 
-    def progress(self, counts: Mapping[str, int], *, meta: Meta) -> None:
-        """Record cumulative counts; equal counts and ended jobs record nothing."""
-        if self.status not in {"running", "paused", "cancelling"} or dict(counts) == self.counts:
+    def progress(self, counts: Mapping[str, int], *, reached: int = 0, meta: Meta) -> None:
+        """Record cumulative counts, and how many people were reached; what is known and ended jobs record nothing."""
+        known = (dict(counts), reached) == (self.counts, self.reached)
+        if self.status not in {"running", "paused", "cancelling"} or known:
             return
-        self._balanced(counts)
-        self.emit(BatchJobProgressed, meta, counts=dict(counts))
+        self._balanced(counts, reached)
+        self.emit(BatchJobProgressed, meta, counts=dict(counts), reached=reached)
 
     def pause(self, *, reason: str, meta: Meta) -> None:
-        if self.status == "paused":
+        """Stop for a while. A human's pause stands above an agent's, so that the agent cannot take it back."""
+        guarded = meta.principal.guarded
+        if self.status == "paused" and (guarded or self.paused_by_agent is None):
             return
-        self._require("queued", "running", move="pause")
-        self.emit(BatchJobPaused, meta, reason=reason, tripped=None)
+        self._require("queued", "running", "paused", move="pause")
+        self.emit(BatchJobPaused, meta, reason=reason, tripped=None, guarded=guarded)
 
     def trip(self, *, attempts: int, failures: int, meta: Meta) -> None:
         """Pause because too many of the latest attempts have failed."""
@@ -184,7 +193,15 @@ class BatchJob(Recorded):
         if self.status == "running" and breaker is not None and breaker.trips(attempts, failures):
             reason = f"The breaker tripped: {failures:,} of {attempts:,} attempts failed."
             tripped = {"attempts": attempts, "failures": failures, "max_failure_ratio": breaker.max_failure_ratio}
-            self.emit(BatchJobPaused, meta, reason=reason, tripped=tripped)
+            self.emit(BatchJobPaused, meta, reason=reason, tripped=tripped, guarded=False)
+
+    def can_resume(self) -> None:
+        """Refused unless it is paused."""
+        self._require("paused", move="resume")
+
+    def may_resume_alone(self, meta: Meta) -> bool:
+        """Whether resuming needs no proof: a human asks, or the agent that paused it itself."""
+        return not meta.principal.guarded or self.paused_by_agent == meta.principal.id
 
     def resume(self, *, meta: Meta) -> None:
         if self.status in {"queued", "running"}:
@@ -199,7 +216,7 @@ class BatchJob(Recorded):
         self._require("held", "queued", "running", "paused", move="cancel")
         self.emit(BatchJobCancelRequested, meta, reason=reason)
         if self.enrolled is None:
-            self.emit(BatchJobCancelled, meta, counts=dict.fromkeys(COUNTS, 0))
+            self.emit(BatchJobCancelled, meta, counts=dict.fromkeys(COUNTS, 0), reached=0)
 
     def cancel_run(self, person_id: int, *, reason: str, meta: Meta) -> None:
         """Do nothing more for one person; who has an outcome already is not asked about here."""
@@ -209,26 +226,25 @@ class BatchJob(Recorded):
 
     def decide_unknown(self, person_id: int, step_id: str, *, decision: str, note: str, meta: Meta) -> None:
         """Say what became of an effect whose outcome nobody knows; the ledger knows that the run waits for it."""
-        if meta.principal.guarded:
-            raise DomainError("approval.not_for_agents")
+        self.may_decide(meta)
         self._require("running", "paused", move="decide_unknown")
         self.emit(BatchJobUnknownDecided, meta, person_id=person_id, step_id=step_id, decision=decision, note=note)
 
-    def finish_cancel(self, counts: Mapping[str, int], *, meta: Meta) -> None:
-        """No further send starts from here on; those not reached are counted as skipped."""
+    def finish_cancel(self, counts: Mapping[str, int], *, reached: int = 0, meta: Meta) -> None:
+        """No further send starts from here on; people without an outcome are counted as skipped, reached or not."""
         if self.status == "cancelled":
             return
         self._require("cancelling", move="finish_cancel")
-        self._settled(counts)
-        self.emit(BatchJobCancelled, meta, counts=dict(counts))
+        self._settled(counts, reached)
+        self.emit(BatchJobCancelled, meta, counts=dict(counts), reached=reached)
 
-    def complete(self, counts: Mapping[str, int], *, meta: Meta) -> None:
+    def complete(self, counts: Mapping[str, int], *, reached: int = 0, meta: Meta) -> None:
         """End; refused unless everyone enrolled has an outcome."""
         if self.status in {"completed", "completed_with_failures"}:
             return
         self._require("running", move="complete")
-        self._settled(counts)
-        self.emit(BatchJobCompleted, meta, counts=dict(counts), failures=counts["failed"] > 0)
+        self._settled(counts, reached)
+        self.emit(BatchJobCompleted, meta, counts=dict(counts), failures=counts["failed"] > 0, reached=reached)
 
     def fail(self, *, code: str, reason: str, meta: Meta) -> None:
         if self.status == "failed":
@@ -255,11 +271,12 @@ class BatchJob(Recorded):
         code = "batch_job.ended" if self.ended else "batch_job.illegal_move"
         raise DomainError(code, details={"status": self.status, "move": move})
 
-    def _balanced(self, counts: Mapping[str, int]) -> None:
-        if set(counts) != set(COUNTS) or min(counts.values()) < 0 or sum(counts.values()) != self.enrolled:
-            raise DomainError("batch_job.unbalanced", details={"enrolled": self.enrolled, **counts})
+    def _balanced(self, counts: Mapping[str, int], reached: int) -> None:
+        whole = set(counts) == set(COUNTS) and min(counts.values()) >= 0 and sum(counts.values()) == self.enrolled
+        if not whole or not 0 <= reached <= (self.enrolled or 0):
+            raise DomainError("batch_job.unbalanced", details={"enrolled": self.enrolled, "reached": reached, **counts})
 
-    def _settled(self, counts: Mapping[str, int]) -> None:
-        self._balanced(counts)
+    def _settled(self, counts: Mapping[str, int], reached: int) -> None:
+        self._balanced(counts, reached)
         if sum(counts[name] for name in OUTCOMES) != self.enrolled:
             raise DomainError("batch_job.unbalanced", details={"enrolled": self.enrolled, **counts})

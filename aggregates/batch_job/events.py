@@ -1,4 +1,7 @@
-"""What can happen to a batch job. Counts and ids only: who was reached is the ledger's business."""
+"""What can happen to a batch job. Counts and ids only: who was reached is the ledger's business.
+
+`request_digest` is kept outside with the variables: it has no salt, so it would let them be guessed.
+"""
 
 from __future__ import annotations
 
@@ -17,6 +20,7 @@ class BatchJobRequested(CreatedEvent):
     """
 
     TOPIC = "batch_job.requested.v1"
+    OUTSIDE = ("variables", "request_digest")
     class_version = 5
     workflow_id: UUID
     workflow_version: int
@@ -56,6 +60,7 @@ class BatchJobApproved(Event):
     """A human who did not ask for the job confirmed its audience; it runs over exactly that one."""
 
     TOPIC = "batch_job.approved.v1"
+    OUTSIDE = ("note",)
     acknowledgement: dict[str, Any]
     note: str
 
@@ -64,6 +69,7 @@ class BatchJobRejected(Event):
     """Nobody will be reached; `code` tells a decision from an approval that never came."""
 
     TOPIC = "batch_job.rejected.v1"
+    OUTSIDE = ("reason",)
     code: str
     reason: str
 
@@ -72,6 +78,7 @@ class BatchJobStepDecided(Event):
     """A human answered an approval step for everybody who stands or will stand at it."""
 
     TOPIC = "batch_job.step_decided.v1"
+    OUTSIDE = ("note",)
     step_id: str
     decision: str
     note: str
@@ -86,16 +93,27 @@ class BatchJobEnrolled(Event):
 
 
 class BatchJobProgressed(Event):
-    """Cumulative counts, at most four a second."""
+    """Cumulative counts, at most four a second.
+
+    `reached` counts people for whom at least one effect outside was made or may have been; None where an older version
+    did not count them.
+    """
 
     TOPIC = "batch_job.progressed.v1"
+    class_version = 2
     counts: dict[str, int]
+    reached: int | None
+
+    @staticmethod
+    def upcast_v1_v2(state: dict[str, Any]) -> None:
+        state |= {"reached": None}
 
 
 class BatchJobRunCancelled(Event):
     """Nothing more is done for one person of the job; the others go on."""
 
     TOPIC = "batch_job.run_cancelled.v1"
+    OUTSIDE = ("reason",)
     person_id: int
     reason: str
 
@@ -104,6 +122,7 @@ class BatchJobUnknownDecided(Event):
     """A human said what became of an effect whose outcome nobody knew: `delivered`, `retry` or `failed`."""
 
     TOPIC = "batch_job.unknown_decided.v1"
+    OUTSIDE = ("note",)
     person_id: int
     step_id: str
     decision: str
@@ -111,16 +130,26 @@ class BatchJobUnknownDecided(Event):
 
 
 class BatchJobPaused(Event):
-    """Nobody else is reached until it is resumed; `tripped` has the numbers if the breaker did it."""
+    """Nobody else is reached until it is resumed; `tripped` has the numbers if the breaker did it.
+
+    `guarded` says that an agent did it, which may then take it back by itself.
+    """
 
     TOPIC = "batch_job.paused.v1"
-    class_version = 2
+    OUTSIDE = ("reason",)
+    class_version = 3
     reason: str
     tripped: dict[str, Any] | None
+    guarded: bool
 
     @staticmethod
     def upcast_v1_v2(state: dict[str, Any]) -> None:
         state |= {"tripped": None}
+
+    @staticmethod
+    def upcast_v2_v3(state: dict[str, Any]) -> None:
+        # What older versions recorded does not say it; then a human is asked, which is right for either.
+        state |= {"guarded": False}
 
 
 class BatchJobResumed(Event):
@@ -129,20 +158,35 @@ class BatchJobResumed(Event):
 
 class BatchJobCancelRequested(Event):
     TOPIC = "batch_job.cancel_requested.v1"
+    OUTSIDE = ("reason",)
     reason: str
 
 
 class BatchJobCancelled(Event):
+    """No further send starts. `reached` is the last word on how many were, as of BatchJobProgressed."""
+
     TOPIC = "batch_job.cancelled.v1"
+    class_version = 2
     counts: dict[str, int]
+    reached: int | None
+
+    @staticmethod
+    def upcast_v1_v2(state: dict[str, Any]) -> None:
+        state |= {"reached": None}
 
 
 class BatchJobCompleted(Event):
-    """Everyone enrolled has an outcome; `failures` tells whether any of them failed."""
+    """Everyone enrolled has an outcome; `failures` tells whether any of them failed, `reached` as in progress."""
 
     TOPIC = "batch_job.completed.v1"
+    class_version = 2
     counts: dict[str, int]
     failures: bool
+    reached: int | None
+
+    @staticmethod
+    def upcast_v1_v2(state: dict[str, Any]) -> None:
+        state |= {"reached": None}
 
 
 class BatchJobFailed(Event):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from aggregates.approval import asked_of
 from aggregates.base import Aggregate, Event
 from aggregates.batch_job.events import (
     BatchJobApproved,
@@ -22,6 +23,8 @@ from aggregates.batch_job.events import (
     BatchJobUnknownDecided,
 )
 from aggregates.batch_job.pace import Pace
+from aggregates.lineage import recorded_heads
+from aggregates.reach import PerPerson
 
 
 class Recorded(Aggregate):
@@ -31,6 +34,7 @@ class Recorded(Aggregate):
         self.acknowledgement = acknowledgement
         self.acknowledged_count: int = acknowledgement["count"]
         self.fingerprint: str = acknowledgement["fingerprint"]
+        self.per_person = PerPerson.of(acknowledgement.get("per_person"))
 
     def _requested(self, event: BatchJobRequested) -> None:
         self.workflow_id = self.parent_id = event.workflow_id
@@ -40,7 +44,12 @@ class Recorded(Aggregate):
         self.request_digest = event.request_digest
         self.send_mode = event.send_mode
         self.schedule_id = event.schedule_id
-        self.requesters = {event.meta["actor"], event.meta.get("on_behalf_of")} - {None}
+        self.requesters = recorded_heads(event.meta)
+        self.asked = asked_of(event)
+        self.held_because = event.held_because
+        self.rejected_with: str | None = None
+        self.paused_by_agent: str | None = None
+        self.pauses = 0
         self.approved_by: str | None = None
         self.decisions: dict[str, str] = {}
         self.cancelled_runs: frozenset[int] = frozenset()
@@ -52,7 +61,21 @@ class Recorded(Aggregate):
         self.due_at = event.held_until
         self.enrolled: int | None = None
         self.counts: dict[str, int] = {}
+        self.reached: int | None = 0
         self.status = event.status
+
+    def _paused(self, event: BatchJobPaused) -> None:
+        self.pauses += 1
+        self.paused_by_agent = event.meta["actor"] if event.guarded else None
+
+    def _changed_runs(self, event: Event) -> None:
+        match event:
+            case BatchJobStepDecided():
+                self.decisions = {**self.decisions, event.step_id: event.decision}
+            case BatchJobUnknownDecided():
+                self.unknown_decided = {**self.unknown_decided, event.person_id: event.decision}
+            case BatchJobRunCancelled():
+                self.cancelled_runs |= {event.person_id}
 
     def evolve(self, event: Event) -> None:
         match event:
@@ -61,20 +84,22 @@ class Recorded(Aggregate):
             case BatchJobApproved():
                 self._acknowledged(event.acknowledgement)
                 self.approved_by = event.meta["actor"]
-            case BatchJobStepDecided():
-                self.decisions = {**self.decisions, event.step_id: event.decision}
-            case BatchJobUnknownDecided():
-                self.unknown_decided = {**self.unknown_decided, event.person_id: event.decision}
-            case BatchJobRunCancelled():
-                self.cancelled_runs |= {event.person_id}
+            case BatchJobRejected():
+                self.rejected_with = event.code
+            case BatchJobPaused():
+                self._paused(event)
+            case BatchJobStepDecided() | BatchJobUnknownDecided() | BatchJobRunCancelled():
+                self._changed_runs(event)
             case BatchJobEnrolled():
                 self.enrolled = event.enrolled
             case BatchJobResumed():
                 self.status = "queued" if self.enrolled is None else "running"
             case BatchJobProgressed() | BatchJobCancelled():
                 self.counts = event.counts
+                self.reached = event.reached
             case BatchJobCompleted():
                 self.counts = event.counts
+                self.reached = event.reached
                 self.status = "completed_with_failures" if event.failures else "completed"
         self.status = _STATUS.get(type(event), self.status)
         if self.status != "held":

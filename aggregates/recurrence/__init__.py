@@ -8,6 +8,7 @@ days       which days of a calendar year a rule names; the only module that know
 walltimes  a rule expanded in wall time, without a zone
 lines      a rule expanded into instants: along the wall's time, or along UTC
 spacing    whether two occurrences may come too close
+together   whether those of two recurrences do
 """
 
 from aggregates.recurrence.lines import Occurrence

@@ -10,8 +10,8 @@ from aggregates.base import CreatedEvent
 class CallRefused(CreatedEvent):
     """Somebody asked for a command or a read, by its `name`, and was refused with `code`.
 
-    `subject_id` is the workflow, schedule or batch job that it was about, as the caller named it: it may be unknown, or
-    another project's.
+    `subject_id` is the workflow, schedule, batch job or key that it was about, as the caller named it: it may be
+    unknown, or another project's.
     """
 
     TOPIC = "call.refused.v1"

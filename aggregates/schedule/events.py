@@ -13,6 +13,7 @@ class ScheduleAttached(CreatedEvent):
     """A recurrence was attached to a batch workflow; `approval` is what it may do until further notice."""
 
     TOPIC = "schedule.attached.v1"
+    OUTSIDE = ("variables", "request_digest")
     class_version = 2
     workflow_id: UUID
     recurrence: dict[str, Any]
@@ -33,6 +34,7 @@ class ScheduleRevised(Event):
     """Any of its terms changed. While it is paused nobody acknowledges it; resuming does."""
 
     TOPIC = "schedule.revised.v1"
+    OUTSIDE = ("variables",)
     recurrence: dict[str, Any]
     variables: dict[str, Any]
     firing: dict[str, Any]
@@ -43,6 +45,7 @@ class ScheduleRevised(Event):
 
 class SchedulePaused(Event):
     TOPIC = "schedule.paused.v1"
+    OUTSIDE = ("note",)
     note: str
 
 
@@ -104,4 +107,5 @@ class ScheduleCompleted(Event):
 
 class ScheduleDetached(Event):
     TOPIC = "schedule.detached.v1"
+    OUTSIDE = ("note",)
     note: str

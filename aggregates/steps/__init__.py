@@ -20,7 +20,6 @@ process does at its start.
 
 from __future__ import annotations
 
-import difflib
 import pkgutil
 from collections.abc import Iterator, Mapping
 from functools import cache
@@ -28,11 +27,9 @@ from importlib import import_module
 from types import MappingProxyType
 from typing import Any
 
+from aggregates.nearest import nearest, plain
 from aggregates.steps.base import StepType
 from aggregates.steps.third_party import UnusableStepTypeError, installed
-
-NAME_READ = 50
-"""How much of a made-up name is compared, in characters."""
 
 
 @cache
@@ -57,8 +54,8 @@ def catalogue() -> Mapping[str, StepType[Any]]:
 
 def close_to(name: str, most: int = 3) -> list[str]:
     """The ids that somebody who wrote `name` may have meant, the likeliest first."""
-    word = name[:NAME_READ].lower().strip()
-    alike = difflib.get_close_matches(word, list(catalogue()), n=most)
+    word = plain(name)
+    alike = nearest(name, catalogue(), most)
     parts = [id for id in catalogue() if len(word) > 2 and (word in id or id in word)]
     return list(dict.fromkeys(alike + parts))[:most]
 

@@ -25,7 +25,7 @@ Length = Annotated[DelayConfig, BeforeValidator(_as_length, json_schema_input_ty
 class ApprovalConfig(Config):
     instructions: str = Field(min_length=1, max_length=5_000, description="What the human reads; plain text.")
     expires_after: Length = Field(description="ISO 8601 such as P3D, or an object such as {days: 3}.")
-    on_expiry: Answer = Field(description="The way of those for whom no answer came in time.")
+    on_expiry: Answer = Field(description="The way of those who got no answer in time. No agent saves approved.")
 
 
 class Approval(StepType[ApprovalConfig]):
@@ -40,7 +40,7 @@ class Approval(StepType[ApprovalConfig]):
     Config = ApprovalConfig
     examples = (
         {"instructions": "Are the first messages right?", "expires_after": {"days": 3}, "on_expiry": "rejected"},
-        {"instructions": "Stop the second letter?", "expires_after": "PT12H", "on_expiry": "approved"},
+        {"instructions": "Send the second letter?", "expires_after": "PT12H", "on_expiry": "rejected"},
     )
     waits = True
     lets_through = True

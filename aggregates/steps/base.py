@@ -10,7 +10,7 @@ import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Generic, Literal, NamedTuple, TypeVar
 
 from pydantic import BaseModel, ConfigDict
@@ -19,10 +19,14 @@ from pydantic.json_schema import GenerateJsonSchema
 from aggregates.audience import Audience
 from aggregates.errors import Problem
 from aggregates.liquid import Place
+from aggregates.secrets import SecretUse
 from aggregates.templates import Document
 
 NEXT = "next"
 """The port by which people leave a step that does not branch."""
+
+ANY_INSTANT = datetime(2000, 1, 3, tzinfo=UTC)
+"""For a plan of which only what the config says is of interest."""
 
 OnUnknown = Literal["retry", "hold"]
 """After a crash between an attempt and its outcome: try again with the same key, or leave it to a person."""
@@ -172,7 +176,8 @@ class StepType(ABC, Generic[C]):
     `id` is what a step's `type` says. With `lets_through`, people may pass a step that `waits` at once: a circle needs
     another wait. `needs_person` keeps it out of manual runs, which have none. Each of `examples` is a config that is
     valid as it stands; where the ways out depend on the config, they show different ones. `distribution` is the
-    installed package that brought it, None for what ships.
+    installed package that brought it, None for what ships. With `takes_secrets` its templates may name secrets, which
+    are resolved when its `Deliver` leaves; it then says in `secret_uses` where they go.
     """
 
     id: str
@@ -186,6 +191,7 @@ class StepType(ABC, Generic[C]):
     lets_through: bool = False
     sends_email: bool = False
     needs_person: bool = False
+    takes_secrets: bool = False
     distribution: str | None = None
 
     def ports(self, config: C) -> tuple[str, ...]:
@@ -202,6 +208,14 @@ class StepType(ABC, Generic[C]):
 
     def check(self, config: C) -> Iterable[Problem]:
         """What the config's schema cannot say; pointers are below the config."""
+        return ()
+
+    def check_saved(self, config: C) -> Iterable[Problem]:
+        """What is refused whenever it is saved or enabled, although what runs already goes on; pointers as above."""
+        return ()
+
+    def secret_uses(self, config: C) -> Iterable[SecretUse]:
+        """Every secret that the config names, with the host to which it goes."""
         return ()
 
     def check_variables(self, config: C, declared: Mapping[str, str]) -> Iterable[Problem]:

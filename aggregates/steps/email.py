@@ -33,7 +33,12 @@ def _checked_sender(sender: str) -> str:
 class EmailConfig(Config):
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True, validate_by_alias=True)
 
-    to: str = Field(TO_THE_PERSON, min_length=1, max_length=1_000, description="A template that gives one address.")
+    to: str = Field(
+        TO_THE_PERSON,
+        min_length=1,
+        max_length=1_000,
+        description="The person; in a manual workflow `{{ inputs.NAME }}`, an input of type address. Nothing else.",
+    )
     subject: str = Field(min_length=1, max_length=1_000, description="A Liquid template.")
     text: str = Field(min_length=1, description="A Liquid template: the body as plain text.")
     html: str | None = Field(None, description="A Liquid template: the body as HTML; values are escaped.")

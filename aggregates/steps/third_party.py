@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
-from aggregates.steps.base import Config, StepType
+from aggregates.steps.base import ANY_INSTANT, Config, Deliver, Plan, StepType
 from aggregates.steps.config import parse_config
 
 ENTRY_POINTS = "tidegate.steps"
@@ -58,11 +58,21 @@ def _made(member: object) -> StepType[Any]:
     if not isinstance(examples, (list, tuple)) or not examples:
         raise _Fault("It has no examples.")
     for index, example in enumerate(examples):
-        _, problems = parse_config(step_type, example, f"/examples/{index}")
+        config, problems = parse_config(step_type, example, f"/examples/{index}")
         for problem in problems:
             raise _Fault(f"Its example is not valid: {problem.pointer} {problem.message}")
+        if config is not None:
+            _say_that_it_sends(step_type, step_type.plan(config, ANY_INSTANT))
     step_type.as_data()
     return step_type
+
+
+def _say_that_it_sends(step_type: StepType[Any], plan: Plan) -> None:
+    """What sends says so: the guard in front of people asks the type, not the plan."""
+    if isinstance(plan, Deliver) and not step_type.external:
+        raise _Fault("It sends something and is not external.")
+    if isinstance(plan, Deliver) and plan.channel == "email" and not step_type.sends_email:
+        raise _Fault("It sends email and does not say sends_email.")
 
 
 def _owner(entry: EntryPoint) -> str:

@@ -12,6 +12,7 @@ from pydantic import AfterValidator, Field, JsonValue
 from pydantic_core import PydanticCustomError
 
 from aggregates.errors import Problem
+from aggregates.secrets import SecretUse, literal_problems
 from aggregates.shape import at, echo
 from aggregates.steps.base import Config, Deliver, OnUnknown, Plan, Source, StepType
 from aggregates.templates import Document, Template, texts
@@ -76,7 +77,8 @@ class Webhook(StepType[WebhookConfig]):
     category = "delivery"
     description = (
         "Calls an HTTP endpoint once for each person. Signed by Standard Webhooks; `webhook-id` and "
-        "`Idempotency-Key` are the same on every try. Retries 408, 425, 429, 5xx and connection errors."
+        "`Idempotency-Key` are the same on every try. Retries 408, 425, 429, 5xx and connection errors. "
+        "Credentials are named as `{{ secrets.NAME }}`, never written out."
     )
     Config = WebhookConfig
     examples = (
@@ -93,6 +95,7 @@ class Webhook(StepType[WebhookConfig]):
         },
     )
     external = True
+    takes_secrets = True
 
     def templates(self, config: WebhookConfig) -> Iterable[Source]:
         yield Source("/url", config.url, "url")
@@ -114,6 +117,20 @@ class Webhook(StepType[WebhookConfig]):
             seen.add(name.lower())
         if config.body is not None and config.method == "GET":
             yield Problem("/body", "webhook.body_refused", "A GET request has no body.", "GET", "POST, PUT or PATCH")
+
+    def check_saved(self, config: WebhookConfig) -> Iterable[Problem]:
+        def names(value: str) -> frozenset[str]:
+            return Template.of(value, "line").secrets
+
+        return literal_problems(config.headers, names, lambda name: at("/headers", name))
+
+    def secret_uses(self, config: WebhookConfig) -> Iterable[SecretUse]:
+        match = URL.fullmatch(config.url)
+        assert match is not None, "the config was checked"
+        port = match["port"] or ("80" if config.url.startswith("http:") else "443")
+        for source in self.templates(config):
+            for name in sorted(Template.of(source.text, source.place).secrets):
+                yield SecretUse(source.pointer, name, f"{match['host']}:{int(port)}")
 
     def plan(self, config: WebhookConfig, now: datetime) -> Plan:
         return Deliver("webhook", config.request, config.on_unknown, config.max_attempts)

@@ -9,6 +9,7 @@ from functools import cached_property
 from typing import Any
 from uuid import UUID
 
+from aggregates.secrets import MASKED
 from aggregates.shape import json_problems
 from aggregates.steps.base import Assign, Plan
 from aggregates.steps.set_variables import value_of
@@ -36,7 +37,7 @@ class Route:
         step = self.definition.step(step_id)
         return step.plan(now)
 
-    def scope(self, person: dict[str, Any], own: Mapping[str, Any]) -> Scope:
+    def scope(self, person: dict[str, Any], own: Mapping[str, Any], secrets: Mapping[str, Any] = MASKED) -> Scope:
         """What a template sees for one person; `own` is what the run has set itself."""
         return {
             "person": person if self.inputs is None else {},
@@ -44,6 +45,7 @@ class Route:
             "inputs": self.inputs or {},
             "workflow": self.workflow,
             "run": {"id": run_id(self.job_id, person["id"])},
+            "secrets": secrets,
         }
 
     def assigned(self, plan: Assign, rendered: Mapping[str, Any], before: Mapping[str, Any]) -> dict[str, Any]:

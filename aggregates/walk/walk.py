@@ -6,7 +6,7 @@ and one statement a step. People stop at an effect outside (in progress), at a w
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Protocol
@@ -14,6 +14,7 @@ from uuid import UUID
 
 from aggregates.audience import Audience
 from aggregates.errors import DomainError
+from aggregates.secrets import MASKED
 from aggregates.steps.base import (
     Advance,
     Ask,
@@ -260,14 +261,18 @@ class Walk:
 
 
 def render(
-    route: Route, people: dict[int, dict[str, Any]], document: Document, variables: RunVariables
+    route: Route,
+    people: dict[int, dict[str, Any]],
+    document: Document,
+    variables: RunVariables,
+    secrets: Mapping[str, Any] = MASKED,
 ) -> tuple[dict[int, Any], list[int]]:
-    """A document for each person, and those for whom it could not be rendered."""
+    """A document for each person, and those for whom it could not be rendered. Secrets are masked unless given."""
     rendered: dict[int, Any] = {}
     broken: list[int] = []
     for id, person in people.items():
         try:
-            rendered[id] = document.render(route.scope(person, variables.of(id)))
+            rendered[id] = document.render(route.scope(person, variables.of(id), secrets))
         except DomainError:
             broken.append(id)
     return rendered, broken

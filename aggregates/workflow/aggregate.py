@@ -9,6 +9,7 @@
 | draft    | archive | archived |
 | active   | archive | archived |
 | archived | restore | draft    |
+| any      | set_agent_runs | as before |
 """
 
 from __future__ import annotations
@@ -17,16 +18,21 @@ from typing import Any, Self
 from uuid import UUID
 
 from aggregates.base import Aggregate, Event, Meta
-from aggregates.errors import DomainError
+from aggregates.errors import DomainError, Problem, invalid
 from aggregates.workflow.definition import Definition
 from aggregates.workflow.events import (
     WorkflowActivated,
+    WorkflowAgentRunsSet,
     WorkflowArchived,
     WorkflowCreated,
     WorkflowDisabled,
     WorkflowEdited,
     WorkflowRestored,
 )
+
+WAS_LIVE = "It was active before it was archived: a person restores it."
+AGENT_RUNS = ("never", "confirmed", "free")
+"""Whether agents start runs of a manual workflow that can send: not at all, confirmed by a human, or by themselves."""
 
 
 class Workflow(Aggregate):
@@ -56,6 +62,9 @@ class Workflow(Aggregate):
         if (name, description, content) == (self.name, self.description, self.content):
             return
         version = self.content_version + (content != self.content)
+        if meta.principal.guarded and self.agent_runs == "free":
+            # A human let agents run what they had seen, and not what an agent makes of it.
+            self.emit(WorkflowAgentRunsSet, meta, agent_runs="confirmed")
         self.emit(WorkflowEdited, meta, name=name, description=description, content=content, version=version)
 
     def enable(self, definition: Definition | None, *, meta: Meta) -> None:
@@ -79,10 +88,24 @@ class Workflow(Aggregate):
         self.emit(WorkflowArchived, meta)
 
     def restore(self, *, meta: Meta) -> None:
+        """Back to draft. What was ever active has been in front of people: an agent does not bring it back."""
         if self.status == "draft":
             return
         self._require("archived", move="restore")
+        if self.published and meta.principal.guarded:
+            raise DomainError("workflow.not_for_agents", WAS_LIVE)
         self.emit(WorkflowRestored, meta)
+
+    def set_agent_runs(self, agent_runs: str, *, meta: Meta) -> None:
+        """Say whether agents run it by hand; only a human says it."""
+        if meta.principal.guarded:
+            raise DomainError("policy.not_for_agents")
+        if agent_runs not in AGENT_RUNS:
+            message = "never, confirmed or free."
+            problem = Problem("/agent_runs", "field.invalid", message, None, list(AGENT_RUNS), "confirmed")
+            raise invalid("request.invalid", [problem])
+        if agent_runs != self.agent_runs:
+            self.emit(WorkflowAgentRunsSet, meta, agent_runs=agent_runs)
 
     def published_content(self, version: int | None) -> tuple[int, dict[str, Any]]:
         """A version that has been active, the present one unless another is named; refused when it never was."""
@@ -105,6 +128,7 @@ class Workflow(Aggregate):
                 self.description = event.description
                 self.content = event.content
                 self.content_version = 1
+                self.agent_runs = "confirmed"
                 self.published: dict[int, dict[str, Any]] = {}
                 self.status = "draft"
             case WorkflowEdited():
@@ -112,6 +136,8 @@ class Workflow(Aggregate):
                 self.description = event.description
                 self.content = event.content
                 self.content_version = event.version
+            case WorkflowAgentRunsSet():
+                self.agent_runs = event.agent_runs
             case WorkflowActivated():
                 self.published = {**self.published, self.content_version: self.content}
                 self.status = "active"

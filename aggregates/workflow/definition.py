@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -9,16 +10,21 @@ from typing import Any
 
 from aggregates.audience import Audience
 from aggregates.errors import Problem
+from aggregates.policy import Policy
 from aggregates.shape import at, echo, json_problems, unknown_fields
 from aggregates.steps.base import NEXT
 from aggregates.templates import Template
 from aggregates.values import kind_of
 from aggregates.workflow.graph import graph_problems
+from aggregates.workflow.sending import Sends, problems_of, recipients, sends_of
 from aggregates.workflow.steps import Edge, Step, parse_edges, parse_steps
 from aggregates.workflow.triggers import BatchTrigger, ManualTrigger, Trigger, parse_trigger
 from aggregates.workflow.variables import Variable, merge, parse_variables
 
-FIELDS = ("trigger", "steps", "edges", "variables")
+FIELDS = ("trigger", "steps", "edges", "variables", "purpose", "topic")
+
+PURPOSES = ("marketing", "transactional")
+TOPIC = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")
 
 # Wrong in an unfinished draft too: what cannot be stored.
 NEVER = frozenset({"content.not_json", "content.too_deep", "content.too_large"})
@@ -32,6 +38,8 @@ class Definition:
     steps: tuple[Step, ...]
     edges: tuple[Edge, ...] = ()
     variables: tuple[Variable, ...] = ()
+    purpose: str = "marketing"
+    topic: str = ""
 
     @classmethod
     def parse(cls, content: Any, strict: bool = True) -> tuple[Definition | None, list[Problem]]:
@@ -54,11 +62,15 @@ class Definition:
 
     def as_data(self) -> dict[str, Any]:
         """Canonical content: what is left out by an author is written out. Parsing it gives an equal definition."""
+        # Content that says nothing of them is what it was before there were any.
+        about = {"purpose": self.purpose} if self.transactional else {}
+        about |= {"topic": self.topic} if self.topic else {}
         return {
             "trigger": self.trigger.as_data(),
             "steps": [step.as_data() for step in self.steps],
             "edges": [edge.as_data() for edge in self.edges],
             "variables": [variable.as_data() for variable in self.variables],
+            **about,
         }
 
     # -- the graph
@@ -96,14 +108,37 @@ class Definition:
         return any(step.type.sends_email for step in self.steps)
 
     @property
+    def transactional(self) -> bool:
+        """Whether it ignores that people left its topic."""
+        return self.purpose == "transactional"
+
+    @property
     def external(self) -> bool:
         """Whether any step has an effect outside."""
         return any(step.type.external for step in self.steps)
 
     @cached_property
+    def sends(self) -> Sends:
+        """The most messages that one person can get, by step type and in all."""
+        return sends_of(self.steps, self.edges)
+
+    @cached_property
+    def notifies(self) -> tuple[str, ...]:
+        """The addresses that email steps name themselves, normalised, each once; only the policy can allow them."""
+        found = (recipient for _, _, recipient in recipients(self.steps, self.trigger))
+        return tuple(sorted({recipient.value for recipient in found if recipient.kind == "literal"}))
+
+    def sending_problems(self, policy: Policy) -> list[Problem]:
+        """Emails that go where the policy lets none go, and more messages than it allows one person.
+
+        Content that is pinned by a job at work may have them: it was saved before the rule, or under another policy.
+        """
+        return list(problems_of(self.trigger, self.steps, self.edges, policy))
+
+    @cached_property
     def needs(self) -> tuple[str, ...]:
         """The person properties that templates read and whose absence no `default` provides for."""
-        return tuple(sorted({name for _, template in _templates(self.steps)[0] for name in template.needs}))
+        return tuple(sorted({name for _, template, _ in _templates(self.steps)[0] for name in template.needs}))
 
     def merge_variables(self, *layers: Any) -> tuple[dict[str, Any], list[Problem]]:
         """Defaults overlaid by each layer in turn (schedule, job), and every problem with the layers."""
@@ -149,10 +184,20 @@ def _parse(content: Any) -> tuple[Definition | None, list[Problem]]:
         problems += graph_problems(steps, edges, [_sent_id(entry) for entry in content["steps"]])
     problems += _template_problems(trigger, steps, None if variable_problems else variables)
     problems += [] if variable_problems else _variable_problems(steps, variables)
+    purpose, topic = content.get("purpose", PURPOSES[0]), content.get("topic", "")
+    problems += _about_problems(purpose, topic)
     if trigger is None or any(problem.severity == "error" for problem in problems):
         return None, problems
     whole = (tuple(s for s in steps if s), tuple(e for e in edges if e))
-    return Definition(trigger, *whole, variables), problems
+    return Definition(trigger, *whole, variables, purpose, topic), problems
+
+
+def _about_problems(purpose: Any, topic: Any) -> Iterator[Problem]:
+    if purpose not in PURPOSES:
+        yield Problem("/purpose", "field.invalid", "What it is sent for.", echo(purpose), list(PURPOSES), PURPOSES[0])
+    if topic != "" and not (isinstance(topic, str) and TOPIC.fullmatch(topic)):
+        message = "A topic has 1 to 64 small letters, digits and hyphens."
+        yield Problem("/topic", "field.invalid", message, echo(topic), "string", "product-news")
 
 
 def _sent_id(entry: Any) -> str | None:
@@ -160,16 +205,16 @@ def _sent_id(entry: Any) -> str | None:
     return id if isinstance(id, str) else None
 
 
-def _templates(steps: Sequence[Step | None]) -> tuple[list[tuple[str, Template]], list[Problem]]:
-    """Every template of every step with its pointer, and what is wrong with the others."""
+def _templates(steps: Sequence[Step | None]) -> tuple[list[tuple[str, Template, Step]], list[Problem]]:
+    """Every template of every step with its pointer and its step, and what is wrong with the others."""
     templates, problems = [], []
     for index, step in enumerate(steps):
         for source in step.type.templates(step.config) if step else ():
             pointer = at("/steps", index, "config") + source.pointer
             template, findings = Template.parse(source.text, pointer, source.place)
             problems += findings
-            if template:
-                templates.append((pointer, template))
+            if template and step:
+                templates.append((pointer, template, step))
     return templates, problems
 
 
@@ -185,7 +230,10 @@ def _template_problems(
     if trigger is not None:
         declared["inputs"] = {entry.key for entry in trigger.inputs} if isinstance(trigger, ManualTrigger) else set()
     manual = isinstance(trigger, ManualTrigger)
-    for pointer, template in templates:
+    for pointer, template, step in templates:
+        if template.secrets and not step.type.takes_secrets:
+            message = "Only a webhook may use secrets: none may come to a person or into the ledger."
+            yield Problem(pointer, "template.secrets_refused", message, step.type.id, "webhook")
         for root, *below in sorted(template.references):
             if root in declared and below and below[0] not in declared[root]:
                 got, expected = f"{root}.{echo(below[0])}", sorted(declared[root])
@@ -195,10 +243,10 @@ def _template_problems(
             elif root == "person" and manual:
                 message = "A manual run has no person; use its inputs."
                 yield Problem(pointer, "template.no_person", message, "person", "inputs", "{{ inputs.order }}")
-    for index, step in enumerate(steps):
-        if manual and step and step.type.needs_person:
+    for index, each in enumerate(steps):
+        if manual and each and each.type.needs_person:
             message = "A manual run has no person, so this step has nothing to decide by."
-            yield Problem(at("/steps", index, "type"), "step.needs_person", message, step.type.id, "a batch trigger")
+            yield Problem(at("/steps", index, "type"), "step.needs_person", message, each.type.id, "a batch trigger")
 
 
 def _variable_problems(steps: Sequence[Step | None], variables: Sequence[Variable]) -> Iterator[Problem]:

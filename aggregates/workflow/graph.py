@@ -92,11 +92,11 @@ def _endless(links: Links, known: Mapping[str, int], read: Mapping[str, Step]) -
     """Circles that need never wait would be run through for ever. Steps that could not be read may be waiting ones."""
     hurried = {id for id, step in read.items() if not step.type.waits or step.type.lets_through}
     onward = {id: [target for target in links[id] if target in hurried] for id in hurried}
-    reachable = {id: _reachable(onward, id) for id in hurried}
+    ahead = {id: reachable(onward, id) for id in hurried}
     told: set[str] = set()
     for id in sorted(hurried, key=lambda name: known[name]):
-        if id in reachable[id] and id not in told:
-            circle = sorted((other for other in reachable[id] if id in reachable[other]), key=lambda name: known[name])
+        if id in ahead[id] and id not in told:
+            circle = sorted((other for other in ahead[id] if id in ahead[other]), key=lambda name: known[name])
             told.update(circle)
             message = "These steps lead back to themselves without ever waiting."
             got = [echo(name) for name in circle[:20]]
@@ -108,12 +108,12 @@ def _endless(links: Links, known: Mapping[str, int], read: Mapping[str, Step]) -
 def _repeated_effects(links: Links, known: Mapping[str, int], read: Mapping[str, Step]) -> Iterator[Problem]:
     """An effect has one key per person and step, so a step with an effect outside is passed at most once."""
     for id, step in read.items():
-        if step.type.external and id in _reachable(links, id):
+        if step.type.external and id in reachable(links, id):
             message = "A step with an effect outside cannot stand in a circle: it happens once per person."
             yield Problem(at("/steps", known[id]), "graph.effect_repeated", message, echo(id), "no way back to it")
 
 
-def _reachable(links: Links, start: str) -> set[str]:
+def reachable(links: Links, start: str) -> set[str]:
     """The steps that can be reached by at least one edge."""
     reached: set[str] = set()
     pending = list(links[start])

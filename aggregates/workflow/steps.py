@@ -146,9 +146,9 @@ def _configured(raw: Mapping[str, Any], pointer: str) -> tuple[StepType[Any] | N
 
 def _unknown_type(type_id: Any, pointer: str) -> Problem:
     """The likeliest type that was meant is the example."""
-    close = close_to(type_id, 1) if isinstance(type_id, str) else []
-    message = "There is no such step type."
-    return Problem(pointer, "step.type_unknown", message, _got(type_id), list(catalogue()), (close or ["capture"])[0])
+    meant = next(iter(close_to(type_id, 1)), None) if isinstance(type_id, str) else None
+    message = f"There is no such step type.{f' Use {meant}.' if meant else ''}"
+    return Problem(pointer, "step.type_unknown", message, _got(type_id), list(catalogue()), meant)
 
 
 def _edge(raw: Any, pointer: str) -> tuple[Edge | None, list[Problem]]:

@@ -9,12 +9,14 @@ from typing import Any
 from aggregates.audience import Audience
 from aggregates.errors import Problem
 from aggregates.filters import EXAMPLE_FILTERS, parse_filters
+from aggregates.nearest import nearest
 from aggregates.shape import at, echo, unknown_fields
-from aggregates.values import kind_of
+from aggregates.values import INPUT_TYPES, kind_of
 from aggregates.workflow.variables import Variable, declared
 
 EXAMPLE_BATCH = {"type": "batch", "filters": EXAMPLE_FILTERS}
 EXAMPLE_INPUT = {"order": {"type": "string", "required": True}}
+EXAMPLE_MANUAL = {"type": "manual", "inputs": EXAMPLE_INPUT}
 INPUTS_LIMIT = 100
 
 
@@ -65,8 +67,10 @@ def parse_trigger(raw: Any, pointer: str) -> tuple[Trigger | None, list[Problem]
         case other:
             message = "There is no such trigger."
             got = None if other is None else echo(other)
+            manual = isinstance(other, str) and nearest(other, ("batch", "manual")) == ["manual"]
+            example = EXAMPLE_MANUAL if manual else EXAMPLE_BATCH
             return None, [
-                Problem(at(pointer, "type"), "trigger.type_unknown", message, got, ["batch", "manual"], EXAMPLE_BATCH)
+                Problem(at(pointer, "type"), "trigger.type_unknown", message, got, ["batch", "manual"], example)
             ]
 
 
@@ -93,7 +97,7 @@ def _manual(raw: Mapping[str, Any], pointer: str) -> tuple[Trigger | None, list[
             )
             continue
         problems += unknown_fields(entry, ("type", "required", "default"), where)
-        declaration, findings = declared(name, entry, where, where)
+        declaration, findings = declared(name, entry, where, where, INPUT_TYPES)
         problems += findings
         if declaration:
             inputs.append(declaration)

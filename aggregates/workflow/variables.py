@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from aggregates.errors import Problem
+from aggregates.nearest import nearest
 from aggregates.shape import at, echo, json_problems, unknown_fields
-from aggregates.values import VARIABLE_TYPES, VARIABLES_LIMIT, fits, kind_of
+from aggregates.values import ADDRESS, VARIABLE_TYPES, VARIABLES_LIMIT, fits, kind_of
 
 KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,99}")
 EXAMPLE = {"key": "discount", "type": "number", "default": 10}
@@ -56,26 +57,32 @@ def parse_variables(raw: Any, pointer: str) -> tuple[tuple[Variable, ...], list[
 
 
 def declared(
-    key: Any, entry: Mapping[str, Any], key_pointer: str, pointer: str
+    key: Any,
+    entry: Mapping[str, Any],
+    key_pointer: str,
+    pointer: str,
+    types: Collection[str] = VARIABLE_TYPES,
 ) -> tuple[Variable | None, list[Problem]]:
-    """One declaration: its key, its type, and a default that is of that type."""
+    """One declaration: its key, its type, which is one of `types`, and a default that is of that type."""
     problems = []
     type_name, default, required = entry.get("type"), entry.get("default"), entry.get("required", False)
     if not isinstance(key, str) or not KEY.fullmatch(key):
         message = "A key is 1 to 100 letters, digits and underscores, and does not begin with a digit."
         problems.append(Problem(key_pointer, "variable.key_invalid", message, echo(key), "key", "discount"))
-    if not isinstance(type_name, str) or type_name not in VARIABLE_TYPES:
+    if not isinstance(type_name, str) or type_name not in types:
         message = "There is no such type."
+        meant = next(iter(nearest(type_name, types) if isinstance(type_name, str) else ()), "string")
         problems.append(
-            Problem(
-                at(pointer, "type"), "variable.type_unknown", message, echo(type_name), sorted(VARIABLE_TYPES), "string"
-            )
+            Problem(at(pointer, "type"), "variable.type_unknown", message, echo(type_name), sorted(types), meant)
         )
     elif default is not None and not fits(default, type_name):
         message = "The default is not of the declared type."
         problems.append(
             Problem(at(pointer, "default"), "variable.default_invalid", message, kind_of(default), type_name)
         )
+    if type_name == ADDRESS and default is not None:
+        message = "An address is given with each run; a default would be written to without being confirmed."
+        problems.append(Problem(at(pointer, "default"), "email.to_elsewhere", message, kind_of(default), None))
     if not isinstance(required, bool):
         problems.append(
             Problem(at(pointer, "required"), "field.invalid", "True or false.", kind_of(required), "boolean")

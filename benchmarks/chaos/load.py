@@ -36,9 +36,10 @@ def call(port: int, **config: Any) -> Json:
 
 @dataclass
 class Load:
-    """The people, the requests made so far, and what was promised."""
+    """The people, the requests made so far, and what was promised. `another` decides about what `client` asked for."""
 
     client: Client
+    another: Client
     receiver_port: int
     people: int
     chance: random.Random
@@ -91,11 +92,11 @@ class Load:
 
     def attach(self, parts: list[int], seconds: float) -> None:
         """An hourly schedule whose first occurrence is so many seconds away."""
-        workflow, sizing = self._sized("capture", parts)
         first = (datetime.now(UTC) + timedelta(seconds=seconds)).replace(microsecond=0)
+        when = {"rrule": "FREQ=HOURLY", "starts_at": first.replace(tzinfo=None).isoformat()}
+        workflow, sizing = self._sized("capture", parts, {"schedule": when})
         body = {
-            "rrule": "FREQ=HOURLY",
-            "starts_at": first.replace(tzinfo=None).isoformat(),
+            **when,
             "acknowledged_affected_count": sizing["affected"],
             "confirm_token": sizing["confirm_token"],
         }
@@ -142,7 +143,7 @@ class Load:
         for job in list(self.client.rows("/batch-jobs?status=running")):
             for run in list(self.client.rows(f"/batch-jobs/{job['id']}/unknown")):
                 path = f"/runs/{run['run_id']}/decide-unknown"
-                self.client.ask("POST", path, {"decision": "failed", "note": "chaos"}, self._key())
+                self.another.ask("POST", path, {"decision": "failed", "note": "chaos"}, self._key())
 
     def repeat_all(self) -> dict[str, str]:
         """Every run-batch request once more, with its key: the job that each is answered with."""
@@ -156,7 +157,7 @@ class Load:
         """A refusal is right when the job has ended meanwhile."""
         self.client.ask("POST", f"/batch-jobs/{job}/{what}", body, self._key())
 
-    def _sized(self, kind: str, parts: list[int] | None) -> tuple[str, Json]:
+    def _sized(self, kind: str, parts: list[int] | None, what: Json | None = None) -> tuple[str, Json]:
         condition = {"type": "person", "key": "part", "operator": "exact", "value": [f"part{n}" for n in parts or []]}
         if parts == []:
             condition |= {"key": "who", "value": ["one"]}
@@ -169,7 +170,7 @@ class Load:
         workflow = str(made.body["workflow_id"])
         enabled = self.client.ask("POST", f"/workflows/{workflow}/activate", None, self._key())
         assert enabled.accepted, enabled
-        sizing = self.client.ask("POST", f"/workflows/{workflow}/blast-radius", {})
+        sizing = self.client.ask("POST", f"/workflows/{workflow}/blast-radius", what or {})
         assert sizing.accepted, sizing
         return workflow, sizing.body
 

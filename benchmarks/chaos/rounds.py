@@ -93,7 +93,7 @@ def short_round(seed: int, people: int, points: Sequence[str], folder: Path | No
 
 def _ready(made: Stage, seed: int, people: int) -> tuple[Load, Nemesis]:
     chance = random.Random(seed)
-    load = Load(made.client, made.receiver_port, people, random.Random(chance.random()))
+    load = Load(made.client, made.another, made.receiver_port, people, random.Random(chance.random()))
     load.import_people()
     return load, Nemesis(made, load, random.Random(chance.random()))
 

@@ -21,6 +21,7 @@ from sqlalchemy import create_engine
 
 from benchmarks.chaos.client import Client
 from benchmarks.chaos.lives import Begin, FromScratch, Life
+from commands.grants import SCOPES
 from engine.bootstrap import build, ensure_project
 from engine.embedded import Embedded, Services
 from engine.failpoints import FILE, WATCH
@@ -94,7 +95,7 @@ class Stage:
         self.book.touch()
         self._embedded = embedded
         self.environment = child_environment(**_environment(folder, services, ports[0]))
-        self.client = Client(ports[0], self._prepared())
+        self.client, self.another = (Client(ports[0], key) for key in self._prepared())
         logs = folder / "logs"
         logs.mkdir()
         self.members = [
@@ -105,13 +106,17 @@ class Stage:
         self._closing = threading.Event()
         self._keeper = threading.Thread(target=self._keep, name="keeper")
 
-    def _prepared(self) -> str:
-        """The schema and a project; the owner's key."""
+    def _prepared(self) -> tuple[str, str]:
+        """The schema and a project; the owner's key, and one of another head, who decides about what they asked for."""
         settings = load_settings({}, directory=self.folder, **_settings(self.folder, self.services))
         system = build(settings)
         try:
             migrate(system.engine)
-            return ensure_project(system)[1] or ""
+            project, owner = ensure_project(system)
+            with system.engine.begin() as connection:
+                fields: dict[str, Any] = {"name": "another", "scopes": sorted(SCOPES), "now": system.clock.now()}
+                _, another = system.keyring.create(connection, project, **fields)
+            return owner or "", another
         finally:
             system.close()
 

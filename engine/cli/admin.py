@@ -7,6 +7,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import create_engine, select
@@ -14,6 +15,7 @@ from sqlalchemy.exc import DBAPIError, OperationalError
 
 from aggregates.base import Meta
 from aggregates.errors import DomainError
+from commands.context import Accepted
 from engine.bootstrap import DEFAULT_PROJECT, System, build, system_principal
 from engine.embedded import Embedded, Services
 from engine.errors import StartupError
@@ -65,6 +67,11 @@ def project_id(system: System, name: str = DEFAULT_PROJECT) -> UUID:
 def owner_meta(system: System, project: UUID, via: str) -> Meta:
     """Who sits at the console of the machine may do everything in a project; the log says that it was so."""
     return system.meta(system_principal(project, source="cli", name="cli"), via=via)
+
+
+def told(answer: Accepted) -> dict[str, Any]:
+    """A command's answer as the HTTP API tells it."""
+    return {**answer.data, **answer.once, "position": answer.position, "changed": answer.changed}
 
 
 def resolved(settings: Settings, services: Services) -> Settings:

@@ -66,7 +66,7 @@ def _asked(api: Api, job_id: str, out: Output) -> dict[str, Any]:
         # Its people were kept when they were sized, or failed before; whoever matches today plays no part.
         let_type(out, job["acknowledged"], job["send_mode"], to="reach")
         return acknowledged(int(job["acknowledged"]), None)
-    return asked(api, job["workflow_id"], job["variables"], out, to="reach")
+    return asked(api, job["workflow_id"], {"variables": job["variables"]}, out, to="reach")
 
 
 def _noted(note: str | None) -> dict[str, Any]:

@@ -13,15 +13,17 @@ from engine.cli.exits import OF_JOB, Exit
 from engine.cli.inputs import Variables, json_object
 from engine.cli.lists import After, Every, Limit
 from engine.cli.output import Column, Json, Output
-from engine.cli.retry import failed, retry_failed
+from engine.cli.retry import failed, retry_failed, unfinished
+from engine.cli.sized_for import AS_FAST_AS_IT_GOES, PaceOptions
+from engine.cli.waiting import waits
 from engine.cli.watch import OPEN
 from engine.cli.watch import watch as follow
 
 app = App(name="batch", help="Run a workflow over an audience; approve, watch and cancel jobs.")
-for _command in (approve, reject, decide, failed, retry_failed):
+for _command in (approve, reject, decide, failed, retry_failed, unfinished):
     app.command(_command)
 
-COUNTS = ("enrolled", "delivered", "skipped", "failed", "exited", "waiting", "in_progress", "pending")
+COUNTS = ("enrolled", "delivered", "skipped", "failed", "exited", "waiting", "in_progress", "pending", "reached")
 EYE = ("enrolled", "delivered", "failed")
 COLUMNS = (
     Column("job", "id"),
@@ -37,6 +39,7 @@ RUNS = (
     Column("run", "run_id"),
     Column("person", "distinct_id"),
     Column("status", "status"),
+    Column("reached", "reached"),
     Column("reason", "reason"),
     Column("at step", "at_step"),
     Column("steps", lambda run: ", ".join(_step(step) for step in run["steps"])),
@@ -58,11 +61,7 @@ def run(
     confirm: Confirm = None,
     token: Token = None,
     variables: Variables = None,
-    rate: Annotated[str | None, Parameter(help="The most that is sent, all workers together: 100/minute.")] = None,
-    breaker: Annotated[
-        str | None,
-        Parameter(help='When the job pauses itself, as JSON: {"min_attempts": 100, "max_failure_ratio": 0.2}.'),
-    ] = None,
+    pace: PaceOptions = AS_FAST_AS_IT_GOES,
     watch: Annotated[bool, Parameter(negative="", help="Follow the job until it ends.")] = False,
     idempotency_key: Annotated[str | None, Parameter(help="Makes a repeated call the same call.")] = None,
     json: Json = False,
@@ -71,15 +70,14 @@ def run(
 
     Without --confirm, and on a terminal, the audience is sized, the number is shown, and you type it.
     """
-    out, values = Output(json), json_object(variables, "--variables")
+    out, what = Output(json), {"variables": json_object(variables, "--variables"), **pace.given()}
     api = connect()
-    proof = acknowledged(confirm, token) if confirm is not None else asked(api, workflow, values, out, to="reach")
+    proof = acknowledged(confirm, token) if confirm is not None else asked(api, workflow, what, out, to="reach")
     key = idempotency_key or new_idempotency_key()
-    pace = {"rate": rate, "breaker": json_object(breaker, "--breaker") or None}
-    body = {"variables": values, **proof, **{name: value for name, value in pace.items() if value is not None}}
-    job = api.post(f"/workflows/{workflow}/run-batch", body, idempotency_key=key)
+    job = api.post(f"/workflows/{workflow}/run-batch", what | proof, idempotency_key=key)
     out.record(job, ANSWER)
     if job["status"] == "held":
+        waits(out, job)
         out.say("Held until a human approves it. Nothing was sent. Do not repeat the call.")
         out.say(f"given up if nobody does: {job['held_until']}")
         out.say(f"somebody else approves it: tidegate batch approve {job['batch_job_id']}")
@@ -130,9 +128,16 @@ def pause(job: str, *, reason: str, json: Json = False) -> None:
 
 
 @app.command
-def resume(job: str, *, json: Json = False) -> None:
-    """Let a paused job go on, over the people who were confirmed for it and nobody else."""
-    Output(json).record(connect().post(f"/batch-jobs/{job}/resume", {}), ANSWER)
+def resume(job: str, *, confirm: Confirm = None, token: Token = None, json: Json = False) -> int:
+    """Let a paused job go on, over the people who were confirmed for it and nobody else.
+
+    An agent needs --confirm and --token of `batch unfinished` for what a human or the breaker paused.
+    """
+    out = Output(json)
+    proof = {} if confirm is None else acknowledged(confirm, token)
+    answer = connect().post(f"/batch-jobs/{job}/resume", proof)
+    out.record(answer, ANSWER)
+    return Exit.HELD if waits(out, answer) else Exit.DONE
 
 
 @app.command
@@ -140,7 +145,7 @@ def cancel(job: str, *, reason: str, json: Json = False) -> int:
     """Stop a job. What was sent stays sent; nobody else is reached."""
     out = Output(json)
     answer = connect().post(f"/batch-jobs/{job}/cancel", {"reason": reason})
-    out.record(answer, ANSWER)
+    out.record(answer, (*ANSWER, Column("reached so far", "reached", right=True)))
     if answer["status"] not in OF_JOB:
         out.say(f"Stopping. See who had been reached: tidegate batch watch {job}")
     return Exit.DONE

@@ -1,4 +1,4 @@
-"""`tidegate components`: the step types that a workflow can be made of."""
+"""`tidegate components`: the step types that a workflow can be made of, and the operators of conditions."""
 
 from __future__ import annotations
 
@@ -24,12 +24,25 @@ COLUMNS = (
     Column("distribution", lambda row: row["distribution"] or "built in"),
     Column("description", "description", eye=False),
 )
+OPERATORS = (
+    Column("operator", "operator"),
+    Column("of", "of"),
+    Column("meaning", "meaning"),
+    Column("takes", "takes"),
+    Column("example", lambda row: dumps(row["example"], ensure_ascii=False)),
+)
 
 
 @app.command(name="list")
 def list_(*, json: Json = False) -> None:
     """List every step type."""
     Output(json).page([connect().get("/components")], COLUMNS)
+
+
+@app.command
+def operators(*, json: Json = False) -> None:
+    """List the operators of conditions, with what each means and an example."""
+    Output(json).page([connect().get("/operators")], OPERATORS)
 
 
 @app.command

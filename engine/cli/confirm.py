@@ -26,13 +26,13 @@ def acknowledged(count: int, token: str | None) -> dict[str, Any]:
     return {"acknowledged_affected_count": count} | ({} if token is None else {"confirm_token": token})
 
 
-def asked(api: Api, workflow: str, variables: dict[str, Any], out: Output, *, to: str) -> dict[str, Any]:
+def asked(api: Api, workflow: str, what: dict[str, Any], out: Output, *, to: str) -> dict[str, Any]:
     """Size the audience, show the number, and let a human type it; the count and the token that belong together.
 
-    `to` says in the question what the number is typed for.
+    `what` it is sized for (variables, rate, breaker, schedule) is what the token buys; `to` says it in the question.
     """
     needs_a_human(out, workflow)
-    sizing = sized(api, workflow, variables)
+    sizing = sized(api, workflow, what)
     show_sizing(out, sizing)
     let_type(out, sizing["affected"], sizing["send_mode"], to=to)
     return acknowledged(int(sizing["affected"]), str(sizing["confirm_token"]))

@@ -27,6 +27,7 @@ PRODUCT, RUNNING, SETUP = "Product", "Running it", "Setting up"
 COMMANDS = {
     "workflows": ("engine.cli.workflows:app", "Create, enable, size, try out and run workflows.", PRODUCT),
     "batch": ("engine.cli.batch:app", "Run a workflow over an audience; approve, watch and cancel jobs.", PRODUCT),
+    "confirm": ("engine.cli.confirmations:app", "What agents asked for: read it, confirm it, turn it down.", PRODUCT),
     "runs": ("engine.cli.runs:app", "Find runs, follow one, read what it came to, cancel it.", PRODUCT),
     "schedules": ("engine.cli.schedules:app", "Repeat a workflow; preview, list, pause and end schedules.", PRODUCT),
     "people": ("engine.cli.people:app", "Import and look up people.", PRODUCT),

@@ -21,7 +21,7 @@ SHOWN = 100
 """Characters of an event that a terminal shows."""
 
 Stream = Annotated[
-    str | None, Parameter(help="Of this workflow, schedule or batch job; also what was refused about it.")
+    str | None, Parameter(help="Of this workflow, schedule, batch job, key or cohort; also what was refused about it.")
 ]
 Topic = Annotated[str | None, Parameter(help="How the topic begins: schedule.")]
 Actor = Annotated[str | None, Parameter(help="Only by this key.")]

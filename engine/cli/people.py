@@ -1,10 +1,10 @@
-"""`tidegate people`: import, list, show."""
+"""`tidegate people`: import, list, show; which properties they have; opt out and in, suppress addresses."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from cyclopts import App, Parameter
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
@@ -26,10 +26,24 @@ COLUMNS = (
     Column("opted out", "opted_out_at"),
     Column("properties", "properties"),
 )
+PROPERTIES = (
+    Column("key", "key"),
+    Column("types", lambda row: ", ".join(row["types"])),
+    Column("share", lambda row: f"{row['share']:.1%}", right=True),
+    Column("values", lambda row: ", ".join(f"{each['value']} {each['share']:.0%}" for each in row["values"])),
+)
 REPORT = tuple(
     Column(name.replace("_", " "), name)
-    for name in ("rows", "inserted", "updated", "unchanged", "total_rejected", "dry_run")
+    for name in ("rows", "inserted", "updated", "unchanged", "addresses_changed", "total_rejected", "dry_run")
 )
+
+
+SUPPRESSIONS = (Column("address", "address"), Column("reason", "reason"), Column("since", "at"))
+
+Topic = Annotated[str, Parameter(help="The topic; unset: everything.")]
+Because = Annotated[str, Parameter(name="--reason", help="A short code, such as asked.")]
+Source = Annotated[str, Parameter(help="A short code of where it came from, such as helpdesk.")]
+Suppressed = Literal["hard_bounce", "complaint", "erased", "by_hand"]
 
 
 @app.command(name="import")
@@ -66,6 +80,18 @@ def list_(*, limit: Limit = 20, after: After = None, every: Every = False, json:
 
 
 @app.command
+def properties(*, json: Json = False) -> None:
+    """List the properties that people have: types, share of people, frequent values of those with few."""
+    out, told = Output(json), connect().get("/people/properties")
+    if json:
+        out.document(told)
+        return
+    out.page([{"data": told["properties"], "next_cursor": None}], PROPERTIES)
+    if told["sampled"]:
+        out.say(f"{told['looked_at']:,} of {told['people']:,} people were looked at.")
+
+
+@app.command
 def show(person: str, *, json: Json = False) -> None:
     """Show one person, by id or by distinct_id."""
     api = connect()
@@ -76,6 +102,63 @@ def show(person: str, *, json: Json = False) -> None:
     if not found:
         raise Refusal.from_domain(DomainError("person.not_found"))
     Output(json).record(found[0])
+
+
+@app.command(name="opt-out")
+def opt_out(person: str, *, topic: Topic = "", because: Because = "", source: Source = "", json: Json = False) -> None:
+    """Let a person and their address leave a topic, or all mail.
+
+    Parameters
+    ----------
+    person
+        An email address, an id, or a distinct id.
+    """
+    body = {**_named(person), "topic": topic, "reason": because, "source": source}
+    Output(json).record(connect().post("/people:opt-out", body))
+
+
+@app.command(name="opt-in")
+def opt_in(person: str, *, topic: Topic = "", because: Because = "", source: Source = "", json: Json = False) -> None:
+    """Take back an opt-out of the same topic.
+
+    Parameters
+    ----------
+    person
+        An email address, an id, or a distinct id.
+    """
+    body = {**_named(person), "topic": topic, "reason": because, "source": source}
+    Output(json).record(connect().post("/people:opt-in", body))
+
+
+@app.command
+def suppress(
+    address: str,
+    *,
+    reason: Annotated[Suppressed, Parameter(help="Why nothing may be sent.")] = "by_hand",
+    source: Source = "",
+    json: Json = False,
+) -> None:
+    """Let nothing be sent to an address any more."""
+    Output(json).record(connect().post("/suppressions", {"address": address, "reason": reason, "source": source}))
+
+
+@app.command
+def unsuppress(address: str, *, source: Source = "", json: Json = False) -> None:
+    """Let an address be sent to again."""
+    Output(json).record(connect().post("/suppressions:remove", {"address": address, "source": source}))
+
+
+@app.command
+def suppressions(*, limit: Limit = 20, after: After = None, every: Every = False, json: Json = False) -> None:
+    """List the addresses to which nothing may be sent."""
+    Output(json).page(connect().pages("/suppressions", limit=limit, after=after, every=every), SUPPRESSIONS)
+
+
+def _named(person: str) -> dict[str, Any]:
+    """A person as the server names one: what has an @ is an address, a number an id."""
+    if "@" in person:
+        return {"address": person}
+    return {"person_id": int(person)} if person.isdecimal() else {"distinct_id": person}
 
 
 def upload(api: Api, file: Path, out: Output, **params: Any) -> dict[str, Any]:

@@ -38,7 +38,7 @@ def state_at(
     time: Annotated[str | None, Parameter(help="As it was at this instant: 2027-01-31T00:00:00Z.")] = None,
     json: Json = False,
 ) -> None:
-    """A workflow, schedule or batch job as it was; without a position or a time as it is."""
+    """A workflow, schedule, batch job, key, cohort or the project as it was; without a position or a time as it is."""
     found = connect().get(f"/streams/{stream}/state", position=position, time=time)
     Output(json).record(found if json else {**found, **found.pop("state")})
 

@@ -18,7 +18,9 @@ SIZING = (
     Column("workflow", "workflow_id"),
     Column("failed", "affected", right=True),
     Column("opted out since", lambda sizing: sizing["left"]["opted_out"], right=True),
+    Column("address changed since", lambda sizing: sizing["left"]["address_changed"], right=True),
     Column("erased since", lambda sizing: sizing["left"]["erased"], right=True),
+    Column("reaches", "reaches"),
     Column("limit", "limit", right=True),
     Column("send mode", "send_mode"),
     Column("expires at", "expires_at"),
@@ -29,6 +31,12 @@ SIZING = (
 def failed(job: str, *, json: Json = False) -> None:
     """Count the failed runs of a job that has ended. Contacts nobody."""
     Output(json).record(connect().post(f"/batch-jobs/{job}/blast-radius", {}), SIZING)
+
+
+def unfinished(job: str, *, json: Json = False) -> None:
+    """Count the people of a paused job who have no outcome yet. Contacts nobody; the token resumes the job once."""
+    columns = (*SIZING[:2], Column("unfinished", "affected", right=True), *SIZING[5:])
+    Output(json).record(connect().post(f"/batch-jobs/{job}/unfinished", {}), columns)
 
 
 def retry_failed(

@@ -32,6 +32,7 @@ COLUMNS = (
     Column("workflow", "workflow_id", eye=False),
     Column("person", "distinct_id"),
     Column("status", "status"),
+    Column("reached", "reached"),
     Column("reason", "reason"),
     Column("at step", "at_step"),
     Column("asked for", "requested_at"),

@@ -8,11 +8,13 @@ from cyclopts import App, Parameter
 
 from engine.cli.client import Api, connect, new_idempotency_key
 from engine.cli.confirm import Confirm, Token, acknowledged, asked, may_ask
-from engine.cli.exits import Refusal, usage
+from engine.cli.exits import Exit, Refusal, usage
 from engine.cli.lists import After, Every, Limit
 from engine.cli.occurrences import occurrences, preview
 from engine.cli.output import Column, Json, Output
+from engine.cli.sized_for import for_schedule
 from engine.cli.terms import AS_IT_IS, ApprovalExpires, Growth, Options, approval
+from engine.cli.waiting import waits
 
 app = App(name="schedules", help="Repeat a batch workflow; preview, list, pause and end schedules.")
 for _look in (preview, occurrences):
@@ -54,7 +56,7 @@ def attach(
     token: Token = None,
     idempotency_key: Annotated[str | None, Parameter(help="Makes a repeated call the same call.")] = None,
     json: Json = False,
-) -> None:
+) -> int:
     """Repeat a workflow for the people who were confirmed. Real people are contacted at every occurrence.
 
     The number is a standing approval: an occurrence that would reach --max-growth more than that is held for a human.
@@ -62,12 +64,15 @@ def attach(
     """
     out, terms = Output(json), {"rrule": rrule, "starts_at": starts_at, **options.given()}
     api = connect()
-    values = terms.get("variables", {})
-    proof = acknowledged(confirm, token) if confirm is not None else asked(api, workflow, values, out, to=REPEATEDLY)
+    what = for_schedule(terms)
+    proof = acknowledged(confirm, token) if confirm is not None else asked(api, workflow, what, out, to=REPEATEDLY)
     key = idempotency_key or new_idempotency_key()
     schedule = api.post(f"/workflows/{workflow}/schedules", {**terms, **proof}, idempotency_key=key)
     out.record(schedule, ANSWER)
+    if waits(out, schedule):
+        return Exit.HELD
     out.say(f"when it fires: tidegate schedules preview {schedule['schedule_id']}")
+    return Exit.DONE
 
 
 @app.command
@@ -80,7 +85,7 @@ def revise(
     confirm: Confirm = None,
     token: Token = None,
     json: Json = False,
-) -> None:
+) -> int:
     """Change a schedule; what is not named stays. One that is active needs a number that a human confirmed.
 
     Without --confirm, and on a terminal, you are asked for the number where one is needed.
@@ -96,9 +101,10 @@ def revise(
     except Refusal as refusal:
         if refusal.problem.get("code") != "acknowledgement.missing" or not may_ask(out):
             raise
-        proof = _asked(api, schedule, out, terms.get("variables"))
+        proof = _asked(api, schedule, out, terms)
         answer = api.patch(f"/schedules/{schedule}", {**terms, **proof})
     out.record(answer, ANSWER)
+    return Exit.HELD if waits(out, answer) else Exit.DONE
 
 
 @app.command
@@ -116,15 +122,17 @@ def resume(
     max_growth: Growth = None,
     approval_expires: ApprovalExpires = None,
     json: Json = False,
-) -> None:
+) -> int:
     """Let a paused schedule fire again, from now on. Real people are contacted at every occurrence.
 
     Without --confirm, and on a terminal, the audience is sized, the number is shown, and you type it.
     """
     out, terms = Output(json), approval(max_growth, approval_expires)
     api = connect()
-    proof = acknowledged(confirm, token) if confirm is not None else _asked(api, schedule, out)
-    out.record(api.post(f"/schedules/{schedule}/resume", {**terms, **proof}), ANSWER)
+    proof = acknowledged(confirm, token) if confirm is not None else _asked(api, schedule, out, terms)
+    answer = api.post(f"/schedules/{schedule}/resume", {**terms, **proof})
+    out.record(answer, ANSWER)
+    return Exit.HELD if waits(out, answer) else Exit.DONE
 
 
 @app.command
@@ -155,8 +163,7 @@ def show(schedule: str, *, json: Json = False) -> None:
     Output(json).record(connect().get(f"/schedules/{schedule}"))
 
 
-def _asked(api: Api, schedule_id: str, out: Output, variables: dict[str, Any] | None = None) -> dict[str, Any]:
-    """Let a human type the number of people whom a schedule reaches now, with other variables if there are any."""
+def _asked(api: Api, schedule_id: str, out: Output, terms: dict[str, Any]) -> dict[str, Any]:
+    """Let a human type the number of people whom a schedule reaches now, with these terms of it changed."""
     schedule = api.get(f"/schedules/{schedule_id}")
-    values = schedule["variables"] if variables is None else variables
-    return asked(api, schedule["workflow_id"], values, out, to=REPEATEDLY)
+    return asked(api, schedule["workflow_id"], for_schedule(terms, schedule_id), out, to=REPEATEDLY)

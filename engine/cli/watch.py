@@ -86,13 +86,14 @@ def _as_bar(api: Api, job_id: str, out: Output, position: int | None, timeout: f
 def _draw(progress: Progress, task: TaskID, job: dict[str, Any]) -> None:
     done = sum(job[name] for name in OUTCOMES)
     # Short enough for 80 columns: who was delivered and who is pending can be seen from the rest.
-    others = [f"{name.replace('_', ' ')} {job[name]:,}" for name in (*OUTCOMES[1:], *OPEN[:-1]) if job[name]]
+    named = ("reached", *OUTCOMES[1:], *OPEN[:-1])
+    others = [f"{name.replace('_', ' ')} {job[name]:,}" for name in named if job[name]]
     counts = "  ".join([f"{done:,} of {job['enrolled'] or job['acknowledged']:,}", *others])
     progress.update(task, description=job["status"], total=job["enrolled"], completed=done, counts=counts)
 
 
 def _line(job: dict[str, Any]) -> str:
-    names = ("status", "enrolled", *OUTCOMES, *OPEN)
+    names = ("status", "enrolled", *OUTCOMES, *OPEN, "reached")
     return " ".join(f"{name}={'' if job[name] is None else job[name]}" for name in names)
 
 

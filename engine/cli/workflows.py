@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from cyclopts import App, Parameter
 
@@ -13,10 +13,12 @@ from engine.cli.exits import Exit
 from engine.cli.inputs import Variables, json_file, json_object
 from engine.cli.lists import After, Every, Limit
 from engine.cli.output import Column, Json, Output
+from engine.cli.sized_for import AS_FAST_AS_IT_GOES, NO_SCHEDULE, PaceOptions, ScheduleSized
+from engine.cli.waiting import waits
 
 app = App(name="workflows", help="Create, enable, size, try out and run workflows.")
 
-CONTENT = ("name", "description", "trigger", "steps", "edges", "variables")
+CONTENT = ("name", "description", "trigger", "steps", "edges", "variables", "purpose", "topic")
 COLUMNS = (
     Column("workflow", "id"),
     Column("name", "name"),
@@ -103,13 +105,23 @@ def size(
     freeze: Annotated[
         bool, Parameter(negative="", help="Keep these very people for the one batch that the token starts.")
     ] = False,
+    inputs: Annotated[str | None, Parameter(help="A JSON object: one run of a manual workflow with these.")] = None,
+    pace: PaceOptions = AS_FAST_AS_IT_GOES,
+    sized_for: ScheduleSized = NO_SCHEDULE,
     json: Json = False,
 ) -> None:
-    """Count whom the workflow would reach now, and who is left out and why. Contacts nobody."""
-    out, values = Output(json), json_object(variables, "--variables")
-    sizing = sized(connect(), workflow, values, freeze=freeze)
+    """Count whom the workflow would reach now, and who is left out and why. Contacts nobody.
+
+    The token is for exactly what is said here: a batch with these variables at this pace, or with --schedule or --rrule
+    that change of a schedule.
+    """
+    out, what = Output(json), pace.given() | sized_for.given()
+    what |= {} if variables is None else {"variables": json_object(variables, "--variables")}
+    what |= {"freeze": True} if freeze else {}
+    what |= {} if inputs is None else {"inputs": json_object(inputs, "--inputs")}
+    sizing = sized(connect(), workflow, what)
     show_sizing(out, sizing)
-    if out.terminal:
+    if out.terminal and (pace, sized_for) == (AS_FAST_AS_IT_GOES, NO_SCHEDULE):
         out.say(f"next: tidegate batch run {workflow} --confirm {sizing['affected']} --token {sizing['confirm_token']}")
 
 
@@ -119,6 +131,8 @@ def run(
     *,
     inputs: Annotated[str | None, Parameter(help="A JSON object with the inputs that the workflow declares.")] = None,
     version: Annotated[int | None, Parameter(help="A version that has been active; unset, the present one.")] = None,
+    confirm: Annotated[int | None, Parameter(help="1, as a human confirmed it; asked of agents.")] = None,
+    token: Annotated[str | None, Parameter(help="The confirm token of a sizing with these inputs.")] = None,
     wait: Annotated[bool, Parameter(negative="", help="Wait until the run has ended, and print its result.")] = False,
     idempotency_key: Annotated[str | None, Parameter(help="Makes a repeated call the same call.")] = None,
     json: Json = False,
@@ -126,14 +140,24 @@ def run(
     """Start one run of an active manual workflow. Its effects are real. For an audience: tidegate batch run."""
     out, api = Output(json), connect()
     body: dict[str, Any] = {"inputs": json_object(inputs, "--inputs")}
-    body |= {} if version is None else {"version": version}
+    given = {"version": version, "acknowledged_affected_count": confirm, "confirm_token": token}
+    body |= {name: value for name, value in given.items() if value is not None}
     key = idempotency_key or new_idempotency_key()
     answer = api.post(f"/workflows/{workflow}/run", body, idempotency_key=key)
-    if wait:
+    if wait and answer["batch_job_status"] != "held":
         return runs.ended(api, answer["run_id"], out, timeout=None, position=answer["position"])
     out.record(answer, runs.ANSWER)
+    if waits(out, answer):
+        return Exit.HELD
     out.say(f"its result: tidegate runs result {answer['run_id']} --wait")
     return Exit.DONE
+
+
+@app.command(name="agent-runs")
+def agent_runs(workflow: str, allowed: Literal["never", "confirmed", "free"], *, json: Json = False) -> None:
+    """Say whether agents start runs of a manual workflow that can send: never, confirmed by a human, or free."""
+    out = Output(json)
+    out.record(connect().put(f"/workflows/{workflow}/agent-runs", {"agent_runs": allowed}))
 
 
 @app.command
@@ -169,21 +193,40 @@ def simulate(
     out.say(f"{told}. Nothing was sent. Everybody's path, with what they would get: --json")
 
 
-def sized(api: Api, workflow: str, variables: dict[str, Any], *, freeze: bool = False) -> dict[str, Any]:
-    """The sizing of a workflow as the server gives it."""
-    body: dict[str, Any] = {"variables": variables}
-    return api.post(f"/workflows/{workflow}/blast-radius", body | ({"freeze": True} if freeze else {}))
+def sized(api: Api, workflow: str, what: dict[str, Any]) -> dict[str, Any]:
+    """The sizing of a workflow for what is given, as the server says it."""
+    return api.post(f"/workflows/{workflow}/blast-radius", {name: v for name, v in what.items() if v is not None})
 
 
 def show_sizing(out: Output, sizing: dict[str, Any]) -> None:
     """The counts first; each exclusion and each missing field on a line of its own."""
     excluded = (Column(f"excluded: {reason}", _constant(n)) for reason, n in sizing["excluded"].items())
     missing = (Column(f"lack {name}", _constant(n)) for name, n in sizing["missing_variables"].items())
-    names = ("everyone", "frozen", "send_mode", "workflow_version", "expires_at")
+    names = (
+        "reaches",
+        "reached_before",
+        "budget_left",
+        "held_because",
+        "everyone",
+        "frozen",
+        "send_mode",
+        "workflow_version",
+        "expires_at",
+    )
     plain = {name: Column(name.replace("_", " "), name) for name in ("total", "matched", "affected", "limit", *names)}
     shown = [plain["total"], plain["matched"], *excluded, plain["affected"], plain["limit"], *missing]
     shown += [plain[name] for name in names]
     out.record(sizing, [*shown, Column("confirm token", "confirm_token", eye=False)])
+    say_findings(out, sizing)
+
+
+def say_findings(out: Output, answer: dict[str, Any]) -> None:
+    """What is worth a second look, each with what was probably meant."""
+    for finding in answer.get("findings") or ():
+        # A stored name may hold control characters.
+        name = "".join(letter for letter in str(finding.get("example") or "") if letter.isprintable())
+        meant = f" Did you mean {name}?" if name else ""
+        out.say(f"  {finding['pointer']}  {finding['code']}: {finding['message']}{meant}")
 
 
 SIMULATED = (
@@ -204,7 +247,6 @@ def _reason(reason: str | None) -> dict[str, Any] | None:
 
 def _answered(out: Output, answer: dict[str, Any], then: str = "") -> None:
     out.record(answer, ANSWER)
-    for finding in answer.get("findings") or ():
-        out.say(f"  {finding['pointer']}  {finding['code']}: {finding['message']}")
+    say_findings(out, answer)
     if then and out.terminal:
         out.say(f"next: {then}")

@@ -35,13 +35,15 @@ def expected(path: Path) -> Expected:
     total = matched = affected = webhooks = 0
     addresses: set[str] = set()
     with path.open(encoding="utf-8", newline="") as file:
+        left = {_address(row) for row in csv.DictReader(file) if row["opted_out_at"]} - {""}
+        file.seek(0)
         for row in csv.DictReader(file):
             total += 1
             if row["plan"] not in PLANS:
                 continue
             matched += 1
-            address = row["email"].strip().lower()
-            reason = _exclusion(row, address, addresses)
+            address = _address(row)
+            reason = _exclusion(row, address, addresses, left)
             if reason:
                 excluded[reason] += 1
                 continue
@@ -51,8 +53,12 @@ def expected(path: Path) -> Expected:
     return Expected(total, matched, excluded, affected, webhooks, emails=affected)
 
 
-def _exclusion(row: Mapping[str, str], address: str, taken: set[str]) -> str | None:
-    if row["opted_out_at"]:
+def _address(row: Mapping[str, str]) -> str:
+    return row["email"].strip().lower()
+
+
+def _exclusion(row: Mapping[str, str], address: str, taken: set[str], left: set[str]) -> str | None:
+    if row["opted_out_at"] or address in left:
         return "opted_out"
     if not address:
         return "no_address"
@@ -65,6 +71,7 @@ class Ledger:
     """The rows of a job's ledger, counted one by one."""
 
     rows: int = 0
+    reached: int = 0
     by_status: Counter[str] = field(default_factory=Counter)
     by_step: Counter[tuple[str, str]] = field(default_factory=Counter)
 
@@ -73,6 +80,7 @@ class Ledger:
         ledger = cls()
         for run in runs:
             ledger.rows += 1
+            ledger.reached += run["reached"]
             ledger.by_status[run["status"]] += 1
             for step in run["steps"]:
                 ledger.by_step[step["step"], step["outcome"]] += 1
@@ -100,4 +108,5 @@ def balance(job: Mapping[str, Any], ledger: Ledger) -> list[Check]:
     names = OUTCOMES + OPEN
     checks = [Check(name, {"job": job[name], "ledger": ledger.by_status[name]}) for name in names]
     enrolled = {"job": job["enrolled"], "sum of its counts": sum(job[name] for name in names), "ledger": ledger.rows}
-    return [Check("enrolled", enrolled), *checks]
+    reached = {"job": job["reached"], "ledger": ledger.reached}
+    return [Check("enrolled", enrolled), *checks, Check("reached", reached)]

@@ -8,6 +8,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, Field
 
+from engine.http.confirmation_rows import Confirmable
 from engine.http.rows import ExcludedRow
 
 R = TypeVar("R", bound=BaseModel)
@@ -54,7 +55,8 @@ class FindingAnswer(ErrorAnswer):
 class Accepted(BaseModel):
     """What every command answers."""
 
-    position: Annotated[int, Field(description="Place in the log; 0 if this recorded nothing there.")]
+    position: Annotated[int, Field(description="Place in the log: of what this recorded, else where it stood already.")]
+    changed: Annotated[bool, Field(description="Whether this recorded anything. False: it was so already.")]
 
 
 class WorkflowAccepted(Accepted):
@@ -65,7 +67,11 @@ class WorkflowAccepted(Accepted):
     findings: list[FindingAnswer]
 
 
-class RunAccepted(Accepted):
+class AgentRunsSet(WorkflowAccepted):
+    agent_runs: str
+
+
+class RunAccepted(Confirmable, Accepted):
     """A run that was started or cancelled; `status` is how it stands at this moment."""
 
     run_id: str
@@ -75,6 +81,7 @@ class RunAccepted(Accepted):
     status: str
     batch_job_status: str
     send_mode: str
+    held_until: Annotated[datetime | None, Field(description="When a held run is given up.")] = None
 
 
 class UnknownAccepted(RunAccepted):
@@ -82,36 +89,6 @@ class UnknownAccepted(RunAccepted):
 
     decision: str
     unknown_left: Annotated[int, Field(description="How many runs of the job wait for such a decision.")]
-
-
-class SimulatedStep(BaseModel):
-    id: str
-    type: str
-    passed: Annotated[int, Field(description="How often somebody passed it.")]
-    ways: Annotated[dict[str, int], Field(description="How many left it by which branch, or with which outcome.")]
-
-
-class SimulatedRun(BaseModel):
-    person_id: int | None
-    distinct_id: str | None
-    status: str
-    reason: str | None
-    not_reached_because: Annotated[str | None, Field(description="Why a batch would leave this named person out.")]
-    steps: list[dict[str, Any]]
-    variables: dict[str, Any]
-
-
-class SimulationAnswer(BaseModel):
-    """How some people would walk through the workflow. Nothing of it has happened."""
-
-    workflow_id: UUID
-    workflow_version: int
-    workflow_status: str
-    people: int
-    outcomes: dict[str, int]
-    steps: list[SimulatedStep]
-    missing_fields: Annotated[dict[str, int], Field(description="How many of them lack each property that is read.")]
-    runs: list[SimulatedRun]
 
 
 class PolicyAnswer(BaseModel):
@@ -122,14 +99,28 @@ class PolicyAnswer(BaseModel):
     max_growth: Annotated[float, Field(description="Most that a schedule's audience may grow, as a share.")]
     minimum_interval_minutes: Annotated[int, Field(description="Least time between two occurrences of a schedule.")]
     send_mode: str
+    per_person: Annotated[
+        dict[str, int] | None, Field(description="Most `messages` to one person in so many `days`; null: no such cap.")
+    ] = None
     token_minutes: Annotated[int, Field(description="How long a confirm token is good.")]
     approval_hours: Annotated[int, Field(description="How long a held job waits for somebody to decide.")]
+    max_sends: Annotated[int, Field(description="Most sending steps on any path of a workflow.")]
+    notify_addresses: Annotated[list[str], Field(description="The only addresses that an email step may name.")]
+    reach_per_day: Annotated[
+        int | None, Field(description="People that a key may reach in a day; null: an agent's max_audience.")
+    ]
+    max_churn: Annotated[
+        float | None, Field(description="Share of an occurrence that may not be confirmed; null: for agents 0.5.")
+    ]
+    confirmation: Annotated[str, Field(description="Asked of agents: `relayed` count and token, or `witnessed`.")]
 
 
 class PolicyLevels(PolicyAnswer):
     """The caller's policy, and what of the installation's its project and its key narrow."""
 
     narrowed_by: Annotated[dict[str, dict[str, Any]], Field(examples=[{"project": {"max_audience": 500}, "key": {}}])]
+    set_by: Annotated[str | None, Field(description="Who set what the project narrows; null if that is not recorded.")]
+    set_at: datetime | None
 
 
 class SizingAnswer(BaseModel):
@@ -141,29 +132,44 @@ class SizingAnswer(BaseModel):
     matched: int
     excluded: Annotated[dict[str, int], Field(description="People who match and are left out, by reason.")]
     affected: int
+    deliveries: Annotated[dict[str, int], Field(description="Most messages that one person gets, by step type.")]
+    per_person: Annotated[int, Field(description="Most messages that one person gets in all.")]
+    reaches: Annotated[str, Field(description="The same in words, and whether a receiver may tell others.")]
     total: Annotated[int, Field(description="Everybody in the project.")]
     limit: int
     everyone: Annotated[bool, Field(description="Whether there is no condition at all.")]
     missing_variables: dict[str, int]
     sample: Annotated[list[dict[str, Any]], Field(description="A few of the affected people, masked.")]
     send_mode: str
+    confirmation: Annotated[str, Field(description="What an agent needs: `relayed` or `witnessed`.")]
     frozen: Annotated[bool, Field(description="Whether these people are kept until the token expires.")]
+    reached_before: Annotated[
+        int | None,
+        Field(description="Of them, people whom this version has reached before; null: unknown."),
+    ]
+    budget_left: Annotated[int | None, Field(description="People that the caller may still reach today.")]
+    held_because: Annotated[str | None, Field(description="Why a batch over them would be held, as of now.")]
     policy: PolicyAnswer
     confirm_token: str
     expires_at: datetime
+    findings: Annotated[list[dict[str, Any]], Field(description="Conditions that name what no person has.")]
 
 
 class FailedSizingAnswer(BaseModel):
-    """Whom a retry of the failed runs of a job would reach."""
+    """Whom a retry of the failed runs of a job would reach, or the resuming of a paused one."""
 
     batch_job_id: UUID
     workflow_id: UUID
     workflow_version: int
     workflow_status: str
-    affected: Annotated[int, Field(description="The failed runs: the count to acknowledge.")]
+    affected: Annotated[int, Field(description="The failed or unfinished runs: the count to acknowledge.")]
     left: Annotated[dict[str, int], Field(description="How many of them would be skipped, by reason.")]
+    deliveries: Annotated[dict[str, int], Field(description="Most messages that one person gets, by step type.")]
+    per_person: Annotated[int, Field(description="Most messages that one person gets in all.")]
+    reaches: Annotated[str, Field(description="The same in words, and whether a receiver may tell others.")]
     limit: int
     send_mode: str
+    confirmation: Annotated[str, Field(description="What an agent needs: `relayed` or `witnessed`.")]
     policy: PolicyAnswer
     confirm_token: str
     expires_at: datetime
@@ -174,7 +180,7 @@ class ExcludedAnswer(BaseModel):
     excluded: list[ExcludedRow]
 
 
-class ScheduleAccepted(Accepted):
+class ScheduleAccepted(Confirmable, Accepted):
     schedule_id: UUID
     workflow_id: UUID
     status: str
@@ -213,7 +219,7 @@ class PreviewAnswer(BaseModel):
     occurrences: list[UpcomingAnswer]
 
 
-class BatchJobAccepted(Accepted):
+class BatchJobAccepted(Confirmable, Accepted):
     batch_job_id: UUID
     workflow_id: UUID
     workflow_version: int
@@ -223,16 +229,25 @@ class BatchJobAccepted(Accepted):
     send_mode: str
     held_until: Annotated[datetime | None, Field(description="When a held job is given up.")] = None
     retry_of: Annotated[UUID | None, Field(description="The job whose failed runs these people had.")] = None
-    counts: Annotated[dict[str, int] | None, Field(description="Who had been reached already, once it runs.")] = None
+    reached: Annotated[
+        int | None,
+        Field(description="How many were reached already, or may have been; null if an older version did not count."),
+    ]
+    counts: Annotated[dict[str, int] | None, Field(description="Where its people are, once it runs.")] = None
 
 
 class ImportAnswer(Accepted):
-    """What an import did, or would do. Rows = inserted + updated + unchanged, unless a dry run rejects some."""
+    """What an import did, or would do. Rows = inserted + updated + unchanged, unless a dry run rejects some.
+
+    What depends on who was there before is null for a key without person:read.
+    """
 
     rows: int
-    inserted: int
-    updated: int
-    unchanged: int
+    inserted: int | None
+    updated: int | None
+    unchanged: int | None
+    addresses_changed: int | None
+    sha256: str
     rejected: Annotated[list[dict[str, Any]], Field(description="The first faults: line, column, code, reason.")]
     total_rejected: int
     dry_run: bool
@@ -251,6 +266,8 @@ class KeyAccepted(Accepted):
         None
     )
     scopes: list[str]
+    owner: Annotated[str | None, Field(description="The user who answers for it: the maker's.")]
+    chain: Annotated[list[str], Field(description="The keys that made it, oldest first.")]
 
 
 class KeyChanged(Accepted):
@@ -263,6 +280,8 @@ class KeyChanged(Accepted):
     limits: Annotated[dict[str, Any], Field(description="What the key narrows of the policy.")]
     rate_per_minute: int | None
     expires_at: datetime | None
+    owner: str | None
+    chain: list[str]
 
 
 class KeyRevoked(Accepted):
@@ -272,15 +291,3 @@ class KeyRevoked(Accepted):
 
 class PolicyAccepted(Accepted):
     limits: Annotated[dict[str, Any], Field(description="All that the project narrows from now on.")]
-
-
-class LiveAnswer(BaseModel):
-    status: str
-
-
-class ReadyAnswer(BaseModel):
-    """`broker` may be away: work that was accepted waits in the log and loses nothing."""
-
-    status: str
-    database: str
-    broker: str

@@ -18,6 +18,8 @@ from engine.bootstrap import System
 from engine.http import (
     batch_jobs,
     cohorts,
+    confirmations,
+    consent,
     docs,
     health,
     history,
@@ -39,8 +41,10 @@ ROUTERS = (
     schedules.of_workflow,
     schedules.router,
     batch_jobs.router,
+    confirmations.router,
     runs.router,
     people.router,
+    consent.router,
     cohorts.router,
     keys.router,
     project.router,
@@ -50,7 +54,7 @@ ROUTERS = (
     metrics.router,
 )
 
-_UNDOCUMENTED = ("/docs", "/openapi.json", "/metrics")
+_UNDOCUMENTED = ("/docs", "/openapi.json", "/metrics", "/confirm/{id}")
 
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
 
@@ -76,6 +80,7 @@ def create_app(system: System, *, mount: ASGIApp | None = None, lifespan: Lifesp
     for router in ROUTERS:
         app.include_router(router)
     app.add_api_route("/docs", lambda: _docs(app), include_in_schema=False)
+    app.add_api_route("/confirm/{id}", confirmations.confirm_page, include_in_schema=False)
     app.add_exception_handler(DomainError, problems.on_domain_error)
     app.add_exception_handler(RequestValidationError, problems.on_validation_error)
     app.add_exception_handler(HTTPException, problems.on_http_exception)

@@ -8,10 +8,11 @@ from fastapi import APIRouter, Response
 
 from commands.approval import ApproveBatchJob, DecideStep, RejectBatchJob
 from commands.batch_job import CancelBatchJob, PauseBatchJob, ResumeBatchJob
+from commands.resume import SizeOpen
 from commands.retry import RetryFailed, SizeFailed
 from engine.http.answers import BatchJobAccepted, FailedSizingAnswer, PageAnswer
 from engine.http.caller import After, Commanding, Here, Limit, PathId, Position, ScheduleFilter, WorkflowFilter, id_of
-from engine.http.orders import RetryFailedBody
+from engine.http.orders import ResumeBatchJobBody, RetryFailedBody
 from engine.http.route import StrictRoute, grant
 from engine.http.rows import BatchJobAnswer, BatchJobRow, RunRow, UnknownRow
 from engine.http.schemas import (
@@ -114,10 +115,14 @@ def pause_batch_job(
     "/{batch_job_id}/resume", status_code=202, response_model=BatchJobAccepted, openapi_extra=grant("ResumeBatchJob")
 )
 def resume_batch_job(
-    caller: Commanding, batch_job_id: PathId, response: Response, body: NoFields | None = None
+    caller: Commanding, batch_job_id: PathId, response: Response, body: ResumeBatchJobBody | None = None
 ) -> dict[str, Any]:
-    """Let a paused job go on, over the people who were acknowledged for it and nobody else."""
-    return caller.answer(ResumeBatchJob(id_of(batch_job_id)), response)
+    """Let a paused job go on, over the people who were acknowledged for it and nobody else.
+
+    An agent needs the count and token of `/unfinished` for what a human or the breaker paused.
+    """
+    proof = (body or ResumeBatchJobBody()).model_dump()
+    return caller.answer(ResumeBatchJob(id_of(batch_job_id), **proof), response)
 
 
 @router.post(
@@ -135,6 +140,12 @@ def cancel_batch_job(
 def size_failed(caller: Here, batch_job_id: PathId, body: NoFields | None = None) -> Any:
     """Count the failed runs of an ended job. Contacts nobody. The token in the answer buys one retry of them."""
     return caller.dispatch(SizeFailed(id_of(batch_job_id))).data
+
+
+@router.post("/{batch_job_id}/unfinished", response_model=FailedSizingAnswer, openapi_extra=grant("SizeOpen"))
+def size_unfinished(caller: Here, batch_job_id: PathId, body: NoFields | None = None) -> Any:
+    """Count the people of a paused job who have no outcome yet. Contacts nobody. The token buys one resume."""
+    return caller.dispatch(SizeOpen(id_of(batch_job_id))).data
 
 
 @router.post(

@@ -64,7 +64,7 @@ class Caller:
         """Dispatch; the answer's data with its position, which is in a header as well."""
         accepted = self.dispatch(command, reason=reason)
         response.headers["Tidegate-Position"] = str(accepted.position)
-        return {**accepted.data, **accepted.once, "position": accepted.position}
+        return {**accepted.data, **accepted.once, "position": accepted.position, "changed": accepted.changed}
 
 
 def client_of(request: Request) -> str | None:
@@ -131,7 +131,10 @@ ScheduleFilter = Annotated[str | None, Query(pattern=_UUID, description="Only of
 
 StreamFilter = Annotated[
     str | None,
-    Query(pattern=_UUID, description="Only of this workflow, schedule or batch job, and what was refused about it."),
+    Query(
+        pattern=_UUID,
+        description="Only of this stream, such as a workflow's or a key's, and what was refused about it.",
+    ),
 ]
 
 JobFilter = Annotated[str | None, Query(pattern=_UUID, description="Only of this batch job.")]

@@ -23,7 +23,7 @@ TARGET_LIMIT = 8 * 1024
 HEADERS_LIMIT = 32 * 1024
 """Largest head, in bytes."""
 
-OURS = ("/api", "/health", "/docs", "/openapi.json", "/metrics")
+OURS = ("/api", "/confirm", "/health", "/docs", "/openapi.json", "/metrics")
 """Where this door answers; all other paths belong to what is mounted."""
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,100}")

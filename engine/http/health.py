@@ -3,12 +3,25 @@
 from __future__ import annotations
 
 from fastapi import APIRouter, Request, Response
+from pydantic import BaseModel
 
 from engine.bootstrap import System
 from engine.health import broker_answers, database_answers
-from engine.http.answers import LiveAnswer, ReadyAnswer
 
 router = APIRouter(prefix="/health", tags=["health"])
+
+
+class LiveAnswer(BaseModel):
+    status: str
+
+
+class ReadyAnswer(BaseModel):
+    """`broker` may be away: work that was accepted waits in the log and loses nothing."""
+
+    status: str
+    database: str
+    broker: str
+
 
 _WORDS = {True: "ok", False: "unreachable", None: "not configured"}
 

@@ -36,12 +36,15 @@ class EventRow(BaseModel):
     position: int
     recorded_at: datetime
     topic: str
-    kind: Annotated[str, Field(description="Of the stream: workflow, schedule, batch_job, refusal.")]
+    kind: Annotated[
+        str, Field(description="Of the stream: workflow, schedule, batch_job, key, project, cohort, refusal.")
+    ]
     stream_id: UUID
     version: Annotated[int, Field(description="Place of the event in its stream.")]
     actor: Annotated[str, Field(description="The key's id, or the part of the engine.")]
     source: str
     on_behalf_of: str | None
+    owner: Annotated[str | None, Field(description="The user who answers for that key.")]
     via: Annotated[str | None, Field(description="The route, the tool, or the part of the engine.")]
     client: Annotated[str | None, Field(description="As the program calls itself; it proves nothing.")]
     request_id: str | None
@@ -124,7 +127,7 @@ def get_state_at(
     position: Annotated[int | None, _place("As it was when the log stood here.")] = None,
     time: Time = None,
 ) -> dict[str, Any]:
-    """A workflow, schedule or batch job as it was at a position of the log or at a time; else as it is.
+    """A workflow, schedule, batch job, key, cohort or the project as it was at a position or a time; else as it is.
 
     The events up to there are folded with the code of today. What had not begun then is a 404 `stream.not_begun`.
     """

@@ -46,7 +46,7 @@ def revoke_key(caller: Commanding, key_id: PathId, response: Response) -> dict[s
 
 def _fields(body: CreateKeyBody | ChangeKeyBody) -> dict[str, Any]:
     fields = body.model_dump()
-    limits = Limits(**{name: fields.pop(name) for name in Limits.__dataclass_fields__})
+    limits = Limits.of({name: fields.pop(name) for name in Limits.__dataclass_fields__})
     scopes = fields.pop("scopes")
     return {**fields, "scopes": None if scopes is None else tuple(scopes), "limits": limits}
 

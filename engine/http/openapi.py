@@ -95,9 +95,10 @@ def _never_null(schema: dict[str, Any]) -> dict[str, Any]:
 
 def _success_headers(path: str, method: str, status: str) -> dict[str, Any]:
     headers = {}
-    if method != "get" and not path.endswith(("/blast-radius", "/preview", "/simulate")):
+    if method != "get" and not path.endswith(("/blast-radius", "/unfinished", "/preview", "/simulate")):
         headers["Tidegate-Position"] = _text("The command's place in the log.")
-    if (status == "201" and not path.endswith("/keys")) or path.endswith(("/run-batch", "/run")):
+    made = (status == "201" and not path.endswith("/keys")) or path.endswith(("/run-batch", "/run"))
+    if made or (status == "202" and path.endswith("/schedules")):
         headers["Location"] = _text("Where the new thing is.")
     return headers
 

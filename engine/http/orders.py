@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
 from aggregates.batch_job.pace import MOST_ATTEMPTS
+from commands.terms import TERM_LIMIT
 from engine.http.schemas import Body, Count, Note, Token, Values
-from engine.http.terms import Rate
+from engine.http.terms import Exdates, Growth, Rate, Rule, Start, Zone
 
 
 class BreakerBody(Body):
@@ -16,6 +17,56 @@ class BreakerBody(Body):
 
     min_attempts: Annotated[int, Field(ge=1, le=MOST_ATTEMPTS)]
     max_failure_ratio: Annotated[float, Field(ge=0, lt=1)]
+
+
+class SizedSchedule(Body):
+    """The schedule that the token is for: a new one, or with `schedule_id` what changes of one."""
+
+    schedule_id: Annotated[
+        str | None, Field(max_length=TERM_LIMIT, description="One that is to be revised or resumed.")
+    ] = None
+    rrule: Rule | None = None
+    starts_at: Start | None = None
+    timezone: Zone | None = None
+    exdates: Exdates | None = None
+    max_growth: Growth | None = None
+
+
+class SizeBody(Body):
+    """What the confirm token is made for, exactly: say here what the order will say."""
+
+    variables: Annotated[
+        Values | None, Field(description="Unset: those of the schedule that is named, or the workflow's defaults.")
+    ] = None
+    freeze: Annotated[
+        bool, Field(description="Keep these people until the token expires: the job that it buys reaches them.")
+    ] = False
+    rate: Rate | None = None
+    breaker: BreakerBody | None = None
+    schedule: Annotated[SizedSchedule | None, Field(description="For a schedule instead of a batch.")] = None
+    inputs: Annotated[
+        dict[str, Any] | None, Field(description="For one run of a manual workflow, with these inputs.")
+    ] = None
+
+
+class ConfirmBody(Body):
+    """The number of people, as a human who did not ask for it read and typed it."""
+
+    acknowledged_affected_count: Count
+    note: Note = ""
+
+
+class ResumeBatchJobBody(Body):
+    """A human needs none of it; an agent does for what a human or the breaker paused."""
+
+    acknowledged_affected_count: Count | None = None
+    confirm_token: Token | None = None
+
+
+class AgentRunsBody(Body):
+    """Whether agents start runs of a manual workflow that can send."""
+
+    agent_runs: Literal["never", "confirmed", "free"]
 
 
 class RunBatchBody(Body):

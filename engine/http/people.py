@@ -14,8 +14,9 @@ from commands.people import ImportPeople
 from engine.http.answers import ImportAnswer, PageAnswer
 from engine.http.body import media_type
 from engine.http.caller import After, Here, Limit, PathId
+from engine.http.guide_answers import PropertiesAnswer
 from engine.http.route import StrictRoute, grant
-from engine.http.rows import PersonRow
+from engine.http.rows import PersonAnswer, PersonRow
 from engine.http.uploads import spooled
 from projections.page import Page
 
@@ -39,13 +40,20 @@ def list_people(
     limit: Limit = 20,
     after: After = None,
 ) -> Page:
-    """By id, oldest first; `email` finds an address however it is capitalised."""
+    """By id, oldest first; `email` finds an address in whatever form it is told."""
     return caller.reads.people.list(caller.principal, distinct_id=distinct_id, email=email, limit=limit, after=after)
 
 
-@router.get("/people/{person_id}", response_model=PersonRow, openapi_extra=grant("people.get"))
+@router.get("/people/properties", response_model=PropertiesAnswer, openapi_extra=grant("people.properties"))
+def get_properties(caller: Here) -> dict[str, Any]:
+    """Which properties people have, the commonest first. Of many people a sample is looked at: `sampled`."""
+    return caller.reads.people.properties(caller.principal)
+
+
+# After the path that is written out, which it would match too.
+@router.get("/people/{person_id}", response_model=PersonAnswer, openapi_extra=grant("people.get"))
 def get_person(caller: Here, person_id: PathId) -> dict[str, Any]:
-    """One person."""
+    """One person, with what they left."""
     return caller.reads.people.get(caller.principal, person_id)
 
 

@@ -56,6 +56,7 @@ class WorkflowRow(BaseModel):
     version: Annotated[int, Field(description="Counts contents; an edit names it.")]
     revision: Annotated[int, Field(description="Counts every change; it is the ETag.")]
     trigger_type: str
+    agent_runs: Annotated[str, Field(description="Whether agents run it by hand: never, confirmed or free.")]
     created_at: datetime
     created_by: str
     updated_at: datetime
@@ -67,6 +68,8 @@ class WorkflowAnswer(WorkflowRow):
     steps: list[Any]
     edges: list[Any]
     variables: list[Any]
+    purpose: str = "marketing"
+    topic: str = ""
     schedules: list[ScheduleRow]
 
 
@@ -107,6 +110,10 @@ class BatchJobRow(BaseModel):
     waiting: int
     in_progress: int
     pending: int
+    reached: Annotated[
+        int | None,
+        Field(description="For how many an effect outside was made or may have been; null: not counted."),
+    ]
     requested_by: str
     source: str
     requested_at: datetime
@@ -148,6 +155,7 @@ class RunRow(BaseModel):
     reason: str | None
     at_step: str | None
     wake_at: datetime | None
+    reached: Annotated[bool, Field(description="Whether an effect outside was made, or may have been.")]
     steps: list[Any]
     variables: Annotated[dict[str, Any] | None, Field(description="What steps have set for this person.")]
     updated_at: datetime | None
@@ -162,6 +170,7 @@ class RunResultAnswer(BaseModel):
     workflow_version: int | None
     status: str
     reason: str | None
+    reached: Annotated[bool, Field(description="Whether an effect outside was made, or may have been.")]
     finished: bool
     output: Annotated[
         dict[str, Any] | None, Field(description="`variables` that it ended with, `steps`: what each step gave.")
@@ -184,10 +193,24 @@ class PersonRow(BaseModel):
     id: int
     distinct_id: str
     email: str | None
+    address: Annotated[str | None, Field(description="The email in the form that is compared; null for none.")]
     properties: dict[str, Any]
     opted_out_at: datetime | None
     created_at: datetime
     updated_at: datetime
+
+
+class OptOutRow(BaseModel):
+    topic: Annotated[str, Field(description="What was left; empty for everything.")]
+    reason: str
+    source: str
+    at: datetime
+    by: Annotated[Literal["person", "address"], Field(description="Whether the person left, or the address.")]
+
+
+class PersonAnswer(PersonRow):
+    opt_outs: list[OptOutRow]
+    suppressed: Annotated[str | None, Field(description="Why nothing may be sent to the address; null if it may.")]
 
 
 class CohortRow(BaseModel):
@@ -215,6 +238,14 @@ class KeyRow(BaseModel):
     revoked_at: datetime | None
     last_used_at: datetime | None
     created_at: datetime
+    owner: Annotated[str | None, Field(description="The user who answers for it.")]
+    made_by: Annotated[str | None, Field(description="The key that made it; null if that was not recorded.")]
+    made_via: Annotated[str | None, Field(description="By which route or command.")]
+    chain: Annotated[list[str], Field(description="The keys that made it, oldest first; empty for one that begins.")]
+    changed_at: datetime | None
+    changed_by: str | None
+    revoked_by: str | None
+    stream_id: Annotated[UUID, Field(description="Where the log tells of it.")]
 
 
 class ComponentRow(BaseModel):

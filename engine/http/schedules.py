@@ -34,14 +34,22 @@ of_workflow = APIRouter(prefix="/api/v1/workflows", tags=["schedules"], route_cl
 
 
 @of_workflow.post(
-    "/{workflow_id}/schedules", status_code=201, response_model=ScheduleAccepted, openapi_extra=grant("AttachSchedule")
+    "/{workflow_id}/schedules",
+    status_code=201,
+    response_model=ScheduleAccepted,
+    responses={202: {"model": ScheduleAccepted, "description": "A human has to confirm it: see `confirm_url`."}},
+    openapi_extra=grant("AttachSchedule"),
 )
 def attach_schedule(
     caller: Commanding, workflow_id: PathId, body: AttachScheduleBody, response: Response
 ) -> dict[str, Any]:
     """Repeat a batch workflow. Real people are contacted at every occurrence; the count is a standing approval."""
     answer = caller.answer(AttachSchedule(workflow_id=id_of(workflow_id), **body.model_dump()), response)
-    response.headers["Location"] = f"{router.prefix}/{answer['schedule_id']}"
+    if answer.get("confirmation_id"):
+        response.status_code = 202
+        response.headers["Location"] = f"/api/v1/confirmations/{answer['confirmation_id']}"
+    else:
+        response.headers["Location"] = f"{router.prefix}/{answer['schedule_id']}"
     return answer
 
 

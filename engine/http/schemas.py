@@ -11,24 +11,16 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, FailFast, Field
 
+from aggregates.policy import NOTIFIED_AT_MOST
 from aggregates.values import NAME_LIMIT, parse_instant
-from commands.confirm import COUNT_LIMIT, TOKEN_LIMIT
+from commands.binding import TOKEN_LIMIT
+from commands.confirm import COUNT_LIMIT
 from commands.notes import NOTE_LIMIT
 from commands.schedule import PREVIEWED_AT_ONCE
 from commands.simulation import MOST_PEOPLE, SAMPLE
 from commands.workflow import DESCRIPTION_LIMIT
+from engine.http.examples import EXAMPLE_EDGES, EXAMPLE_STEPS, EXAMPLE_TRIGGER, EXAMPLE_VARIABLES
 from engine.http.terms import CatchUp, Exdates, Expiry, Growth, Overlap, Rule, Start, Window, Zone
-
-EXAMPLE_TRIGGER = {
-    "type": "batch",
-    "filters": {"properties": [{"type": "person", "key": "plan", "operator": "exact", "value": ["pro", "team"]}]},
-}
-EXAMPLE_STEPS = [
-    {"id": "wait", "name": "Wait", "type": "delay", "config": {"duration": "P1D"}},
-    {"id": "note", "name": "Note", "type": "capture", "config": {"message": "Hello {{ person.email }}"}},
-]
-EXAMPLE_EDGES = [{"from": "wait", "to": "note", "branch": "next"}]
-EXAMPLE_VARIABLES = [{"key": "discount", "type": "number", "default": 10}]
 
 
 def instant(value: Any) -> Any:
@@ -59,6 +51,10 @@ Note = Annotated[str, Field(max_length=NOTE_LIMIT)]
 Why = Annotated[str, Field(min_length=1, max_length=NOTE_LIMIT)]
 
 
+Purpose = Annotated[str, Field(max_length=20, description="`marketing`, or `transactional`: not for agents.")]
+Topic = Annotated[str, Field(max_length=64, description="What it is about, such as `product-news`; empty for none.")]
+
+
 class Body(BaseModel):
     """What every body has in common."""
 
@@ -78,6 +74,8 @@ class CreateWorkflowBody(Body):
     steps: Steps = Field(default_factory=list)
     edges: Edges = Field(default_factory=list)
     variables: Variables = Field(default_factory=list)
+    purpose: Purpose | None = None
+    topic: Topic | None = None
 
 
 class EditWorkflowBody(Body):
@@ -90,21 +88,14 @@ class EditWorkflowBody(Body):
     steps: Steps | None = None
     edges: Edges | None = None
     variables: Variables | None = None
+    purpose: Purpose | None = None
+    topic: Topic | None = None
 
 
 class ReasonBody(Body):
     """Why; it goes into the log."""
 
     reason: Reason | None = None
-
-
-class SizeBody(Body):
-    """With which variables the workflow would run; the confirm token is made for exactly these."""
-
-    variables: Values = Field(default_factory=dict)
-    freeze: Annotated[
-        bool, Field(description="Keep these people until the token expires: the job that it buys reaches them.")
-    ] = False
 
 
 class RunWorkflowBody(Body):
@@ -116,6 +107,10 @@ class RunWorkflowBody(Body):
     version: Annotated[
         int | None, Field(ge=1, le=COUNT_LIMIT, description="A version that has been active; else the present one.")
     ] = None
+    acknowledged_affected_count: Annotated[
+        Count | None, Field(description="1, as a sizing with these inputs says. Asked of agents.")
+    ] = None
+    confirm_token: Token | None = None
 
 
 class SimulateBody(Body):
@@ -239,6 +234,13 @@ class CreateCohortBody(Body):
     )
 
 
+class PerPersonBody(Body):
+    """At most so many messages to one person in so many days."""
+
+    messages: Annotated[int, Field(ge=1, le=1_000)]
+    days: Annotated[int, Field(ge=1, le=366)]
+
+
 class LimitsBody(Body):
     """What is narrowed of the policy above; what is left out is not."""
 
@@ -254,6 +256,31 @@ class LimitsBody(Body):
     ] = None
     send_mode: Annotated[
         Literal["capture", "live"] | None, Field(description="`capture` keeps every effect inside; `live` adds none.")
+    ] = None
+    max_sends: Annotated[
+        int | None, Field(ge=0, le=200, description="Most sending steps on any path of a workflow.")
+    ] = None
+    notify_addresses: Annotated[
+        list[Annotated[str, Field(max_length=320)]] | None,
+        Field(
+            max_length=NOTIFIED_AT_MOST,
+            description="Own colleagues: of the addresses listed above, those that an email step may name.",
+            examples=[["ann@example.com"]],
+        ),
+    ] = None
+    reach_per_day: Annotated[
+        Cap | None, Field(description="People that a key may reach in a rolling day, over all its jobs.")
+    ] = None
+    max_churn: Annotated[
+        float | None,
+        Field(ge=0, le=1, description="Largest share of an occurrence's people who were not confirmed."),
+    ] = None
+    per_person: Annotated[
+        PerPersonBody | None, Field(description="Most messages to one person in some days; others are `capped`.")
+    ] = None
+    confirmation: Annotated[
+        Literal["relayed", "witnessed"] | None,
+        Field(description="`witnessed` has a human confirm what an agent asks for; `relayed` adds nothing."),
     ] = None
 
 

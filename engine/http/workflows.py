@@ -16,18 +16,19 @@ from commands.workflow import (
     EditWorkflow,
     EnableWorkflow,
     RestoreWorkflow,
+    SetAgentRuns,
 )
 from engine.http.answers import (
+    AgentRunsSet,
     BatchJobAccepted,
     ExcludedAnswer,
     PageAnswer,
     RunAccepted,
-    SimulationAnswer,
     SizingAnswer,
     WorkflowAccepted,
 )
 from engine.http.caller import After, Commanding, Here, Limit, PathId, Position, id_of
-from engine.http.orders import RunBatchBody
+from engine.http.orders import AgentRunsBody, RunBatchBody, SizeBody
 from engine.http.route import StrictRoute, grant
 from engine.http.rows import WorkflowAnswer, WorkflowRow
 from engine.http.schemas import (
@@ -37,8 +38,8 @@ from engine.http.schemas import (
     ReasonBody,
     RunWorkflowBody,
     SimulateBody,
-    SizeBody,
 )
+from engine.http.simulation_rows import SimulationAnswer
 from projections.page import Page
 
 router = APIRouter(prefix="/api/v1/workflows", tags=["workflows"], route_class=StrictRoute)
@@ -118,14 +119,24 @@ def restore_workflow(
     return _tagged(caller.answer(RestoreWorkflow(id_of(workflow_id)), response), response)
 
 
+@router.put("/{workflow_id}/agent-runs", response_model=AgentRunsSet, openapi_extra=grant("SetAgentRuns"))
+def set_agent_runs(caller: Commanding, workflow_id: PathId, body: AgentRunsBody, response: Response) -> dict[str, Any]:
+    """Say whether agents start runs of a manual workflow that can send. No agent can say it."""
+    return _tagged(caller.answer(SetAgentRuns(id_of(workflow_id), body.agent_runs), response), response)
+
+
 @router.post("/{workflow_id}/blast-radius", response_model=SizingAnswer, openapi_extra=grant("SizeAudience"))
 def size_audience(caller: Here, workflow_id: PathId, body: SizeBody | None = None) -> Any:
-    """Count whom the workflow would reach now. Contacts nobody. The token in the answer buys one batch job.
+    """Count whom the workflow would reach now. Contacts nobody. The token in the answer buys what it was sized for.
 
-    With `freeze`, that job reaches exactly these people, whoever matches by then.
+    That is one batch job at this `rate` and `breaker`, or with `schedule` one change of a schedule. With `freeze`, the
+    job reaches exactly these people, whoever matches by then.
     """
     asked = body or SizeBody()
-    return caller.dispatch(SizeAudience(id_of(workflow_id), asked.variables, asked.freeze)).data
+    fields = asked.model_dump()
+    if asked.schedule is not None and asked.schedule.schedule_id is not None:
+        fields["schedule"]["schedule_id"] = id_of(asked.schedule.schedule_id)
+    return caller.dispatch(SizeAudience(id_of(workflow_id), **fields)).data
 
 
 @router.get(
@@ -160,7 +171,7 @@ def run_workflow(
     The answer comes at once; `Location` is the run.
     """
     asked = body or RunWorkflowBody()
-    answer = caller.answer(RunWorkflow(id_of(workflow_id), asked.inputs, asked.version), response)
+    answer = caller.answer(RunWorkflow(id_of(workflow_id), **asked.model_dump()), response)
     response.headers["Location"] = f"/api/v1/runs/{answer['run_id']}"
     return answer
 

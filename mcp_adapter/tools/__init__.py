@@ -1,5 +1,6 @@
 """What an agent can do: a closed table, in the order in which it is listed.
 
+guide           what an agent needs in its first turn
 workflows       list, read, create, change, enable, archive
 batch           size an audience, run a batch
 jobs            list, follow, pause, resume, cancel batch jobs
@@ -7,6 +8,7 @@ runs            start a manual run; list, follow, read, cancel runs
 simulation      walk some people through without any effect
 schedules       attach, change, pause, resume, look ahead
 cohorts         list
+people          which properties people have
 studio          the table of the second address, /mcp/studio
 components      list and read step types
 history         the log, and states of the past
@@ -24,14 +26,28 @@ from collections.abc import Mapping
 from typing import Any
 
 from mcp_adapter.tool import Tool
-from mcp_adapter.tools import batch, cohorts, components, history, jobs, runs, schedules, simulation, workflows
+from mcp_adapter.tools import (
+    batch,
+    cohorts,
+    components,
+    guide,
+    history,
+    jobs,
+    people,
+    runs,
+    schedules,
+    simulation,
+    workflows,
+)
 
 TOOLSETS: Mapping[str, tuple[Tool[Any, Any], ...]] = {
+    "guide": guide.TOOLS,
     "workflows": workflows.TOOLS + simulation.TOOLS,
     "batch": batch.TOOLS + jobs.TOOLS,
     "schedules": schedules.TOOLS,
     "runs": runs.TOOLS,
     "cohorts": cohorts.TOOLS,
+    "people": people.TOOLS,
     "components": components.TOOLS,
     "log": history.TOOLS,
 }

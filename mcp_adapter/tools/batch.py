@@ -14,19 +14,55 @@ from aggregates.batch_job.pace import MOST_ATTEMPTS, RATE
 from aggregates.errors import DomainError
 from aggregates.policy import Policy
 from commands.batch_job import RunBatch, SizeAudience
+from commands.resume import SizeOpen
 from mcp_adapter.schemas import Answer, Arguments, Row
 from mcp_adapter.tool import READS_ONLY, Call, Effect, Question, Tool
-from mcp_adapter.tools.fields import Count, IdempotencyKey, Token, Values, WorkflowId
+from mcp_adapter.tools.fields import (
+    BatchJobId,
+    Count,
+    Exdates,
+    IdempotencyKey,
+    ScheduleId,
+    Term,
+    Token,
+    Values,
+    WorkflowId,
+)
 from mcp_adapter.tools.jobs import HELD, Started
 from projections.page import as_id
 
 
+class BreakerGiven(Arguments):
+    """Pauses the batch job when more than this share of its attempts has failed, of so many at least."""
+
+    min_attempts: int = Field(ge=1, le=MOST_ATTEMPTS)
+    max_failure_ratio: float = Field(ge=0, lt=1)
+
+
+class ScheduleGiven(Arguments):
+    """The recurrence as the schedule tool will be given it."""
+
+    schedule_id: ScheduleId | None = None
+    rrule: Term | None = None
+    starts_at: Term | None = None
+    timezone: Term | None = None
+    exdates: Exdates | None = None
+    max_growth: float | None = None
+
+
 class BlastRadius(Arguments):
     workflow_id: WorkflowId
-    variables: Values = {}
+    variables: Values | None = None
     freeze: bool = Field(
         False, description="Keep these people until expires_at, for one batch over exactly them; not for schedules."
     )
+    rate: str | None = Field(None, pattern=f"^{RATE}$", description="As workflows-run-batch will be given.")
+    breaker: BreakerGiven | None = None
+    schedule: ScheduleGiven | None = Field(
+        None, description="For a schedule tool: what it will be given. With schedule_id only what changes."
+    )
+    inputs: dict[str, Any] | None = Field(None, description="For workflows-run of a manual workflow: its inputs.")
+    batch_job_id: BatchJobId | None = Field(None, description="For batch-jobs-resume: counts who is left.")
 
 
 class PolicyRow(Row):
@@ -37,8 +73,14 @@ class PolicyRow(Row):
     max_growth: float
     minimum_interval_minutes: int
     send_mode: str
+    per_person: dict[str, int] | None = None
     token_minutes: int
     approval_hours: int
+    max_sends: int
+    notify_addresses: list[str]
+    reach_per_day: int | None = None
+    max_churn: float | None = None
+    confirmation: str
 
 
 class Sized(Answer):
@@ -46,6 +88,9 @@ class Sized(Answer):
     workflow_version: int
     workflow_status: str
     affected: int
+    deliveries: dict[str, int]
+    per_person: int
+    reaches: str
     frozen: bool
     matched: int
     excluded: dict[str, int]
@@ -55,19 +100,19 @@ class Sized(Answer):
     missing_variables: dict[str, int]
     sample: list[dict[str, Any]]
     send_mode: str
+    confirmation: str
+    reached_before: int | None = None
+    budget_left: int | None = None
+    held_because: str | None = None
     policy: PolicyRow
     confirm_token: str
     expires_at: str
-
-
-class BreakerGiven(Arguments):
-    """Pauses the batch job when more than this share of its attempts has failed, of so many at least."""
-
-    min_attempts: int = Field(ge=1, le=MOST_ATTEMPTS)
-    max_failure_ratio: float = Field(ge=0, lt=1)
+    findings: list[dict[str, Any]]
 
 
 class Run(Arguments):
+    REQUIRED = ("confirm_token",)
+
     workflow_id: WorkflowId
     acknowledged_affected_count: Count
     confirm_token: Token | None = None
@@ -78,9 +123,24 @@ class Run(Arguments):
 
 
 def size(call: Call, given: BlastRadius) -> Sized:
-    command = SizeAudience(as_id(given.workflow_id, "workflow.not_found"), given.variables, given.freeze)
+    if given.batch_job_id is not None:
+        return _size_rest(call, given.batch_job_id)
+    fields = given.model_dump(exclude={"workflow_id", "batch_job_id"})
+    if given.schedule is not None and given.schedule.schedule_id is not None:
+        fields["schedule"]["schedule_id"] = as_id(given.schedule.schedule_id, "schedule.not_found")
+    command = SizeAudience(as_id(given.workflow_id, "workflow.not_found"), **fields)
     data = call.dispatch(command).data
     return Sized(summary=_sized_summary(data), **data)
+
+
+def _size_rest(call: Call, batch_job_id: str) -> Sized:
+    """Whom resuming a paused job would reach: those who have no outcome yet."""
+    data = call.dispatch(SizeOpen(as_id(batch_job_id, "batch_job.not_found"))).data
+    rest = data["affected"]
+    none: dict[str, Any] = {"frozen": False, "excluded": {}, "everyone": False, "missing_variables": {}, "sample": []}
+    told = {name: data[name] for name in Sized.model_fields if name in data}
+    summary = f"Not resumed. {rest:,} people of it have no outcome yet. Show the user {rest:,} and stop."
+    return Sized(summary=summary, matched=rest, total=rest, **none, **told)
 
 
 def run(call: Call, given: Run) -> Started:
@@ -100,7 +160,7 @@ def ask_to_run(call: Call, given: Run) -> Question | None:
     if data["send_mode"] == "capture":
         told += " Send mode is capture: nothing would leave the server."
     if data["status"] == "held":
-        told += " It will wait for a second person's approval."
+        told += " It will wait until a person who did not ask for it confirms it."
     return Question(told, people)
 
 
@@ -129,13 +189,24 @@ def _sized_summary(data: Mapping[str, Any]) -> str:
     excluded = sum(data["excluded"].values())
     who = "everyone: " if data["everyone"] else ""
     counted = f"{who}{affected:,} of {data['total']:,} people ({data['matched']:,} match, {excluded:,} excluded)"
+    if data["findings"]:
+        counted += "; `findings` name conditions that fit no person: correct them, or tell the user"
     if affected == 0:
         return f"Nobody would be contacted now ({counted}); a batch would be refused."
     if affected > limit:
-        return f"Would contact {counted}; policy allows {limit:,}, so a batch would be refused. Tell the user."
+        return (
+            f"Would contact {counted}; this key may reach at most {limit:,} at once, so a batch would be refused. Tell "
+            "the user both numbers, and do not ask for a yes."
+        )
+    left = data["budget_left"]
+    if left is not None and affected > left:
+        return (
+            f"Would contact {counted}; this key may reach {left:,} more people today, so a batch would be refused. "
+            "Tell the user both numbers, and do not ask for a yes."
+        )
     return (
-        f"Not started. Would contact {counted}.{_circumstances(data)} Show the user {affected:,} and stop: go on only "
-        "after their explicit yes in their own turn."
+        f"Not started. Would contact {counted}. It reaches {data['reaches']}{_circumstances(data)} Show the user "
+        f"{affected:,} and stop: go on only after their explicit yes in their own turn."
     )
 
 
@@ -149,10 +220,14 @@ def _circumstances(data: Mapping[str, Any]) -> str:
         told += f" The workflow is {data['workflow_status']}, not active."
     if data["frozen"]:
         told += " These people are kept until expires_at: the batch reaches exactly them, minus who opts out meanwhile."
-    if policy.holds(data["affected"]):
+    if data["reached_before"]:
+        told += f" {data['reached_before']:,} of them have been reached by this version before: say so."
+    if data["confirmation"] == "witnessed":
+        told += " A person has to confirm it too: the answer to the next call has the confirm_url for the user."
+    if data["held_because"] == "approval_over":
         told += (
-            f" Over {policy.approval_over:,} people, so it will be HELD until a second person approves it over HTTP or "
-            "the command line; so will each occurrence of a schedule."
+            f" Over {policy.approval_over:,} people within a day, so it will be HELD until a second person approves it "
+            "over HTTP or the command line; so will each occurrence of a schedule."
         )
     return told
 
@@ -162,9 +237,10 @@ TOOLS: tuple[Tool[Any, Any], ...] = (
         "workflows-blast-radius",
         "Count whom a workflow would reach",
         "Count whom a batch workflow would reach at this moment. Contacts nobody. Call it before workflows-run-batch "
-        "or a schedule, with the same variables, then show the user `affected`, the exclusions and that real people "
-        "will be contacted, and STOP. Wait for an explicit yes in the user's own turn; never size and run in one turn. "
-        "confirm_token buys one batch job over exactly these people, or one change of a schedule, until expires_at.",
+        "or a schedule tool, with the variables, rate, breaker or schedule that you will give it; then show the user "
+        "`affected`, the exclusions and that real people will be contacted, and STOP. Wait for an explicit yes in the "
+        "user's own turn; never size and run in one turn. Until expires_at confirm_token buys that one batch job over "
+        "exactly these people, or that change of a schedule, and nothing else.",
         "SizeAudience",
         BlastRadius,
         Sized,

@@ -10,7 +10,9 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, Field
 
 from aggregates.values import parse_instant
-from commands.confirm import COUNT_LIMIT, TOKEN_LIMIT
+from commands.binding import TOKEN_LIMIT
+from commands.confirm import COUNT_LIMIT
+from commands.terms import TERM_LIMIT
 
 Id = str
 """Any text: a malformed id is as unknown as any other that is not of the project."""
@@ -47,6 +49,10 @@ Count = Annotated[int, Field(ge=0, le=COUNT_LIMIT, description="`affected`, as t
 Token = Annotated[
     str, Field(max_length=TOKEN_LIMIT, description="Required: of the same workflows-blast-radius answer.")
 ]
+
+Term = Annotated[str, Field(max_length=TERM_LIMIT)]
+
+Exdates = Annotated[list[str], Field(max_length=TERM_LIMIT, description="Local dates or times that are left out.")]
 
 Reason = Annotated[str, Field(min_length=1, max_length=1000)]
 

@@ -51,6 +51,7 @@ class EventRow(Row):
     actor: str
     source: str
     on_behalf_of: str | None = None
+    owner: str | None = None
     via: str | None = None
     request_id: str | None = None
     correlation_id: str | None = None

@@ -14,9 +14,11 @@ from mcp_adapter.tool import READS_ONLY, Call, Effect, Tool
 from mcp_adapter.tools.fields import (
     After,
     BatchJobId,
+    Count,
     IdempotencyKey,
     Reason,
     ScheduleId,
+    Token,
     Waiting,
     WorkflowId,
     page_summary,
@@ -30,8 +32,13 @@ LISTED_AT_ONCE = 40
 """Most jobs of a page; so many, each with everything it can have, are about 6,000 tokens."""
 
 HELD = (
-    "It is held, and nobody is contacted, until a second person approves it over HTTP or the command line; after "
-    "held_until it is rejected. Tell the user and do not retry: there is no tool for approving."
+    "It is held, and nobody is contacted, until a person who did not ask for it confirms it; after held_until it is "
+    "rejected. Give confirm_url to the user, stop and wait; do not retry: there is no tool for confirming."
+)
+
+UNCONFIRMED = (
+    "Nothing has changed yet: a person who did not ask for it has to confirm it first; after confirm_until it is given "
+    "up. Give confirm_url to the user, stop and wait; do not retry: there is no tool for confirming."
 )
 
 Status = Literal[
@@ -59,7 +66,12 @@ class Started(Answer):
     frozen: bool
     send_mode: str
     held_until: str | None = None
+    held_because: str | None = None
+    confirm_url: str | None = None
+    confirmation_id: str | None = None
+    confirm_until: str | None = None
     retry_of: str | None = None
+    reached: int | None = None
     counts: dict[str, int] | None = None
 
 
@@ -88,6 +100,7 @@ class JobRow(Row):
     acknowledged: int
     enrolled: int | None = None
     counts: dict[str, int]
+    reached: int | None = None
     send_mode: str
     requested_at: Text
     finished_at: Text | None = None
@@ -119,6 +132,8 @@ class Stop(Arguments):
 
 class Resume(Arguments):
     batch_job_id: BatchJobId
+    acknowledged_affected_count: Count | None = None
+    confirm_token: Token | None = Field(None, description="Of workflows-blast-radius with this batch_job_id.")
     idempotency_key: IdempotencyKey | None = None
 
 
@@ -147,8 +162,11 @@ def pause(call: Call, given: Stop) -> Started:
 
 
 def resume(call: Call, given: Resume) -> Started:
-    command = ResumeBatchJob(as_id(given.batch_job_id, "batch_job.not_found"))
+    id = as_id(given.batch_job_id, "batch_job.not_found")
+    command = ResumeBatchJob(id, given.acknowledged_affected_count, given.confirm_token)
     data = call.dispatch(command, idempotency_key=given.idempotency_key).data
+    if data.get("confirmation_id"):
+        return Started(summary=UNCONFIRMED, **data)
     return _answer(data, " It goes on over the people who were acknowledged for it.")
 
 
@@ -159,7 +177,7 @@ def cancel(call: Call, given: Stop) -> Started:
 
 
 def _answer(data: Mapping[str, Any], then: str = "") -> Started:
-    reached = data.get("counts", {}).get("delivered", 0)
+    reached = data["reached"] or 0
     summary = f"The batch job is {data['status']}; {reached:,} people were reached as far as is recorded.{then}"
     return Started(summary=summary, **data)
 
@@ -178,7 +196,8 @@ def _tally(row: Mapping[str, Any]) -> str:
     if row["enrolled"] is None:
         return "nobody is enrolled yet"
     parts = ", ".join(f"{row[name]:,} {name.replace('_', ' ')}" for name in COUNTS if row[name])
-    return f"of {row['enrolled']:,} people {parts or 'none yet'}"
+    reached = "" if row["reached"] is None else f"; {row['reached']:,} were reached or may have been"
+    return f"of {row['enrolled']:,} people {parts or 'none yet'}{reached}"
 
 
 TOOLS: tuple[Tool[Any, Any], ...] = (
@@ -220,7 +239,8 @@ TOOLS: tuple[Tool[Any, Any], ...] = (
         "Resume a batch job",
         "Let a paused batch job go on over the people who were acknowledged for it. CONTACTS REAL PEOPLE: tell the "
         "user why it was paused (batch-jobs-get) and how many are left, and wait for an explicit yes in the user's own "
-        "turn.",
+        "turn. What a human or the breaker paused needs the count and token of workflows-blast-radius with "
+        "batch_job_id.",
         "ResumeBatchJob",
         Resume,
         Started,

@@ -20,12 +20,14 @@ from mcp_adapter.tools.fields import (
     Limit,
     Reason,
     RunId,
+    Token,
     Waiting,
     WorkflowId,
     instant_of,
     page_summary,
     within,
 )
+from mcp_adapter.tools.jobs import HELD
 from projections.page import as_id
 from projections.runs import ENDED
 
@@ -39,6 +41,8 @@ class Run(Arguments):
     workflow_id: WorkflowId
     inputs: dict[str, Any] = Field({}, description="By name, as its trigger declares them.")
     version: int | None = Field(None, ge=1, le=COUNT_LIMIT, description="One that has been active; else the present.")
+    acknowledged_affected_count: int | None = Field(None, description="1, as workflows-blast-radius with inputs says.")
+    confirm_token: Token | None = Field(None, description="Of workflows-blast-radius with the same inputs.")
     idempotency_key: IdempotencyKey
 
 
@@ -52,6 +56,9 @@ class Begun(Answer):
     status: str
     batch_job_status: str
     send_mode: str
+    held_until: str | None = None
+    held_because: str | None = None
+    confirm_url: str | None = None
 
 
 class ListRuns(Arguments):
@@ -76,6 +83,7 @@ class RunRow(Row):
     reason: str | None = None
     at_step: str | None = None
     wake_at: Text | None = None
+    reached: bool
     requested_at: Text | None = None
     updated_at: Text | None = None
 
@@ -112,6 +120,7 @@ class RunResult(Answer):
     workflow_version: int | None = None
     status: str
     reason: str | None = None
+    reached: bool
     finished: bool
     output: dict[str, Any] | None = None
     outputs_omitted: bool | None = None
@@ -125,8 +134,16 @@ class Cancel(Arguments):
 
 
 def run(call: Call, given: Run) -> Begun:
-    command = RunWorkflow(as_id(given.workflow_id, "workflow.not_found"), given.inputs, given.version)
+    command = RunWorkflow(
+        as_id(given.workflow_id, "workflow.not_found"),
+        given.inputs,
+        given.version,
+        given.acknowledged_affected_count,
+        given.confirm_token,
+    )
     accepted = call.dispatch(command, idempotency_key=given.idempotency_key)
+    if accepted.data.get("confirm_url"):
+        return begun(accepted, HELD)
     return begun(accepted, "The run has begun. Follow it with runs-get-status; its output is runs-get-result's.")
 
 
@@ -195,7 +212,9 @@ TOOLS: tuple[Tool[Any, Any], ...] = (
         "workflows-run",
         "Run a manual workflow",
         "Start one run of an active manual workflow with inputs. Its webhooks and emails are REAL: tell the user what "
-        "it will do first. Answers at once with run_id; the same idempotency_key answers with the same run.",
+        "it will do and to which address first, and wait for their yes; the count and token are those of "
+        "workflows-blast-radius with inputs. Answers at once with run_id; one with confirm_url is held: give that to "
+        "the user and wait. The same idempotency_key answers with the same run.",
         "RunWorkflow",
         Run,
         Begun,

@@ -13,10 +13,20 @@ from aggregates.errors import Problem, invalid
 from aggregates.schedule.firing import CATCH_UPS, OVERLAPS
 from commands.context import Accepted
 from commands.schedule import AttachSchedule, PauseSchedule, PreviewSchedule, ResumeSchedule, ReviseSchedule
-from commands.terms import TERM_LIMIT
 from mcp_adapter.schemas import Answer, Arguments, Row, Text
 from mcp_adapter.tool import READS_ONLY, Call, Effect, Tool
-from mcp_adapter.tools.fields import Count, IdempotencyKey, Reason, ScheduleId, Token, Values, WorkflowId
+from mcp_adapter.tools.fields import (
+    Count,
+    Exdates,
+    IdempotencyKey,
+    Reason,
+    ScheduleId,
+    Term,
+    Token,
+    Values,
+    WorkflowId,
+)
+from mcp_adapter.tools.jobs import UNCONFIRMED
 from mcp_adapter.tools.schedule_rows import WAITING, ScheduleRow
 from projections.page import as_id
 
@@ -25,11 +35,9 @@ NOTES = {
     "first_of_two": "first_of_two: the clock shows that local time twice; it fires once, at the first.",
 }
 
-Term = Annotated[str, Field(max_length=TERM_LIMIT)]
 Rrule = Annotated[Term, Field(description="One RFC 5545 rule: FREQ=WEEKLY;BYDAY=MO;BYHOUR=9;BYMINUTE=0")]
 StartsAt = Annotated[Term, Field(description="Local time in timezone: 2027-01-04T09:00:00")]
 TimeZone = Annotated[Term, Field(description="IANA name.")]
-Exdates = Annotated[list[str], Field(max_length=TERM_LIMIT, description="Local dates or times that are left out.")]
 # The schema names the words, the command judges them: one refusal for all that is wrong with a schedule.
 Overlap = Annotated[
     Term, Field(description="If the batch before is still at work.", json_schema_extra={"enum": list(OVERLAPS)})
@@ -39,11 +47,13 @@ CatchUp = Annotated[
 ]
 Growth = Annotated[float, Field(description="Share by which the audience may grow before an occurrence is held.")]
 Expires = Annotated[
-    Term, Field(description="From this instant on (with offset) occurrences are held; `never` takes it away.")
+    Term, Field(description="From this instant on (with offset) occurrences are held. Only a person moves it later.")
 ]
 
 
 class Attach(Arguments):
+    REQUIRED = ("confirm_token",)
+
     workflow_id: WorkflowId
     rrule: Rrule
     starts_at: StartsAt
@@ -84,6 +94,8 @@ class Pause(Arguments):
 
 
 class Resume(Arguments):
+    REQUIRED = ("confirm_token",)
+
     schedule_id: ScheduleId
     acknowledged_affected_count: Count
     confirm_token: Token | None = None
@@ -102,6 +114,9 @@ class Preview(Arguments):
 
 
 class Scheduled(ScheduleRow, Answer):
+    confirm_url: str | None = None
+    confirmation_id: str | None = None
+    confirm_until: str | None = None
     workflow_id: Text
     variables: dict[str, Any]
 
@@ -170,6 +185,8 @@ def _schedule(text: str) -> Any:
 
 def _answer(accepted: Accepted) -> Scheduled:
     data = accepted.data
+    if data.get("confirmation_id"):
+        return Scheduled(summary=UNCONFIRMED, **data)
     told = f"The schedule is {data['status']}: "
     if data["next_occurrence"]:
         ceiling = "" if data["ceiling"] is None else f" Beyond {data['ceiling']:,} people an occurrence is held."
@@ -189,9 +206,10 @@ TOOLS: tuple[Tool[Any, Any], ...] = (
         "workflows-schedule-create",
         "Repeat a batch over real people",
         "Repeat an active batch workflow. CONTACTS REAL PEOPLE at every occurrence, unasked. Size with "
-        "workflows-blast-radius (same variables, no freeze) and call schedules-preview in an earlier turn: show the "
-        "user the number and the cadence in local time, stop, and wait for an explicit yes in the user's own turn. "
-        "Their yes holds until further notice: an occurrence beyond max_growth waits for a person.",
+        "workflows-blast-radius (same variables; rrule, starts_at, timezone, exdates, max_growth in `schedule`) and "
+        "call schedules-preview in an earlier turn: show the user the number and the cadence in local time, stop, and "
+        "wait for an explicit yes in the user's own turn. Their yes holds until further notice: an occurrence beyond "
+        "max_growth waits for a person.",
         "AttachSchedule",
         Attach,
         Scheduled,
@@ -202,9 +220,9 @@ TOOLS: tuple[Tool[Any, Any], ...] = (
         "workflows-update-schedule",
         "Change a schedule",
         "Change a schedule: what is given is replaced whole, the rest stays. An active one needs the count and token "
-        "of a fresh workflows-blast-radius, with the variables that it will have: show the user the number and the "
-        "new cadence (schedules-preview), stop, and wait for an explicit yes in the user's own turn. A paused one "
-        "needs neither; resuming it does.",
+        "of a fresh workflows-blast-radius with schedule_id and what changes of the recurrence in `schedule`, and the "
+        "variables if they change: show the user the number and the new cadence (schedules-preview), stop, and wait "
+        "for an explicit yes in the user's own turn. A paused one needs neither; resuming it does.",
         "ReviseSchedule",
         Revise,
         Scheduled,
@@ -226,8 +244,8 @@ TOOLS: tuple[Tool[Any, Any], ...] = (
         "workflows-resume-schedule",
         "Resume a schedule",
         "Let a paused schedule fire again, from its next occurrence on. CONTACTS REAL PEOPLE. Needs the count and "
-        "token of a fresh workflows-blast-radius with the schedule's variables: show the user the number and the "
-        "cadence, stop, and wait for an explicit yes in the user's own turn.",
+        "token of a fresh workflows-blast-radius with schedule_id (and max_growth) in `schedule`: show the user the "
+        "number and the cadence, stop, and wait for an explicit yes in the user's own turn.",
         "ResumeSchedule",
         Resume,
         Scheduled,

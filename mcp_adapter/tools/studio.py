@@ -19,11 +19,17 @@ from engine import components
 from mcp_adapter.schemas import Answer, Arguments, Row, Text
 from mcp_adapter.tool import READS_ONLY, Call, Effect, Tool
 from mcp_adapter.tools import runs, workflows
-from mcp_adapter.tools.fields import After, IdempotencyKey, Reason, page_summary
+from mcp_adapter.tools.fields import After, IdempotencyKey, Reason, Token, page_summary
 from projections.page import as_id
 from projections.runs import ENDED
 
 CAMEL = ConfigDict(alias_generator=to_camel, validate_by_name=True, serialize_by_alias=True)
+
+
+HELD = (
+    "It is held, and nothing is sent, until a person who did not ask for it confirms it. Give confirmUrl to the user, "
+    "stop and wait; do not call again."
+)
 
 
 class Given(Arguments):
@@ -76,6 +82,8 @@ class RunWorkflowGiven(Given):
     workflow_id: str
     inputs: dict[str, Any] = {}
     version_id: int | None = Field(None, ge=1, le=COUNT_LIMIT, description="A version that has been active.")
+    acknowledged_affected_count: int | None = Field(None, description="1, as a human confirmed it.")
+    confirm_token: Token | None = Field(None, description="Of a sizing with the same inputs.")
     idempotency_key: IdempotencyKey | None = None
 
 
@@ -84,6 +92,8 @@ class RunTold(Told):
     workflow_id: str
     workflow_version: int
     status: str
+    confirm_url: str | None = None
+    held_until: str | None = None
 
 
 class OfComponent(Given):
@@ -120,6 +130,7 @@ class RunLine(Line):
     workflow_id: Text | None = None
     workflow_version: int | None = None
     status: str
+    reached: bool
     started_at: Text | None = None
     updated_at: Text | None = None
 
@@ -142,6 +153,7 @@ class RunStanding(RunLine, Told):
 class RunOutcome(Told):
     run_id: str
     status: str
+    reached: bool
     finished: bool
     result: dict[str, Any] | None = None
     outputs_omitted: bool | None = None
@@ -162,12 +174,24 @@ def list_workflows(call: Call, given: ListWorkflows) -> Workflows:
 def get_workflow(call: Call, given: OfWorkflow) -> WorkflowWhole:
     found = workflows.get_workflow(call, workflows.GetWorkflow.model_validate({"workflow_id": given.workflow_id}))
     data = found.model_dump()
-    return WorkflowWhole(**{**data, "id": data["workflow_id"], "current_version": data["version"]})
+    summary = f"A workflow, {data['status']}, version {data['version']}, with {len(data['steps'])} steps."
+    if data["configs_omitted"]:
+        summary += " It is large: its steps come without their configs."
+    told = {"summary": summary, "id": data["workflow_id"], "current_version": data["version"]}
+    return WorkflowWhole(**{**data, **told})
 
 
 def run_workflow(call: Call, given: RunWorkflowGiven) -> RunTold:
-    command = RunWorkflow(as_id(given.workflow_id, "workflow.not_found"), given.inputs, given.version_id)
+    command = RunWorkflow(
+        as_id(given.workflow_id, "workflow.not_found"),
+        given.inputs,
+        given.version_id,
+        given.acknowledged_affected_count,
+        given.confirm_token,
+    )
     accepted = call.dispatch(command, idempotency_key=given.idempotency_key)
+    if accepted.data.get("confirm_url"):
+        return _run(accepted, HELD)
     return _run(accepted, "The run has begun. Follow it with get_run_status.")
 
 
@@ -203,7 +227,11 @@ def get_run_status(call: Call, given: OfRun) -> RunStanding:
 
 def get_run_result(call: Call, given: OfRun) -> RunOutcome:
     found = runs.get_result(call, runs.GetResult(run_id=given.run_id))
-    told = {"result": found.output, "next": None if found.finished else "Ask get_run_status until it has ended."}
+    summary = f"The run has ended: {found.status}." if found.finished else f"The run is {found.status}; it goes on."
+    if found.outputs_omitted:
+        summary += " Its outputs are large and were left out."
+    waits = None if found.finished else "Ask get_run_status until it has ended."
+    told = {"summary": summary, "result": found.output, "next": waits}
     return RunOutcome(**found.model_dump(exclude={"output", "next"}) | told)
 
 
@@ -229,7 +257,8 @@ TOOLS: tuple[Tool[Any, Any], ...] = (
     _tool(get_workflow, "Read a workflow.", "workflows.get", OfWorkflow, WorkflowWhole),
     _tool(
         run_workflow,
-        "Start one run of an active manual workflow. Its effects are REAL. Answers at once with runId.",
+        "Start one run of an active manual workflow. Its effects are REAL. Answers at once with runId; one with "
+        "confirmUrl waits for a person: give it to the user and stop.",
         "RunWorkflow",
         RunWorkflowGiven,
         RunTold,

@@ -27,7 +27,8 @@ Trigger = Annotated[
     Field(
         description='{"type":"batch","filters":{"properties":[{"type":"person","key":"plan","operator":"exact",'
         '"value":["pro"]},{"type":"cohort","key":"id","operator":"in","value":"<cohort id>"}]}}. All conditions must '
-        "hold; [] is everyone."
+        "hold; [] is everyone. Operators: exact, is_not, icontains, regex, gt, lt, is_set, is_date_after: see guide. "
+        'Keys: people-properties. Or {"type":"manual","inputs":{"order":{"type":"string","required":true}}}.'
     ),
 ]
 Steps = Annotated[
@@ -72,6 +73,8 @@ class Workflow(WorkflowRow, Answer):
     steps: list[Any]
     edges: list[Any]
     variables: list[Any]
+    purpose: str | None = None
+    topic: str | None = None
     schedules: list[AttachedSchedule]
     schedules_omitted: int | None = None
     configs_omitted: bool | None = None
@@ -81,6 +84,9 @@ Name = Annotated[str, Field(min_length=1, max_length=NAME_LIMIT)]
 Description = Annotated[str, Field(max_length=DESCRIPTION_LIMIT)]
 
 
+Topic = Annotated[str, Field(max_length=64, description="What it is about, such as product-news.")]
+
+
 class Create(Arguments):
     name: Name
     description: Description = ""
@@ -88,6 +94,7 @@ class Create(Arguments):
     steps: Steps
     edges: Edges = []
     variables: Variables = []
+    topic: Topic | None = None
     idempotency_key: IdempotencyKey | None = None
 
 
@@ -102,6 +109,7 @@ class Update(Arguments):
     steps: Steps | None = None
     edges: Edges | None = None
     variables: Variables | None = None
+    topic: Topic | None = None
     idempotency_key: IdempotencyKey | None = None
 
 

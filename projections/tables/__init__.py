@@ -2,9 +2,10 @@
 
 base    metadata and the types that tables share
 access  projects, keys and their rates, idempotency, spent tokens, ended sessions
-log     the log, which belongs to the event store, and the store's own index of streams
-views   workflows, schedules, occurrences, batch jobs: disposable
-people  people and cohorts
+guard   what sizings said, who asked to reach how many
+log     the log, which belongs to the event store, what it keeps outside, and the store's own index of streams
+views   workflows, schedules, occurrences, batch jobs, confirmations: disposable
+people  people, cohorts, opt-outs and suppressions
 ledger  chunks, runs, effects: the truth about each person of a batch job
 """
 
@@ -18,6 +19,7 @@ from projections.tables.access import (
     spent_tokens,
 )
 from projections.tables.base import Id, Instant, metadata
+from projections.tables.guard import reach, sizings
 from projections.tables.ledger import (
     cancelled_runs,
     chunks,
@@ -29,9 +31,9 @@ from projections.tables.ledger import (
     scheduler_work,
     sending_pace,
 )
-from projections.tables.log import log, stream_heads, view_positions
-from projections.tables.people import cohort_members, cohorts, people
-from projections.tables.views import batch_jobs, occurrences, schedules, workflows
+from projections.tables.log import log, outside, stream_heads, view_positions
+from projections.tables.people import cohort_members, cohorts, opt_outs, people, person_opt_outs, suppressions
+from projections.tables.views import batch_jobs, confirmations, occurrences, schedules, workflows
 
 __all__ = [
     "Id",
@@ -42,6 +44,7 @@ __all__ = [
     "chunks",
     "cohort_members",
     "cohorts",
+    "confirmations",
     "effects",
     "ended_sessions",
     "frozen_sizings",
@@ -53,14 +56,20 @@ __all__ = [
     "manual_runs",
     "metadata",
     "occurrences",
+    "opt_outs",
+    "outside",
     "people",
+    "person_opt_outs",
     "projects",
+    "reach",
     "runs",
     "scheduler_work",
     "schedules",
     "sending_pace",
+    "sizings",
     "spent_tokens",
     "stream_heads",
+    "suppressions",
     "view_positions",
     "workflows",
 ]

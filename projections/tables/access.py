@@ -31,7 +31,15 @@ api_keys = Table(
     Column("revoked_at", Instant),
     Column("last_used_at", Instant),
     Column("created_at", Instant, nullable=False, server_default=NOW),
+    Column("owner", Text),
+    Column("made_by", Text),
+    Column("chain", ARRAY(Text), nullable=False, server_default="{}"),
+    Column("made_via", Text),
+    Column("changed_at", Instant),
+    Column("changed_by", Text),
+    Column("revoked_by", Text),
 )
+"""`chain` has the ids of the keys that made it, oldest first; without `made_via` nobody knows who made it."""
 
 key_rates = Table(
     "key_rates",

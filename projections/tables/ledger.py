@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Column, Float, Index, Integer, SmallInteger, Table, Text, text
+from sqlalchemy import BigInteger, Boolean, Column, Float, Index, Integer, SmallInteger, Table, Text, text
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
 from projections.tables.base import Id, Instant, metadata
@@ -30,6 +30,7 @@ chunks = Table(
     Column("job_id", Id, primary_key=True),
     Column("number", Integer, primary_key=True),
     Column("person_ids", ARRAY(BigInteger), nullable=False),
+    Column("address_marks", ARRAY(BigInteger)),
     Column("size", Integer, nullable=False),
     Column("state", Text, nullable=False, server_default="ready"),
     Column("leased_until", Instant),
@@ -40,8 +41,10 @@ chunks = Table(
     Column("exited", Integer, nullable=False, server_default="0"),
     Column("waiting", Integer, nullable=False, server_default="0"),
     Column("in_progress", Integer, nullable=False, server_default="0"),
+    Column("reached", Integer, nullable=False, server_default="0"),
 )
-"""Frozen ids in ascending order. `size` counts people enrolled by this chunk: 0 for one that resumes parked runs,
+"""Frozen ids in ascending order. `address_marks` has a keyed hash of the normalised address of each, where the
+workflow sends email, else it is NULL. `size` counts people enrolled by this chunk: 0 for one that resumes parked runs,
 whose counters are then differences, so that sums over a job's chunks are always right."""
 Index("chunks_to_do", chunks.c.job_id, chunks.c.number, postgresql_where=text("state IN ('ready', 'sending')"))
 
@@ -58,8 +61,13 @@ runs = Table(
     Column("variables", JSONB),
     Column("updated_at", Instant, nullable=False),
     Column("resumed_by", Integer),
+    Column("address_mark", BigInteger),
+    Column("reached", Boolean, nullable=False, server_default=text("false")),
 )
 """One row a person; a person without a row is pending (or skipped, when the chunk was cancelled).
+
+`reached` says that at least one effect outside was made for the person, or may have been. `address_mark` stands for
+the address that was confirmed, in jobs that send email.
 
 `resumed_by` is the number of the chunk that woke the run last, null before that: whoever has the lease of that chunk,
 or else of the one that enrolled the person, is the only one to move the run on while it is in progress.
@@ -133,5 +141,6 @@ effects = Table(
     Column("error", Text),
     Column("started_at", Instant, nullable=False),
     Column("finished_at", Instant),
+    Index("effects_by_person", "person_id", "started_at"),
 )
 """External effects, written before they are tried. `id` is the idempotency key, the same on every try."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Column, Identity, Index, LargeBinary, Table, Text, text
+from sqlalchemy import JSON, BigInteger, Column, Identity, Index, LargeBinary, Table, Text, text
 
 from projections.tables.base import NOW, Id, Instant, metadata
 
@@ -20,6 +20,20 @@ log = Table(
     Column("source", Text, nullable=False),
     Column("recorded_at", Instant, nullable=False),
 )
+
+outside = Table(
+    "outside",
+    metadata,
+    Column("digest", Text, primary_key=True),
+    Column("project_id", Id, nullable=False),
+    Column("salt", LargeBinary, nullable=False),
+    Column("value", JSON, nullable=False),
+    Column("stored_at", Instant, nullable=False),
+)
+"""Values that events name by a digest: SHA-256 over the salt and the value's text, which is its canonical JSON.
+
+It is `json` and not `jsonb`: the text has to stay as it was digested.
+"""
 
 stream_heads = Table(
     "stream_heads",

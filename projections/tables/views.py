@@ -7,6 +7,33 @@ from sqlalchemy.dialects.postgresql import JSONB
 
 from projections.tables.base import Id, Instant, metadata
 
+confirmations = Table(
+    "confirmations",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("project_id", Id, nullable=False),
+    Column("status", Text, nullable=False),
+    Column("asks", Text, nullable=False),
+    Column("held_because", Text, nullable=False),
+    Column("acknowledged", Integer, nullable=False),
+    Column("workflow_id", Id, nullable=False),
+    Column("workflow_version", Integer, nullable=False),
+    Column("batch_job_id", Id),
+    Column("schedule_id", Id),
+    Column("send_mode", Text, nullable=False),
+    Column("requested_by", Text, nullable=False),
+    Column("source", Text, nullable=False),
+    Column("via", Text),
+    Column("client", Text),
+    Column("why", Text),
+    Column("requested_at", Instant, nullable=False),
+    Column("expires_at", Instant),
+    Column("decided_by", Text),
+    Column("decided_at", Instant),
+    Index("confirmations_by_time", "project_id", "requested_at", "id"),
+)
+"""What waits for a human, or waited: held batch jobs and confirmations."""
+
 workflows = Table(
     "workflows",
     metadata,
@@ -18,6 +45,7 @@ workflows = Table(
     Column("version", Integer, nullable=False),
     Column("revision", Integer, nullable=False),
     Column("trigger_type", Text, nullable=False),
+    Column("agent_runs", Text, nullable=False, server_default="confirmed"),
     Column("content", JSONB, nullable=False),
     Column("created_at", Instant, nullable=False),
     Column("created_by", Text, nullable=False),
@@ -103,6 +131,7 @@ batch_jobs = Table(
     Column("waiting", Integer, nullable=False, server_default="0"),
     Column("in_progress", Integer, nullable=False, server_default="0"),
     Column("pending", Integer, nullable=False, server_default="0"),
+    Column("reached", Integer),
     Column("requested_by", Text, nullable=False),
     Column("source", Text, nullable=False),
     Column("requested_at", Instant, nullable=False),

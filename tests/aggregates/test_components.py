@@ -127,7 +127,7 @@ def test_the_catalogue_says_for_whom_the_config_decides_the_ways_out() -> None:
     [
         ("Webhok", ["webhook"]),
         ("e-mail", ["email"]),
-        ("wait", ["wait_until_time_window"]),
+        ("wait", ["delay", "wait_until_time_window"]),
         ("split", ["random_split"]),
         ("branch", ["conditional_branch"]),
         ("teleport", []),
@@ -140,4 +140,4 @@ def test_who_mistakes_the_name_of_a_type_is_told_the_close_ones(said: str, meant
     problems = Definition.parse({"steps": [{"id": "a", "type": said}]})[1]
     unknown = next(problem for problem in problems if problem.code == "step.type_unknown")
     assert unknown.expected == list(catalogue())
-    assert unknown.example == (meant or ["capture"])[0]
+    assert unknown.example == (meant[0] if meant else None)

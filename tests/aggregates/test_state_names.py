@@ -12,7 +12,7 @@ from tests.support.lives import lives
 EVERY = {"status", "due_at", "parent_id"}
 
 NAMES = {
-    "workflow": {"name", "description", "content", "content_version", "published"},
+    "workflow": {"name", "description", "content", "content_version", "published", "agent_runs"},
     "schedule": {
         "workflow_id",
         "terms",
@@ -42,11 +42,49 @@ NAMES = {
         "manual",
         "enrolled",
         "counts",
+        "reached",
         "pace",
         "retry_of",
         "unknown_decided",
+        "per_person",
+        "asked",
+        "held_because",
+        "rejected_with",
+        "paused_by_agent",
+        "pauses",
+    },
+    "confirmation": {
+        "asks",
+        "workflow_id",
+        "workflow_version",
+        "subject_id",
+        "subject_digest",
+        "terms",
+        "count",
+        "fingerprint",
+        "send_mode",
+        "outcome",
+        "limits",
+        "request_digest",
+        "requesters",
+        "asked",
+        "decided_by",
     },
     "refusal": {"name", "code", "kind", "subject_id"},
+    "key": {
+        "key_id",
+        "name",
+        "scopes",
+        "agent",
+        "limits",
+        "rate_per_minute",
+        "expires_at",
+        "owner",
+        "chain",
+    },
+    "project": {"name", "limits"},
+    "cohort": {"name", "kind", "members", "conditions_digest"},
+    "people": {"facts"},
 }
 
 

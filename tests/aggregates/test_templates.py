@@ -171,3 +171,8 @@ def test_no_source_of_any_shape_raises(source: str) -> None:
     if template:
         with contextlib.suppress(DomainError):
             assert isinstance(template.render(SCOPE), str)
+
+
+def test_a_name_that_is_computed_is_refused_and_breaks_nothing() -> None:
+    for source in ("{{ [variables.root].x }}", "{{ [person.properties.a] }}"):
+        assert [problem.code for problem in Template.parse(source)[1]] == ["template.name_unknown"]

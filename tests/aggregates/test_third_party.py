@@ -13,6 +13,13 @@ from aggregates.steps.third_party import UnusableStepTypeError
 from tests.support.distributions import STEP, distribution
 
 PING = STEP.format(id="ping")
+SENDS = PING.replace("Finish,", "Deliver,").replace(
+    "plan(self, config, now):", "plan(self, config, now):\n        from aggregates.templates import Document"
+)
+HOOK = SENDS.replace('Finish("ping")', 'Deliver("webhook", Document({}))')
+MAIL = SENDS.replace('Finish("ping")', 'Deliver("email", Document({}))').replace(
+    "examples", "external = True\n    examples", 1
+)
 
 
 @pytest.fixture
@@ -55,6 +62,8 @@ def test_a_distribution_adds_a_type_that_says_where_it_came_from(site: Path) -> 
         (PING.replace("examples = [{}]", "examples = []"), "It has no examples."),
         (PING.replace("[{}]", "[{'loud': 1}]"), "Its example is not valid: /examples/0/loud There is no such field"),
         (PING.replace("def plan", "def plans"), "TypeError"),
+        (HOOK, "It sends something and is not external."),
+        (MAIL, "It sends email and does not say sends_email."),
     ],
 )
 def test_a_type_that_cannot_be_used_is_refused_by_the_name_of_who_brought_it(site: Path, code: str, fault: str) -> None:

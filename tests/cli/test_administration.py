@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from aggregates.policy import Limits
+from commands.grants import AGENT_SCOPES, SCOPES
 from tests.cli.conftest import Tidegate
 from tests.support.databases import Databases
 from tests.support.product import Product
@@ -34,11 +35,29 @@ def test_a_key_is_shown_once_and_opens_the_door_until_it_is_revoked(tidegate: Ti
 
 
 @pytest.mark.usefixtures("at_home")
-def test_an_agents_key_has_every_scope_but_approval(tidegate: Tidegate, product: Product) -> None:
+def test_an_agents_key_has_what_agents_use(tidegate: Tidegate, product: Product) -> None:
     made = tidegate("keys", "create", "helper", "--scope", "all", "--agent", "--json").json
     principal = product.system.principal_of(made["key"], "api")
     assert principal.agent
-    assert "batch:approve" not in principal.scopes
+    assert principal.scopes == AGENT_SCOPES
+    assert {"person:write", "cohort:write", "batch:approve", "key:admin"} == SCOPES - AGENT_SCOPES
+    of_a_person = tidegate("keys", "create", "owner", "--scope", "all", "--json").json
+    assert set(of_a_person["scopes"]) == SCOPES
+    narrowed = tidegate("keys", "change", of_a_person["key_id"], "--scope", "all", "--agent", "--json").json
+    assert (narrowed["scopes"], narrowed["changed"]) == (sorted(AGENT_SCOPES), True)
+
+
+@pytest.mark.usefixtures("at_home")
+def test_a_key_that_is_made_here_names_its_owner_and_begins_a_chain(tidegate: Tidegate, product: Product) -> None:
+    made = tidegate("keys", "create", "ada", "--scope", "all", "--owner", "ada", "--json").json
+    assert (made["owner"], made["chain"], made["changed"]) == ("ada", [], True)
+    assert made["position"] == product.log_position()
+    (row,) = [row for row in tidegate("keys", "list", "--json").json["data"] if row["id"] == made["key_id"]]
+    assert (row["owner"], row["made_by"], row["made_via"], row["chain"]) == ("ada", "cli", "keys create", [])
+    (shown,) = [row for row in tidegate("keys", "list").rows if row[0] == made["key_id"]]
+    assert shown[-2:] == ["ada", "cli"]
+    again = tidegate("keys", "change", made["key_id"], "--name", "ada", "--json").json
+    assert (again["changed"], again["position"]) == (False, made["position"])
 
 
 @pytest.mark.usefixtures("at_home")

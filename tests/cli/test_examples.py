@@ -32,13 +32,14 @@ def test_who_is_expected_is_counted_by_the_words_of_the_documentation(tmp_path: 
         "free,free@example.com,,free\n"
         "gone,shared@example.com,2025-01-01T00:00:00Z,pro\n"
         "silent,,,pro\n"
-        "first,Shared@example.com,,pro\n"
-        "second, shared@example.com ,,team\n"
+        "again,Shared@example.com,,pro\n"
+        "first,both@example.com,,pro\n"
+        "second, Both@example.com ,,team\n"
         "team,team@example.com,,team\n"
     )
     found = expected(file)
-    assert (found.total, found.matched, found.affected) == (6, 5, 2)
-    assert found.excluded == {"opted_out": 1, "no_address": 1, "duplicate_address": 1}
+    assert (found.total, found.matched, found.affected) == (7, 6, 2)
+    assert found.excluded == {"opted_out": 2, "no_address": 1, "duplicate_address": 1}
     assert (found.webhooks, found.emails) == (1, 2)
 
 

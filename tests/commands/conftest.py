@@ -32,6 +32,8 @@ TRACES = (
 )
 """What a refusal leaves as it was."""
 
+BOUND = ("rrule", "starts_at", "timezone", "exdates", "max_growth")
+
 MakeProduct = Callable[..., Product]
 
 
@@ -82,10 +84,24 @@ class Desk:
 
     # -- acknowledging
 
-    def token(self, principal: Principal | None = None, *, freeze: bool = False, **variables: Any) -> tuple[int, str]:
-        """The count and the token of a fresh sizing."""
-        sizing = self.product.ask(SizeAudience(self.workflow_id, variables, freeze), principal or self.somebody)
+    def token(
+        self,
+        principal: Principal | None = None,
+        *,
+        freeze: bool = False,
+        schedule: dict[str, Any] | None = None,
+        **variables: Any,
+    ) -> tuple[int, str]:
+        """The count and the token of a fresh sizing: for a batch, or for a schedule."""
+        given = None if schedule and "schedule_id" in schedule and not variables else variables
+        command = SizeAudience(self.workflow_id, given, freeze, schedule=schedule)
+        sizing = self.product.ask(command, principal or self.somebody)
         return sizing["affected"], sizing["confirm_token"]
+
+    def daily(self, **terms: Any) -> dict[str, Any]:
+        """What of a daily schedule its token is bound to."""
+        given = {"rrule": "FREQ=DAILY", "starts_at": "2026-01-01T09:00:00", **terms}
+        return {name: given[name] for name in BOUND if name in given}
 
     def run(self, principal: Principal | None = None, *, freeze: bool = False) -> UUID:
         command = RunBatch(self.workflow_id, *self.token(principal, freeze=freeze))
@@ -93,13 +109,13 @@ class Desk:
 
     def attach(self, principal: Principal | None = None, **terms: Any) -> UUID:
         """A daily schedule, acknowledged with a fresh sizing."""
-        answer = self.product.ask(self.attaching(*self.token(principal), **terms), principal or self.somebody)
+        proof = self.token(principal, schedule=self.daily(**terms), **terms.get("variables", {}))
+        answer = self.product.ask(self.attaching(*proof, **terms), principal or self.somebody)
         return UUID(answer["schedule_id"])
 
     def attach_with(self, **variables: Any) -> UUID:
         """A daily schedule with variables of its own."""
-        command = self.attaching(*self.token(**variables), variables=variables)
-        return UUID(self.product.ask(command, self.somebody)["schedule_id"])
+        return self.attach(variables=variables)
 
     def attaching(self, count: int, token: str | None = None, **terms: Any) -> AttachSchedule:
         given = {"rrule": "FREQ=DAILY", "starts_at": "2026-01-01T09:00:00", **terms}

@@ -113,13 +113,25 @@ def test_a_job_of_another_project_is_not_there(desk: Desk, held: UUID) -> None:
         assert refused(desk.product, command, foreign).code == "batch_job.not_found"
 
 
-def test_the_audience_is_the_one_of_the_day_of_the_approval(desk: Desk, held: UUID) -> None:
-    desk.widen()
-    for count in (2, 3):
-        assert refused(desk.product, ApproveBatchJob(held, count), desk.another).code == "audience.drift"
-    desk.approve(held)
-    desk.enrol(held)
-    assert desk.enrolled(held) == desk.people
+def test_an_approval_is_for_the_people_who_were_asked_for(desk: Desk, held: UUID) -> None:
+    for change, count in ((desk.swap, 2), (desk.widen, 4)):
+        change()
+        for given in (ApproveBatchJob(held, count), ApproveBatchJob(held, *desk.token(desk.another))):
+            refusal = refused(desk.product, given, desk.another)
+            assert (refusal.code, refusal.details["same_people"]) == ("audience.drift", False)
+    assert desk.status(held) == "held"
+
+
+def test_an_occurrence_whose_audience_has_moved_is_approved_with_a_token_and_never_with_the_number(
+    desk: Desk,
+) -> None:
+    (job_id,) = desk.fire(desk.attach())
+    desk.swap()
+    refusal = refused(desk.product, ApproveBatchJob(job_id, 2), desk.another)
+    assert (refusal.code, refusal.details["same_people"]) == ("audience.drift", False)
+    desk.approve(job_id)
+    desk.enrol(job_id)
+    assert desk.enrolled(job_id) == [desk.people[1], desk.people[2]]
 
 
 def test_a_change_between_the_approval_and_enrolment_reaches_nobody(desk: Desk, held: UUID) -> None:

@@ -44,7 +44,6 @@ CONTENT: dict[str, dict[str, Any]] = {
 # What looks like a change and leaves the content as it is.
 HARMLESS: dict[str, dict[str, Any]] = {
     "nothing": {},
-    "the name": {"name": "Other"},
     "the description": {"description": "Other"},
     "the same trigger": {"trigger": PRO},
     "the same trigger with its keys in another order": {
@@ -59,7 +58,7 @@ HARMLESS: dict[str, dict[str, Any]] = {
 
 @pytest.mark.parametrize("change", CONTENT.values(), ids=CONTENT)
 def test_an_edit_of_the_content_pauses_the_schedules_and_voids_every_token(desk: Desk, change: dict[str, Any]) -> None:
-    schedule_id, stopped = desk.attach(), desk.attach()
+    schedule_id, stopped = desk.attach(), desk.attach(starts_at="2026-01-01T15:00:00")
     desk.product.ask(PauseSchedule(stopped, "look first"))
     token = desk.token()
     desk.rewrite(**change)
@@ -79,6 +78,14 @@ def test_a_save_that_leaves_the_content_as_it_is_voids_nothing(desk: Desk, chang
     assert desk.product.ask(RunBatch(desk.workflow_id, count, token), desk.somebody)["status"] == "queued"
     (job_id,) = desk.fire(schedule_id)
     assert desk.enrolled(job_id) == desk.pro
+
+
+def test_another_name_voids_a_token_and_no_schedule(desk: Desk) -> None:
+    schedule_id, (count, token) = desk.attach(), desk.token()
+    desk.rewrite(name="Payment demand")
+    assert (desk.schedule(schedule_id)["status"], desk.version) == ("active", 1)
+    refusal = refused(desk.product, RunBatch(desk.workflow_id, count, token), desk.somebody)
+    assert (refusal.code, refusal.details) == ("confirm.changed", {"changed": ["name"]})
 
 
 def test_going_back_to_the_content_that_was_acknowledged_is_still_another_version(desk: Desk) -> None:
@@ -206,7 +213,7 @@ def test_pause_revise_resume_passes_the_guard_at_its_end(desk: Desk) -> None:
     ):
         assert refused(desk.product, command, by).code in {"confirm.missing", "audience.drift"}
     # Revising it again with a count lets it go on no more than without one.
-    count, token = desk.token()
+    count, token = desk.token(schedule={"schedule_id": schedule_id, "rrule": "FREQ=DAILY"})
     again = ReviseSchedule(schedule_id, rrule="FREQ=DAILY", acknowledged_affected_count=count, confirm_token=token)
     assert desk.product.ask(again, desk.somebody)["status"] == "paused"
     assert desk.fire(schedule_id) == []
@@ -225,10 +232,11 @@ def test_disable_edit_enable_leaves_a_schedule_paused_until_it_is_acknowledged(d
 def test_a_schedule_of_an_archived_workflow_stays_ended(desk: Desk) -> None:
     schedule_id = desk.attach()
     archive_restore_enable(desk)
-    count, token = desk.token()
+    count, token = desk.token(schedule={"schedule_id": schedule_id})
+    _, hourly = desk.token(schedule={"schedule_id": schedule_id, "rrule": "FREQ=HOURLY"})
     for command in (
         ResumeSchedule(schedule_id, count, token),
-        ReviseSchedule(schedule_id, rrule="FREQ=HOURLY", acknowledged_affected_count=count, confirm_token=token),
+        ReviseSchedule(schedule_id, rrule="FREQ=HOURLY", acknowledged_affected_count=count, confirm_token=hourly),
     ):
         assert refused(desk.product, command, desk.somebody).code == "schedule.ended"
     assert desk.fire(schedule_id) == []

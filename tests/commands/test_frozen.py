@@ -168,10 +168,10 @@ def test_what_was_bought_and_given_up_is_collected(product_with: MakeProduct) ->
 
 def test_a_frozen_token_is_for_a_job_and_not_for_a_schedule(desk: Desk) -> None:
     count, token = desk.token(freeze=True)
-    active, stopped = desk.attach(), desk.attach()
+    active, stopped = desk.attach(), desk.attach(starts_at="2026-01-01T15:00:00")
     desk.product.ask(PauseSchedule(stopped, "later"))
     for command in (
-        desk.attaching(count, token),
+        desk.attaching(count, token, starts_at="2026-01-01T21:00:00"),
         ReviseSchedule(active, rrule="FREQ=WEEKLY", acknowledged_affected_count=count, confirm_token=token),
         ResumeSchedule(stopped, count, token),
     ):

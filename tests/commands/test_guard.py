@@ -237,11 +237,17 @@ def test_variables_that_cannot_be_are_refused_before_anybody_is_counted(case: Ca
 # -- the same guard in front of schedules
 
 
+DAILY = {"rrule": "FREQ=DAILY", "starts_at": "2026-12-01T09:00:00"}
+
+
+def sized_for(case: Case, **schedule: Any) -> dict[str, Any]:
+    return case.product.ask(SizeAudience(case.workflow_id, schedule=schedule), case.agent)
+
+
 def attach(case: Case, **changes: Any) -> dict[str, Any]:
     fields = {
         "workflow_id": case.workflow_id,
-        "rrule": "FREQ=DAILY",
-        "starts_at": "2026-12-01T09:00:00",
+        **DAILY,
         "acknowledged_affected_count": case.count,
         "confirm_token": case.token,
         **changes,
@@ -250,6 +256,7 @@ def attach(case: Case, **changes: Any) -> dict[str, Any]:
 
 
 def test_attaching_a_schedule_passes_the_same_guard(case: Case) -> None:
+    case.token = sized_for(case, **DAILY)["confirm_token"]
     for changes, code in (
         ({"acknowledged_affected_count": 9}, "audience.drift"),
         ({"confirm_token": None}, "confirm.missing"),
@@ -267,17 +274,19 @@ def test_attaching_a_schedule_passes_the_same_guard(case: Case) -> None:
 
 
 def test_resuming_a_schedule_needs_a_fresh_acknowledgement(case: Case) -> None:
+    case.token = sized_for(case, **DAILY)["confirm_token"]
     schedule_id = UUID(attach(case)["schedule_id"])
     case.product.ask(PauseSchedule(schedule_id, "provider move"))
     with pytest.raises(DomainError) as refusal:
         case.product.ask(ResumeSchedule(schedule_id, case.count, case.token), case.agent)
     assert refusal.value.code == "confirm.used"
-    fresh = case.product.size(case.workflow_id, case.agent)
+    fresh = sized_for(case, schedule_id=schedule_id)
     command = ResumeSchedule(schedule_id, fresh["affected"], fresh["confirm_token"])
     assert case.product.ask(command, case.agent)["status"] == "active"
 
 
 def test_archiving_a_workflow_detaches_its_schedules(case: Case) -> None:
+    case.token = sized_for(case, **DAILY)["confirm_token"]
     schedule_id = UUID(attach(case)["schedule_id"])
     case.product.ask(ArchiveWorkflow(case.workflow_id))
     assert case.product.system.reads.schedules.get(case.agent, schedule_id)["status"] == "detached"

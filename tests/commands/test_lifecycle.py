@@ -181,8 +181,8 @@ def test_archiving_detaches_every_schedule_and_pauses_every_running_job(desk: De
     tomorrow = (desk.product.clock.now() + timedelta(days=1)).isoformat()
     active, stopped, finished = (
         desk.attach(),
-        desk.attach(),
-        desk.attach(rrule="FREQ=DAILY;COUNT=1", starts_at=tomorrow),
+        desk.attach(starts_at="2026-01-01T15:00:00"),
+        desk.attach(rrule="FREQ=DAILY;COUNT=1", starts_at=f"{tomorrow[:10]}T12:00:00"),
     )
     desk.product.ask(PauseSchedule(stopped, "later"))
     jobs = [*desk.fire(finished), desk.run()]

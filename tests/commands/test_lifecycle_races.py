@@ -114,8 +114,8 @@ def test_no_job_is_resumed_on_a_workflow_that_is_being_stopped(
 
 
 def test_an_edit_and_an_archive_at_once_do_not_wait_in_a_ring(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    for _ in range(3):
-        desk.attach()
+    for hour in range(3):
+        desk.attach(starts_at=f"2026-01-01T{9 + hour:02}:00:00")
     desk.product.ask(DisableWorkflow(desk.workflow_id))
     dispatch, meta = desk.product.system.bus.dispatch, desk.product.system.meta(desk.somebody, via="test")
     with held_before_saving(monkeypatch, "workflow") as gate:

@@ -24,10 +24,12 @@ from commands.batch_job import (
     SizeAudience,
 )
 from commands.bus import HANDLERS
+from commands.confirmation import AcceptConfirmation, ExpireConfirmation, RejectConfirmation
 from commands.due import ExpireApproval, FireSchedule
 from commands.keys import ChangeKey, CreateKey, RevokeKey
 from commands.people import CreateCohort, ImportPeople
 from commands.policy import SetPolicy
+from commands.resume import SizeOpen
 from commands.retry import RetryFailed, SizeFailed
 from commands.runs import CancelRun, RunWorkflow
 from commands.schedule import (
@@ -38,6 +40,7 @@ from commands.schedule import (
     ResumeSchedule,
     ReviseSchedule,
 )
+from commands.showing import ShowConfirmation
 from commands.simulation import SimulateWorkflow
 from commands.unknown import DecideUnknown
 from commands.workflow import (
@@ -47,6 +50,7 @@ from commands.workflow import (
     EditWorkflow,
     EnableWorkflow,
     RestoreWorkflow,
+    SetAgentRuns,
 )
 from tests.commands.conftest import FREE, PRO, Desk, MakeProduct, renamed_step
 from tests.support.product import CAPTURE, EVERYONE, Json
@@ -54,7 +58,7 @@ from tests.support.product import CAPTURE, EVERYONE, Json
 T = TypeVar("T")
 
 STEPS = 60
-ACKNOWLEDGING = {RunBatch, RetryFailed, ApproveBatchJob, AttachSchedule, ResumeSchedule}
+ACKNOWLEDGING = {AcceptConfirmation, RunBatch, RetryFailed, ApproveBatchJob, AttachSchedule, ResumeSchedule}
 """Commands that carry a count which a human confirmed. ReviseSchedule may carry one; here it never does."""
 
 
@@ -114,7 +118,9 @@ class Life:
     def _a_schedule(self, status: str) -> None:
         rrule = self.dice.choice(("FREQ=DAILY", "FREQ=HOURLY;INTERVAL=6"))
         # A job of the model never ends, so `skip` would let each schedule fire once.
-        schedule_id = self.desk.attach(rrule=rrule, overlap=self.dice.choice(("skip", "allow", "allow")))
+        starts_at = f"2026-01-01T{9 + len(self.allowed.ceilings):02}:00:00"
+        overlap = self.dice.choice(("skip", "allow", "allow"))
+        schedule_id = self.desk.attach(rrule=rrule, starts_at=starts_at, overlap=overlap)
         self.allowed.ceilings[schedule_id] = self.desk.schedule(schedule_id)["ceiling"]
         self.allowed.versions[schedule_id] = self.desk.version
         if status == "paused":
@@ -138,7 +144,7 @@ class Life:
         self.check()
 
     def _by(self, kind: type) -> Principal:
-        if kind in {FireSchedule, ExpireApproval}:
+        if kind in {FireSchedule, ExpireApproval, ExpireConfirmation}:
             return self.desk.engine
         return self.dice.choice((self.desk.somebody, self.desk.another, self.desk.agent))
 
@@ -235,6 +241,11 @@ COMMANDS: Mapping[type, Callable[[Life], Any]] = {
     PreviewSchedule: lambda life: PreviewSchedule(life.schedule()),
     FireSchedule: lambda life: FireSchedule(life.schedule(), life.product.clock.now()),
     ExpireApproval: lambda life: ExpireApproval(life.job()),
+    ShowConfirmation: lambda life: ShowConfirmation(life.job()),
+    RejectConfirmation: lambda life: RejectConfirmation(life.job(), "no"),
+    ExpireConfirmation: lambda life: ExpireConfirmation(life.job()),
+    SetAgentRuns: lambda life: SetAgentRuns(life.workflow_id, life.dice.choice(("never", "confirmed", "free"))),
+    SizeOpen: lambda life: SizeOpen(life.job()),
     ImportPeople: lambda life: ImportPeople(io.BytesIO(b"distinct_id,plan\nnew,pro\n"), "csv"),
     CreateCohort: lambda life: CreateCohort("all", "dynamic", conditions=[]),
     CreateKey: lambda life: CreateKey("ci", ("workflow:read",)),
@@ -243,7 +254,16 @@ COMMANDS: Mapping[type, Callable[[Life], Any]] = {
     SetPolicy: lambda life: SetPolicy(Limits(max_audience=life.dice.choice((None, 1, 5)))),
 }
 
-RARE = {ArchiveWorkflow, RestoreWorkflow, CancelBatchJob, DetachSchedule, RejectBatchJob, SetPolicy, ImportPeople}
+RARE = {
+    RejectConfirmation,
+    ArchiveWorkflow,
+    RestoreWorkflow,
+    CancelBatchJob,
+    DetachSchedule,
+    RejectBatchJob,
+    SetPolicy,
+    ImportPeople,
+}
 OFTEN = {DisableWorkflow, EditWorkflow, EnableWorkflow, ResumeBatchJob, FireSchedule, ReviseSchedule}
 THROWN = [kind for kind in COMMANDS for _ in range(1 if kind in RARE else 12 if kind in OFTEN else 3)]
 """What ends everything comes rarely, so that there is something to go wrong for a while."""

@@ -27,6 +27,8 @@ INSTALLATION = Policy(
     send_mode="live",
     token_minutes=15,
     approval_hours=72,
+    reach_per_day=100,
+    max_churn=0.5,
 )
 
 # A limit, something narrower, something wider, and what is left of both above.
@@ -36,6 +38,8 @@ LIMITS: tuple[tuple[str, Any, Any], ...] = (
     ("max_growth", 0.1, 0.9),
     ("minimum_interval_minutes", 240, 60),
     ("send_mode", "capture", "live"),
+    ("reach_per_day", 10, 1000),
+    ("max_churn", 0.1, 0.9),
 )
 every_limit = pytest.mark.parametrize(("name", "tighter", "wider"), LIMITS, ids=[limit[0] for limit in LIMITS])
 
@@ -54,7 +58,13 @@ def test_a_project_narrows_the_installation_and_a_key_the_project(
     product_with: MakeProduct, name: str, tighter: Any, wider: Any
 ) -> None:
     product = product_with(
-        max_audience=100, approval_over=50, max_growth=0.5, minimum_interval_minutes=120, send_mode="live"
+        max_audience=100,
+        approval_over=50,
+        max_growth=0.5,
+        minimum_interval_minutes=120,
+        send_mode="live",
+        reach_per_day=100,
+        max_churn=0.5,
     )
 
     def policy(**limits: Any) -> Any:

@@ -11,7 +11,7 @@ import pytest
 
 from commands.batch_job import RunBatch
 from commands.schedule import DetachSchedule, PauseSchedule, PreviewSchedule, ResumeSchedule, ReviseSchedule
-from tests.commands.conftest import Desk, MakeProduct, refused
+from tests.commands.conftest import BOUND, Desk, MakeProduct, refused
 from tests.support.product import Product
 
 LATER = "2126-01-01T00:00:00+00:00"
@@ -44,9 +44,10 @@ def revise(schedule_id: UUID, **change: Any) -> ReviseSchedule:
     return ReviseSchedule(schedule_id, **change)
 
 
-def confirmed(desk: Desk, **variables: Any) -> Mapping[str, Any]:
-    """What a fresh sizing lets one confirm."""
-    count, token = desk.token(**variables)
+def confirmed(desk: Desk, schedule_id: UUID, **change: Any) -> Mapping[str, Any]:
+    """What a fresh sizing of a schedule, changed like this, lets one confirm."""
+    what = {"schedule_id": schedule_id, **{name: change[name] for name in BOUND if name in change}}
+    count, token = desk.token(schedule=what, **change.get("variables", {}))
     return {"acknowledged_affected_count": count, "confirm_token": token}
 
 
@@ -66,8 +67,7 @@ def test_any_change_of_what_is_active_needs_a_fresh_acknowledgement(
 
 @every_change
 def test_any_change_of_what_is_active_passes_with_one(desk: Desk, schedule_id: UUID, field: str, value: Any) -> None:
-    given = value if field == "variables" else {}
-    command = revise(schedule_id, **{field: value}, **confirmed(desk, **given))
+    command = revise(schedule_id, **{field: value}, **confirmed(desk, schedule_id, **{field: value}))
     answer = desk.product.ask(command, desk.somebody)
     assert answer["status"] == "active"
     stored = desk.schedule(schedule_id)[field]
@@ -97,8 +97,7 @@ def test_any_change_of_the_terms_is_free_while_paused_and_resuming_is_not(
     assert desk.fire(schedule_id) == []
     assert refused(desk.product, ResumeSchedule(schedule_id, 3)).code == "audience.drift"
     assert refused(desk.product, ResumeSchedule(schedule_id, 2), desk.agent).code == "confirm.missing"
-    given = value if field == "variables" else {}
-    count, token = desk.token(**given)
+    count, token = desk.token(schedule={"schedule_id": schedule_id})
     assert desk.product.ask(ResumeSchedule(schedule_id, count, token), desk.somebody)["status"] == "active"
 
 
@@ -109,7 +108,8 @@ def test_an_approval_is_given_when_it_is_acknowledged_and_not_while_paused(
     desk.product.ask(PauseSchedule(schedule_id, "look first"))
     refusal = refused(desk.product, revise(schedule_id, **{field: value}), desk.somebody)
     assert (refusal.code, refusal.details) == ("schedule.not_active", {"status": "paused"})
-    command = ResumeSchedule(schedule_id, *desk.token(), **{field: value})
+    given = confirmed(desk, schedule_id, **{field: value})
+    command = ResumeSchedule(schedule_id, **given, **{field: value})
     assert desk.product.ask(command, desk.somebody)[field] == value
 
 
@@ -142,7 +142,7 @@ def test_a_revision_that_changes_nothing_asks_for_nothing(desk: Desk, schedule_i
 
 
 def test_a_refused_revision_leaves_its_token_unspent(desk: Desk, schedule_id: UUID) -> None:
-    given = confirmed(desk)
+    given = confirmed(desk, schedule_id, rrule="FREQ=WEEKLY")
     bad = revise(schedule_id, rrule="FREQ=SECONDLY", overlap="never", **given)
     refusal = refused(desk.product, bad, desk.somebody)
     assert {problem.pointer for problem in refusal.problems} == {"/rrule", "/overlap"}
@@ -152,7 +152,7 @@ def test_a_refused_revision_leaves_its_token_unspent(desk: Desk, schedule_id: UU
 
 
 def test_what_a_revision_was_confirmed_for_is_what_it_says(desk: Desk, schedule_id: UUID) -> None:
-    command = revise(schedule_id, variables={"greeting": "bye"}, **confirmed(desk))
+    command = revise(schedule_id, variables={"greeting": "bye"}, **confirmed(desk, schedule_id))
     refusal = refused(desk.product, command, desk.somebody)
     assert (refusal.code, refusal.details) == ("confirm.changed", {"changed": ["variables"]})
 
@@ -168,7 +168,7 @@ def test_reviving_a_completed_schedule_needs_an_acknowledgement_and_its_variable
     assert refused(desk.product, again).code == "acknowledgement.missing"
     assert refused(desk.product, PauseSchedule(schedule_id, "look first")).code == "schedule.not_active"
     assert refused(desk.product, ResumeSchedule(schedule_id, 2)).code == "schedule.no_occurrence"
-    given = confirmed(desk, greeting="bye")
+    given = confirmed(desk, schedule_id, rrule="FREQ=DAILY")
     assert desk.product.ask(revise(schedule_id, rrule="FREQ=DAILY", **given), desk.somebody)["status"] == "active"
     assert len(desk.fire(schedule_id)) == 1
 
@@ -185,8 +185,9 @@ def test_a_pause_says_why(desk: Desk, schedule_id: UUID) -> None:
 def test_stopping_never_needs_an_acknowledgement_nor_person_read(desk: Desk, schedule_id: UUID) -> None:
     by = desk.product.principal(source="mcp", without=["person:read"])
     assert desk.product.ask(PauseSchedule(schedule_id, "look first"), by)["status"] == "paused"
-    assert desk.product.ask(DetachSchedule(schedule_id), by)["status"] == "detached"
-    assert desk.product.ask(DetachSchedule(schedule_id), by)["status"] == "detached"
+    person = desk.product.principal(without=["person:read"])
+    assert desk.product.ask(DetachSchedule(schedule_id), person)["status"] == "detached"
+    assert desk.product.ask(DetachSchedule(schedule_id), person)["status"] == "detached"
     for command in (PauseSchedule(schedule_id, "look first"), revise(schedule_id, rrule="FREQ=WEEKLY")):
         assert refused(desk.product, command).code == "schedule.ended"
 
@@ -196,7 +197,7 @@ def test_pausing_and_resuming_twice_is_once(desk: Desk, schedule_id: UUID) -> No
     position = desk.product.log_position()
     assert desk.product.ask(PauseSchedule(schedule_id, "again"))["status"] == "paused"
     assert desk.product.log_position() == position
-    count, token = desk.token()
+    count, token = desk.token(schedule={"schedule_id": schedule_id})
     desk.product.ask(ResumeSchedule(schedule_id, count, token), desk.somebody)
     position = desk.product.log_position()
     # It is active, so nothing is asked of the token, not even that it is a fresh one.
@@ -258,7 +259,7 @@ def test_variables_are_checked_also_where_nothing_is_acknowledged(
 ) -> None:
     if paused:
         desk.product.ask(PauseSchedule(schedule_id, "look first"))
-    given = {} if paused else confirmed(desk)
+    given = {} if paused else confirmed(desk, schedule_id)
     for command in (revise(schedule_id, variables=variables, **given), desk.attaching(2, variables=variables)):
         refusal = refused(desk.product, command, desk.somebody)
         assert (refusal.code, {problem.code for problem in refusal.problems}) == ("variables.invalid", {code})

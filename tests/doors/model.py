@@ -64,7 +64,11 @@ TOOLS: Mapping[str, frozenset[str]] = {
     "workflows-resume-schedule": REACHING,
     "workflows-run": frozenset({"workflow:run"}),
     "workflows-simulate": frozenset({"workflow:read", "person:read"}),
-    **dict.fromkeys(("runs-list", "runs-get-status", "runs-get-result"), frozenset({"run:read", "person:read"})),
+    "runs-list": frozenset({"run:read", "person:read"}),
+    # Of a run that is a person's, person:read is asked too.
+    **dict.fromkeys(("runs-get-status", "runs-get-result"), frozenset({"run:read"})),
+    "guide": frozenset({"workflow:read"}),
+    "people-properties": frozenset({"person:read"}),
     "runs-cancel": frozenset({"run:cancel"}),
     "schedules-preview": frozenset({"workflow:read"}),
     "cohorts-list": frozenset({"cohort:read"}),
@@ -262,7 +266,10 @@ def _reject(status: str, _confirmation: str, guarded: bool) -> str:
     return OK if status in {"held", "own", "held_off"} else _moved(status)
 
 
-def _resume_job(status: str, _confirmation: str, _guarded: bool) -> str:
+def _resume_job(status: str, _confirmation: str, guarded: bool) -> str:
+    if status == "paused" and guarded:
+        # A human has paused it.
+        return "acknowledgement.missing"
     verdicts = {"queued": ALREADY, "running": ALREADY, "paused": OK, "paused_off": "workflow.not_active"}
     return verdicts.get(status) or _moved(status)
 

@@ -32,7 +32,8 @@ STRICT = [route for route in ROUTES if isinstance(route, StrictRoute)]
 
 UNDOABLE: Mapping[str, Json] = {
     "CreateWorkflow": {"steps": [{"id": "x", "type": "no such type"}]},
-    "CreateCohort": {"kind": "static", "members": ["nobody"]},
+    "CreateCohort": {"kind": "dynamic", "members": ["nobody"]},
+    **{command: {"address": "nobody"} for command in ("OptOut", "OptIn", "Suppress", "Unsuppress")},
     "CreateKey": {"scopes": ["no such scope"]},
 }
 """What the handler refuses, for commands that would otherwise make something."""
@@ -197,8 +198,8 @@ def _least(schema: Json, grant: str) -> Json:
 
 
 def default_of(name: str) -> str:
-    """An id that nothing has, for an argument of this name."""
-    return f"{ID}.1" if name in {"run_id", "runId"} else ID
+    """An id that nothing has, for an argument of this name; of a run that would have no person."""
+    return f"{ID}.0" if name in {"run_id", "runId"} else ID
 
 
 def example(schema: Json, definitions: Json) -> Any:

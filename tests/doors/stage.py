@@ -18,10 +18,11 @@ from aggregates.batch_job.standing import COUNTS
 from aggregates.schedule.aggregate import Schedule
 from commands.approval import ApproveBatchJob, RejectBatchJob
 from commands.batch_job import CancelBatchJob, PauseBatchJob, RunBatch, SizeAudience
+from commands.binding import nonce_of
 from commands.grants import SCOPES
 from commands.schedule import AttachSchedule, DetachSchedule, PauseSchedule
 from commands.workflow import ArchiveWorkflow, CreateWorkflow, DisableWorkflow, EditWorkflow, EnableWorkflow
-from engine.ids import new_id
+from engine.ids import derived_id, new_id
 from engine.store import Store
 from projections import tables
 from tests.doors.asks import BECAUSE, DAILY, VERSIONS, WEEKLY
@@ -132,8 +133,13 @@ class Stage:
         noun = NOUNS[command]
         if status in NOWHERE:
             return self._nowhere(noun, status)
+        self.product.execute("DELETE FROM reach")  # what was asked for before counts against nobody's day
         reached = command in {"RunBatch", "AttachSchedule"}
-        # A workflow that is run or attached to stays as it is.
+        if command == "AttachSchedule" and fresh and status in {"active", *GROUPS}:
+            group = "few" if status == "active" else status
+            id = self.workflow(group)
+            return Target(str(id), id, GROUPS[group])
+        # A workflow that is run stays as it is, and so does one to which nothing is attached in the end.
         place = ("place" if reached else noun, status, key.id if status == "own" else "")
         if (fresh and not reached) or place not in self._targets:
             make = {"place": self._place, "workflow": self._workflow, "schedule": self._schedule}
@@ -205,7 +211,7 @@ class Stage:
 
     def _schedule(self, status: str, _key: Key) -> Target:
         status, _, off = status.partition("_")
-        workflow_id = self.workflow() if off else self.of("few")
+        workflow_id = self.workflow()
         tomorrow = self.product.clock.now() + timedelta(days=1)
         once = {"rrule": "FREQ=DAILY;COUNT=1", "starts_at": f"{tomorrow:%Y-%m-%dT%H:%M:%S}"}
         terms = once if status == "completed" else DAILY
@@ -271,26 +277,45 @@ class Stage:
 
     def _token(self, command: str, target: Target, confirmation: str, key: Key, *, fresh: bool) -> str:
         workflow_id = target.workflow_id or self.of("few")
-        kept = (command == "RunBatch", workflow_id, confirmation, key.id)
+        purpose = None if confirmation == "frozen" else self._purpose(command, target)
+        kept = (command, str(purpose), workflow_id, confirmation, key.id)
         if fresh:
-            return self._sized(command, workflow_id, confirmation, key)
+            return self._sized(command, workflow_id, confirmation, key, purpose)
         if kept not in self._tokens:
-            self._tokens[kept] = self._sized(command, workflow_id, confirmation, key)
+            self._tokens[kept] = self._sized(command, workflow_id, confirmation, key, purpose)
         return self._tokens[kept]
 
-    def _sized(self, command: str, workflow_id: UUID, confirmation: str, key: Key) -> str:
+    def _purpose(self, command: str, target: Target) -> Json | None:
+        """The schedule that a token is for, where a command is about one that there is or will be."""
+        if command == "AttachSchedule":
+            return DAILY
+        there = command in {"ReviseSchedule", "ResumeSchedule"} and target.workflow_id != self.of("few")
+        change = WEEKLY if command == "ReviseSchedule" else {}
+        return {"schedule_id": UUID(target.id), **change} if there else None
+
+    def _sized(self, command: str, workflow_id: UUID, confirmation: str, key: Key, purpose: Json | None) -> str:
         sizing = self.ask(
-            SizeAudience(workflow_id, freeze=confirmation == "frozen"),
+            SizeAudience(workflow_id, freeze=confirmation == "frozen", schedule=purpose),
             self.stranger if confirmation == "foreign" else key,
             earlier=TOKEN_LIFE if confirmation == "expired" else timedelta(0),
         )
         spendable = sizing["workflow_status"] == "active" and 0 < sizing["affected"] <= sizing["limit"]
-        if confirmation == "spent" and spendable:
-            self.ask(AttachSchedule(workflow_id, **DAILY | WEEKLY, **_of(sizing)), key)
-        if confirmation == "again" and spendable:
-            again = RunBatch(workflow_id, **_of(sizing)) if command == "RunBatch" else _attaching(workflow_id, sizing)
-            self.ask(again, key)
+        if confirmation in {"spent", "again"} and spendable:
+            self._spend(command if confirmation == "again" else "", workflow_id, sizing, key)
         return str(sizing["confirm_token"])
+
+    def _spend(self, command: str, workflow_id: UUID, sizing: Json, key: Key) -> None:
+        """Spend a token on what it is for, where asking again is the same request; else on something else."""
+        if command == "RunBatch":
+            self.ask(RunBatch(workflow_id, **_of(sizing)), key)
+        elif command == "AttachSchedule":
+            attached = "SELECT id FROM stream_heads WHERE kind = 'schedule' AND status = 'active' AND parent_id = :id"
+            for row in self.product.execute(attached, id=workflow_id):
+                self.ask(DetachSchedule(row[0]))
+            self.ask(_attaching(workflow_id, sizing), key)
+        else:
+            spent = derived_id("batch_job", self.product.project_id, nonce_of(sizing["confirm_token"]))
+            self.product.execute("INSERT INTO spent_tokens (id, spent_at) VALUES (:id, now())", id=spent)
 
 
 def _attaching(workflow_id: UUID, sizing: Json) -> AttachSchedule:

@@ -9,7 +9,9 @@ from uuid import UUID
 
 from sqlalchemy import insert
 
-from commands.batch_job import RunBatch
+from aggregates.policy import Limits
+from commands.batch_job import RunBatch, SizeAudience
+from commands.consent import Suppress
 from commands.grants import SCOPES
 from commands.people import CreateCohort
 from commands.runs import RunWorkflow
@@ -29,6 +31,7 @@ HANDLES: Mapping[str, str] = {
     "workflowId": "workflow",
     "schedule_id": "schedule",
     "batch_job_id": "batch_job",
+    "confirmation_id": "confirmation",
     "run_id": "run",
     "runId": "run",
     "person_id": "person",
@@ -78,18 +81,23 @@ def furnished(stage: Stage, project: UUID) -> Tenant:
     for id in (workflow, manual):
         stage.ask(EnableWorkflow(id), **mine)
     schedules = [
-        stage.ask(AttachSchedule(workflow, acknowledged_affected_count=PEOPLE, **DAILY), **mine) for _ in range(2)
+        stage.ask(AttachSchedule(workflow, acknowledged_affected_count=PEOPLE, **DAILY | at), **mine)
+        for at in ({}, {"starts_at": "2026-01-01T15:00:00"})
     ]
     jobs = [stage.ask(RunBatch(workflow, PEOPLE), **mine)["batch_job_id"] for _ in range(2)]
     for job in jobs:
         enrol(system, UUID(job))
+    waiting = [_held(stage, workflow, project) for _ in range(2)]
     run = stage.ask(RunWorkflow(manual), **mine)["run_id"]
     named: list[Json] = [stage.ask(CreateCohort(f"Cohort {n}", "static"), **mine) for n in range(2)]
+    for n in range(2):
+        stage.ask(Suppress(f"stopped{n}@example.com"), **mine)
     stage.settle()
     things: dict[str, tuple[str, ...]] = {
         "workflow": (str(workflow), str(manual)),
         "schedule": tuple(each["schedule_id"] for each in schedules),
         "batch_job": tuple(jobs),
+        "confirmation": tuple(waiting),
         "run": (f"{jobs[0]}.{people[0]}", run),
         "person": tuple(map(str, people)),
         "cohort": tuple(each["cohort_id"] for each in named),
@@ -97,6 +105,14 @@ def furnished(stage: Stage, project: UUID) -> Tenant:
     }
     streams = things["workflow"] + things["schedule"] + things["batch_job"]
     return Tenant(project, key, {**things, "stream": streams})
+
+
+def _held(stage: Stage, workflow: UUID, project: UUID) -> str:
+    """A job of an agent that waits for a human."""
+    limits = (Limits(), Limits(confirmation="witnessed"))
+    agent: dict[str, Any] = {"project_id": project, "id": "agent", "agent": True, "limits": limits}
+    token = stage.ask(SizeAudience(workflow), **agent)["confirm_token"]
+    return str(stage.ask(RunBatch(workflow, PEOPLE, token), **agent)["batch_job_id"])
 
 
 def _key(stage: Stage, project: UUID) -> Key:

@@ -15,7 +15,7 @@ from tests.support.product import Json
 OPERATIONS = operations()
 CURSORS = frozenset({"after", "trace_after"})
 
-ONE_PAGE = {"keys.list", "components.list", "views.list"}
+ONE_PAGE = {"keys.list", "components.list", "operators.list", "views.list"}
 """Of these a project has so few that they are one page."""
 
 LISTS = [each for each in OPERATIONS if each.grant.endswith((".list", ".occurrences", ".trace", ".read"))]
@@ -25,6 +25,7 @@ STATUSES: dict[str, tuple[str, ...]] = {
     "workflows.list": ("draft", "active", "archived"),
     "schedules.list": ("active", "paused", "completed", "detached"),
     "batch_jobs.list": ("held", "queued", "running", "paused", "cancelled", "completed", "rejected"),
+    "confirmations.list": ("waiting", "confirmed", "rejected", "expired", "withdrawn"),
     "runs.list": ("pending", "skipped", "delivered", "failed"),
 }
 

@@ -21,7 +21,7 @@ from aggregates.base import Principal
 from aggregates.errors import DomainError
 from aggregates.policy import Limits
 from commands.bus import HANDLERS
-from commands.grants import COMMANDS, ENGINE, READS, SCOPES, authorize
+from commands.grants import CARRIES, COMMANDS, ENGINE, READS, SCOPES, authorize
 from commands.policy import SetPolicy
 from mcp_adapter.tools import TOOLS
 from mcp_adapter.tools.studio import STUDIO
@@ -126,6 +126,8 @@ def test_what_has_no_grant_is_refused_to_everybody() -> None:
 @pytest.mark.parametrize("command", HANDLERS, ids=lambda command: command.__name__)
 def test_the_bus_asks_for_the_scopes_itself(command: type, stage: Stage) -> None:
     needed = COMMANDS[command.__name__]
+    if command.__name__ in CARRIES and CARRIES[command.__name__](filled(command)):
+        needed = (*needed, "person:read")
     system = stage.product.system
     before = state(stage)
     for scopes in SETS:
@@ -158,7 +160,7 @@ def _something(hint: Any) -> Any:
 def reading(stage: Stage) -> Iterator[tuple[str, Any]]:
     """Every public method of every group of reads, under the name that its grant has to have."""
     reads, replay = stage.product.system.reads, stage.product.system.replay
-    yield from (("policy.get", reads.policy), ("views.list", reads.views))
+    yield from (("policy.get", reads.policy), ("views.list", reads.views), ("guide.get", reads.guide))
     yield from (("state.at", replay.state_at), ("state.diff", replay.diff))
     for group, reader in vars(reads).items():
         if isinstance(reader, Reader):
@@ -184,8 +186,8 @@ def test_the_reads_ask_for_the_scopes_themselves(stage: Stage) -> None:
             except DomainError as error:
                 refused = error.details["missing"] if error.code == "scope.missing" else []
             assert refused == missing, (name, scopes)
-    # Step types are no state: what the doors show of them is the catalogue, and the doors ask for the grant.
-    assert set(READS) - asked == {"components.list", "components.get"}
+    # Step types and operators are no state: what is shown of them are tables, and the doors ask for the grant.
+    assert set(READS) - asked == {"components.list", "components.get", "operators.list"}
 
 
 # -- tools

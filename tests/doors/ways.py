@@ -43,6 +43,38 @@ def restore(id: str) -> Ask:
     )
 
 
+def allow_agents(id: str) -> Ask:
+    return Ask(
+        ("PUT", f"/workflows/{id}/agent-runs", {"agent_runs": "free"}),
+        ("workflows-agent-runs", {"workflow_id": id, "agent_runs": "free"}),
+        ("workflows", "agent-runs", id, "free"),
+    )
+
+
+def look(id: str) -> Ask:
+    return Ask(
+        ("GET", f"/confirmations/{id}", None),
+        ("confirmations-get", {"confirmation_id": id}),
+        ("confirm", "show", id),
+    )
+
+
+def turn_down(id: str) -> Ask:
+    return Ask(
+        ("POST", f"/confirmations/{id}/reject", {"reason": BECAUSE}),
+        ("confirmations-reject", {"confirmation_id": id, "reason": BECAUSE}),
+        ("confirm", "reject", id, "--reason", BECAUSE),
+    )
+
+
+def size_open(id: str) -> Ask:
+    return Ask(
+        ("POST", f"/batch-jobs/{id}/unfinished", None),
+        ("batch-jobs-unfinished", {"batch_job_id": id}),
+        ("batch", "unfinished", id),
+    )
+
+
 def decide(id: str) -> Ask:
     return Ask(
         ("POST", f"/batch-jobs/{id}/steps/note/decide", {"decision": "approved"}),
@@ -94,6 +126,11 @@ def gather(_id: str) -> Ask:
     return Ask(
         ("POST", "/cohorts", named), ("cohorts-create", named), ("cohorts", "create", "Made", "--kind", "static")
     )
+
+
+def consents(path: str, *line: str) -> Callable[[str], Ask]:
+    named: Json = {"address": "somebody@example.com"}
+    return lambda _: Ask(("POST", path, named), (line[-1], named), (*line, "somebody@example.com"))
 
 
 def make_key(_id: str) -> Ask:
@@ -156,6 +193,10 @@ WAYS: Mapping[str, Callable[[str], Ask]] = {
     "DecideStep": decide,
     "DecideUnknown": decide_unknown,
     "SizeFailed": size_failed,
+    "SizeOpen": size_open,
+    "SetAgentRuns": allow_agents,
+    "ShowConfirmation": look,
+    "RejectConfirmation": turn_down,
     "DetachSchedule": detach,
     "PreviewSchedule": preview,
     "RunWorkflow": begin,
@@ -163,6 +204,10 @@ WAYS: Mapping[str, Callable[[str], Ask]] = {
     "SimulateWorkflow": simulate,
     "ImportPeople": bring,
     "CreateCohort": gather,
+    "OptOut": consents("/people:opt-out", "people", "opt-out"),
+    "OptIn": consents("/people:opt-in", "people", "opt-in"),
+    "Suppress": consents("/suppressions", "people", "suppress"),
+    "Unsuppress": consents("/suppressions:remove", "people", "unsuppress"),
     "CreateKey": make_key,
     "ChangeKey": change_key,
     "RevokeKey": revoke_key,
@@ -202,6 +247,12 @@ OF_THE_PRODUCT: Mapping[tuple[str, ...], tuple[str, tuple[str, ...]]] = {
     ("batch", "reject"): ("RejectBatchJob", (ID, "--reason", BECAUSE)),
     ("batch", "decide"): ("DecideStep", (ID, "note", "approved")),
     ("batch", "failed"): ("SizeFailed", (ID,)),
+    ("batch", "unfinished"): ("SizeOpen", (ID,)),
+    ("workflows", "agent-runs"): ("SetAgentRuns", (ID, "never")),
+    ("confirm", "list"): ("confirmations.list", ()),
+    ("confirm", "show"): ("ShowConfirmation", (ID,)),
+    ("confirm", "accept"): ("AcceptConfirmation", (ID, COUNT)),
+    ("confirm", "reject"): ("RejectConfirmation", (ID, "--reason", BECAUSE)),
     ("batch", "retry-failed"): ("RetryFailed", (ID, COUNT)),
     ("batch", "unknown"): ("runs.unknown", (ID,)),
     ("batch", "pause"): ("PauseBatchJob", (ID, "--reason", BECAUSE)),
@@ -219,10 +270,17 @@ OF_THE_PRODUCT: Mapping[tuple[str, ...], tuple[str, tuple[str, ...]]] = {
     ("people", "import"): ("ImportPeople", (PEOPLE,)),
     ("people", "list"): ("people.list", ()),
     ("people", "show"): ("people.get", ("1",)),
+    ("people", "properties"): ("people.properties", ()),
+    ("people", "opt-out"): ("OptOut", ("nobody@",)),
+    ("people", "opt-in"): ("OptIn", ("nobody@",)),
+    ("people", "suppress"): ("Suppress", ("nobody@",)),
+    ("people", "unsuppress"): ("Unsuppress", ("nobody@",)),
+    ("people", "suppressions"): ("suppressions.list", ()),
     ("cohorts", "list"): ("cohorts.list", ()),
     ("cohorts", "create"): ("CreateCohort", ("Made",)),
     ("components", "list"): ("components.list", ()),
     ("components", "show"): ("components.get", ("capture",)),
+    ("components", "operators"): ("operators.list", ()),
     ("policy", "show"): ("policy.get", ()),
     ("policy", "set"): ("SetPolicy", ("--max-audience=1",)),
     ("views", "list"): ("views.list", ()),

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 
 import pytest
 from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
-from sqlalchemy import Engine, NullPool, create_engine, text
+from sqlalchemy import Connection, Engine, NullPool, create_engine, text
 
+from aggregates.base import Aggregate, Event, decode, encode, fold
 from engine.migrate import _config, migrate, pending
+from projections.outside import values_of
 from projections.tables import metadata
 from tests.support.databases import Databases
+from tests.support.lives import lives
 
 
 @pytest.fixture
@@ -75,3 +79,103 @@ def test_who_was_woken_before_goes_on_with_the_chunk_that_did_so(empty: Engine) 
     with empty.connect() as connection:
         found = connection.execute(text("SELECT person_id, resumed_by FROM runs ORDER BY person_id")).all()
     assert [tuple(row) for row in found] == [(1, 2), (2, None), (3, None)]
+
+
+PLANTED = "ann.planted@example.com"
+
+
+def collected(life: Aggregate) -> list[Event]:
+    return [event for event in life.collect_events() if isinstance(event, Event)]
+
+
+def older(number: int, event: Event) -> dict[str, object]:
+    """An event as a version before wrote it: everything in its state."""
+    topic, state = encode(event)
+    stored = json.loads(state)
+    stored["meta"] |= {"reason": PLANTED, "idempotency_key": f"{PLANTED} {number}"}
+    for name in type(event).OUTSIDE:
+        stored[name] = {"offer": PLANTED} if name == "variables" else f"{PLANTED} {name}"
+    if "content" in stored:
+        stored["content"] = CONTENT_OF_THAT_TIME
+    return {
+        "id": event.originator_id,
+        "version": event.originator_version,
+        "topic": topic,
+        "state": json.dumps(stored).encode(),
+    }
+
+
+LIKE_A_NAME = {"0" * 64: {"$outside": "0" * 64}}
+
+CONTENT_OF_THAT_TIME = {
+    "trigger": {
+        "type": "batch",
+        "filters": {"properties": [{"type": "person", "key": "email", "operator": "exact", "value": [PLANTED]}]},
+    },
+    "steps": [
+        {"id": "note", "name": PLANTED, "type": "capture", "config": {"message": f"Hello {PLANTED}"}},
+        {"id": "odd", "type": "capture", "config": {"$outside": "0" * 64}},
+        PLANTED,
+    ],
+    "edges": [{"from": "note", "to": PLANTED}],
+    "variables": [{"key": "offer", "type": "string", "default": PLANTED}],
+}
+
+
+def test_what_older_versions_recorded_moves_outside_the_log_and_folds_to_the_same(empty: Engine) -> None:
+    old = [life for life in lives() if life.KIND in {"workflow", "schedule", "batch_job", "refusal"}]
+    rows = [older(number, event) for life in old for number, event in enumerate(collected(life))]
+    whole = text("SELECT originator_id, originator_version, topic, notification_id FROM log ORDER BY notification_id")
+    with empty.begin() as connection:
+        command.upgrade(_config(connection), "0007")
+        connection.execute(
+            text(
+                "INSERT INTO log (originator_id, originator_version, topic, state, project_id, command_id, actor, "
+                "source, recorded_at) VALUES (:id, :version, :topic, :state, "
+                "CAST('00000000-0000-0000-0000-000000000001' AS uuid), gen_random_uuid(), 'k', 'api', now())"
+            ),
+            rows,
+        )
+        places, before = connection.execute(whole).all(), streams(connection)
+    migrate(empty)
+    with empty.connect() as connection:
+        assert connection.execute(whole).all() == places
+        assert streams(connection) == before
+        states = connection.execute(text("SELECT string_agg(convert_from(state, 'UTF8'), '') FROM log")).scalar_one()
+        assert PLANTED not in states
+        assert connection.execute(text("SELECT count(*) FROM outside")).scalar_one() > len(rows)
+
+
+def streams(connection: Connection) -> dict[object, object]:
+    """What every stream folds to, by its id. Before the migration what looks like a name is itself."""
+    rows = connection.execute(text("SELECT * FROM log ORDER BY originator_id, originator_version")).all()
+    values = (
+        values_of(connection, ((row.project_id, row.state) for row in rows)) if has_outside(connection) else LIKE_A_NAME
+    )
+    events: dict[object, list[Event]] = {}
+    for row in rows:
+        event = decode(row.originator_id, row.originator_version, row.topic, row.state, values)
+        events.setdefault(row.originator_id, []).append(event)
+    return {id: (fold(found), [event.meta for event in found]) for id, found in events.items()}
+
+
+def has_outside(connection: Connection) -> bool:
+    return connection.execute(text("SELECT to_regclass('outside')")).scalar() is not None
+
+
+def test_people_of_before_get_their_address_and_stay_opted_out_by_it(empty: Engine) -> None:
+    with empty.begin() as connection:
+        command.upgrade(_config(connection), "0007")
+        connection.execute(
+            text(
+                "INSERT INTO people (project_id, distinct_id, email, opted_out_at) "
+                "SELECT gen_random_uuid(), e, e, at FROM (VALUES (' Ann@Example.com', now()), "
+                "('bob@bücher.example', NULL), ('a..b@example.com', now())) x (e, at)"
+            )
+        )
+    migrate(empty)
+    with empty.connect() as connection:
+        addresses = connection.execute(text("SELECT address FROM people ORDER BY id")).scalars().all()
+        left = connection.execute(text("SELECT address, topic FROM opt_outs")).all()
+    assert addresses == ["ann@example.com", "bob@xn--bcher-kva.example", None]
+    assert [tuple(row) for row in left] == [("ann@example.com", "")]

@@ -27,6 +27,7 @@ DAILY: Json = {"rrule": "FREQ=DAILY", "starts_at": "2026-01-01T09:00:00"}
 @pytest.fixture
 def product(database_url: str, tmp_path: Path) -> Iterator[Product]:
     with closing(Product(database_url, tmp_path)) as product:
+        product.empty_log()
         yield product
 
 
@@ -167,6 +168,14 @@ def test_everything_that_was_recorded_folds_to_what_is_live(product: Product) ->
     product.ask(DisableWorkflow(workflow_id))
     events = product.execute("SELECT count(*) FROM log")[0][0]
     assert checked(product) == (4, events, [])
+
+
+def test_streams_that_were_written_together_stand_at_their_own_last_events(product: Product) -> None:
+    product.add_people(2)
+    workflow_id = product.workflow()
+    product.ask(AttachSchedule(workflow_id, acknowledged_affected_count=2, **DAILY))
+    product.ask(ArchiveWorkflow(workflow_id))
+    assert checked(product) == (2, 5, [])
 
 
 def test_more_streams_than_are_folded_at_once_are_all_folded(product: Product) -> None:

@@ -56,6 +56,26 @@ def test_hosts_are_separated_by_commas(tmp_path: Path) -> None:
     assert settings.outbound_allow == ("hooks.internal", "10.0.0.0/8")
 
 
+@pytest.mark.parametrize(
+    ("name", "value", "told"),
+    [
+        ("email_from", "nonsense", "a sender is one address"),
+        ("email_from", "a@b.c\nBcc: d@e.f", "a sender is one address"),
+        ("smtp_url", "foo://x", "a mail server is written"),
+        ("smtp_url", "smtp://", "a mail server is written"),
+        ("smtp_url", "smtp://host:notaport", "smtp_url"),
+        ("webhook_secret", "whsec_", "a signing secret is"),
+        ("webhook_secret", "abc", "a signing secret is"),
+        ("webhook_secret", "whsec_" + "A" * 31, "a signing secret is"),
+    ],
+)
+def test_what_a_sender_would_only_meet_later_is_refused_at_the_start(
+    tmp_path: Path, name: str, value: str, told: str
+) -> None:
+    with pytest.raises(StartupError, match=told):
+        load_settings({f"TIDEGATE_{name.upper()}": value}, directory=tmp_path)
+
+
 def test_a_file_that_is_not_toml_is_refused_by_name(tmp_path: Path) -> None:
     (tmp_path / "tidegate.toml").write_text("http_port 1\n")
     with pytest.raises(StartupError, match=r"tidegate\.toml cannot be read"):
@@ -66,7 +86,7 @@ def test_no_secret_is_ever_shown(tmp_path: Path) -> None:
     environ = {
         "TIDEGATE_SECRET_KEY": KEY,
         "TIDEGATE_API_KEY": "tg_live_hidden",
-        "TIDEGATE_WEBHOOK_SECRET": "whsec_hidden",
+        "TIDEGATE_WEBHOOK_SECRET": "whsec_hiddenhiddenhiddenhiddenhiddenhi",
         "TIDEGATE_DATABASE_URL": "postgresql+psycopg://me:hidden@db/tidegate",
         "TIDEGATE_SMTP_URL": "smtp://me:hidden@mail:25",
     }

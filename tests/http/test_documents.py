@@ -64,7 +64,14 @@ def test_every_effect_can_be_asked_for_again_and_what_is_made_is_told_where(door
     paths = anonymous(door).get("/openapi.json").json()["paths"]
     operations = {op["operationId"]: (verb, op) for verbs in paths.values() for verb, op in verbs.items()}
     headers = {name: {p["name"].lower() for p in op.get("parameters", [])} for name, (_, op) in operations.items()}
-    same_again = {"size_audience", "size_failed", "preview_recurrence", "import_people", "simulate_workflow"}
+    same_again = {
+        "size_audience",
+        "size_failed",
+        "size_unfinished",
+        "preview_recurrence",
+        "import_people",
+        "simulate_workflow",
+    }
     effects = {name for name, (verb, _) in operations.items() if verb != "get"} - same_again
     assert {name for name, found in headers.items() if "idempotency-key" in found} == effects
 

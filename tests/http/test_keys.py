@@ -20,6 +20,8 @@ def test_a_key_that_lost_a_scope_is_refused_on_its_next_request(door: Door, made
     assert door.client.get("/api/v1/workflows", headers=headers).status_code == 200
     answer = door.client.patch(path, json={"scopes": ["workflow:write"], "name": "writer"})
     assert answer.status_code == 200, answer.text
+    (row,) = [row for row in door.client.get("/api/v1/keys").json()["data"] if row["id"] == made["key_id"]]
+    (event,) = door.client.get("/api/v1/log", params={"topic": "key.changed.v1", "limit": 1}).json()["data"]
     assert answer.json() == {
         "key_id": made["key_id"],
         "name": "writer",
@@ -28,28 +30,34 @@ def test_a_key_that_lost_a_scope_is_refused_on_its_next_request(door: Door, made
         "limits": {"max_audience": 9},
         "rate_per_minute": 500,
         "expires_at": None,
-        "position": 0,
+        "owner": None,
+        "chain": [row["made_by"]],
+        "changed": True,
+        "position": event["position"],
     }
     refusal = problem(door.client.get("/api/v1/workflows", headers=headers), 403)
     assert refusal["details"] == {"missing": ["workflow:read"]}
-    door.client.patch(path, json={"scopes": ["workflow:read"]})
+    door.client.patch(path, json={"scopes": ["workflow:read"]}, headers=bearer(door.key()))
     assert door.client.get("/api/v1/workflows", headers=headers).status_code == 200
 
 
 def test_null_takes_a_limit_away_and_what_is_left_out_stays(door: Door, made: dict[str, Any]) -> None:
-    path = f"/api/v1/keys/{made['key_id']}"
+    path, another = f"/api/v1/keys/{made['key_id']}", bearer(door.key())
     door.client.patch(path, json={"expires_at": "2040-01-01T00:00:00+01:00", "send_mode": "capture"})
-    changed = door.client.patch(path, json={"max_audience": None, "rate_per_minute": None, "name": None}).json()
+    changed = door.client.patch(
+        path, json={"max_audience": None, "rate_per_minute": None, "name": None}, headers=another
+    ).json()
     assert (changed["limits"], changed["rate_per_minute"]) == ({"send_mode": "capture"}, None)
     assert (changed["name"], changed["expires_at"]) == ("ci", "2039-12-31T23:00:00Z")
-    assert door.client.patch(path, json={"expires_at": None}).json()["expires_at"] is None
+    assert door.client.patch(path, json={"expires_at": None}, headers=another).json()["expires_at"] is None
     assert door.client.patch(path, json={}).json()["limits"] == {"send_mode": "capture"}
 
 
 def test_a_change_is_made_once_for_one_idempotency_key(door: Door, made: dict[str, Any]) -> None:
-    path, headers = f"/api/v1/keys/{made['key_id']}", {"Idempotency-Key": made["key_id"]}
+    path, another = f"/api/v1/keys/{made['key_id']}", bearer(door.key())
+    headers = {"Idempotency-Key": made["key_id"]}
     first = door.client.patch(path, json={"max_audience": 5}, headers=headers)
-    door.client.patch(path, json={"max_audience": 7})
+    door.client.patch(path, json={"max_audience": 7}, headers=another)
     assert door.client.patch(path, json={"max_audience": 5}, headers=headers).json() == first.json()
     assert door.client.patch(path, json={}).json()["limits"] == {"max_audience": 7}
 

@@ -10,6 +10,8 @@ from sqlalchemy import update
 from projections import tables
 from tests.http.conftest import Door, bearer, pointers, problem
 
+SET = ("set_by", "set_at")
+
 NARROW = {
     "max_audience": 2,
     "approval_over": 1,
@@ -29,13 +31,14 @@ def door(fresh_door: Door) -> Door:
 def test_what_the_project_narrows_is_shown_and_holds(door: Door) -> None:
     workflow_id = door.enabled()
     before = door.client.get("/api/v1/policy").json()
-    levels = before.pop("narrowed_by")
+    levels, _ = before.pop("narrowed_by"), [before.pop(name) for name in SET]
     assert (before, levels) == (door.system.policy.as_data(), {"project": {}, "key": {}})
     assert door.sized(workflow_id)["policy"] == before
 
     answer = door.client.put("/api/v1/policy", json=NARROW)
-    assert (answer.status_code, answer.json()) == (200, {"limits": NARROW, "position": 0})
+    assert (answer.status_code, answer.json()["limits"], answer.json()["changed"]) == (200, NARROW, True)
     policy = door.client.get("/api/v1/policy").json()
+    assert all(policy.pop(name) is not None for name in SET)
     assert policy.pop("narrowed_by") == {"project": NARROW, "key": {}}
     assert policy == {**before, **NARROW}
     sizing = door.sized(workflow_id)
@@ -50,7 +53,19 @@ def test_what_the_project_narrows_is_shown_and_holds(door: Door) -> None:
     assert door.client.put("/api/v1/policy", json={"max_audience": 10**9}).status_code == 200
     after = door.client.get("/api/v1/policy").json()
     assert after.pop("narrowed_by")["project"] == {"max_audience": 10**9}
+    assert all(after.pop(name) is not None for name in SET)
     assert after == before
+
+
+def test_the_project_keeps_some_of_the_installations_colleagues_and_fewer_sends(door: Door) -> None:
+    limits = {"max_sends": 1, "notify_addresses": ["Ops@Example.com", "ann@example.com"]}
+    answer = door.client.put("/api/v1/policy", json=limits)
+    assert answer.json()["limits"] == {"max_sends": 1, "notify_addresses": ["ann@example.com", "ops@example.com"]}
+    policy = door.client.get("/api/v1/policy").json()
+    assert (policy["max_sends"], policy["notify_addresses"]) == (1, [])
+    for wrong in (["nobody"], ["a@example.com, b@example.com"]):
+        refusal = door.client.put("/api/v1/policy", json={"notify_addresses": wrong})
+        assert pointers(refusal) == {"/notify_addresses": "field.invalid"}
 
 
 def test_a_key_narrows_further_and_sees_it(door: Door) -> None:

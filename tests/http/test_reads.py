@@ -79,6 +79,8 @@ def test_policy_and_views_are_shown(door: Door) -> None:
     assert door.client.get("/api/v1/policy").json() == {
         **door.system.policy.as_data(),
         "narrowed_by": {"project": {}, "key": {}},
+        "set_by": None,
+        "set_at": None,
     }
     views = {view["name"] for view in door.client.get("/api/v1/views").json()["data"]}
     assert views >= {"workflows", "schedules", "batch_jobs"}
@@ -105,7 +107,9 @@ def test_the_answers_have_every_column_that_a_view_shows(door: Door) -> None:
         rows.ViewRow: (tables.view_positions, set()),
     }
     for model, (table, hidden) in models.items():
-        assert set(model.model_fields) == {column.name for column in table.c} - {"project_id"} - hidden, model
+        derived = {"stream_id"} if model is rows.KeyRow else set()
+        columns = {column.name for column in table.c} - {"project_id"} - hidden
+        assert set(model.model_fields) == columns | derived, model
     assert set(answers.PolicyAnswer.model_fields) == set(door.system.policy.as_data())
 
 

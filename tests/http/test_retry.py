@@ -46,7 +46,7 @@ def test_the_failed_runs_are_counted_and_run_again(fresh_door: Door, failed: str
     assert (sizing.status_code, sizing.json()["affected"], sizing.json()["left"]) == (
         200,
         2,
-        {"opted_out": 0, "erased": 0},
+        {"opted_out": 0, "suppressed": 0, "erased": 0, "address_changed": 0},
     )
     body = {"acknowledged_affected_count": 2, "confirm_token": sizing.json()["confirm_token"]}
     answer = fresh_door.client.post(f"{failed}/retry-failed", json=body)

@@ -107,12 +107,23 @@ def test_a_run_is_cancelled_with_a_reason_and_says_so(door: Door, manual: str) -
     assert door.client.get(f"{where}/result").json()["reason"] == "job_cancelled"
 
 
-def test_reading_a_run_needs_to_see_people(door: Door, manual: str) -> None:
+def test_reading_a_run_of_a_person_needs_to_see_people_and_a_manual_one_has_none(door: Door, manual: str) -> None:
     where = begun(door, manual).headers["location"]
     blind = bearer(door.key(scopes=["run:read"]))
     for path in ("", "/result", "/trace"):
-        refusal = problem(door.client.get(f"{where}{path}", headers=blind), 403)
-        assert refusal["details"]["missing"] == ["person:read"]
+        assert door.client.get(f"{where}{path}", headers=blind).status_code == 200
+        # Whether there is such a run or not: the answer tells nothing.
+        for person in (f"{where[:-1]}1", f"{where[:-3]}{'0' if where[-3] != '0' else '1'}.7"):
+            refusal = problem(door.client.get(f"{person}{path}", headers=blind), 403)
+            assert refusal["details"]["missing"] == ["person:read"]
+
+
+def test_a_batch_job_has_no_run_without_a_person(door: Door) -> None:
+    blind = bearer(door.key(scopes=["run:read"]))
+    workflow = door.enabled(name="Batch of one")
+    door.people("of-one")
+    job = door.ran(workflow, door.sized(workflow)["affected"])["batch_job_id"]
+    assert problem(door.client.get(f"{EVERY}/{job}.0", headers=blind), 404)["code"] == "run.not_found"
 
 
 def test_a_simulation_answers_with_counts_and_what_would_be_sent(door: Door) -> None:

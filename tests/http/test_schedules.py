@@ -12,7 +12,15 @@ from tests.http.conftest import Door, bearer, pointers, problem
 
 ANSWERED = {"position", "schedule_id", "workflow_id", "status", "rrule", "starts_at", "timezone", "exdates", "overlap"}
 ANSWERED |= {"catch_up", "catch_up_window_minutes", "acknowledged", "max_growth", "ceiling", "approval_expires_at"}
-ANSWERED |= {"next_occurrence", "variables"}
+ANSWERED |= {
+    "next_occurrence",
+    "variables",
+    "held_because",
+    "confirm_url",
+    "confirmation_id",
+    "confirm_until",
+    "changed",
+}
 
 MONDAYS = {"rrule": "FREQ=WEEKLY;BYDAY=MO;BYHOUR=9", "starts_at": "2030-03-25T09:00:00", "timezone": "Europe/Berlin"}
 
@@ -240,7 +248,11 @@ def test_an_agent_revises_with_the_token_of_a_sizing(door: Door, workflow_id: st
     agent = door.key(agent=True)
     body = {"overlap": "allow", "acknowledged_affected_count": 10}
     assert problem(door.client.patch(path, json=body, headers=bearer(agent)), 422)["code"] == "confirm.missing"
-    token = door.sized(workflow_id, key=agent)["confirm_token"]
+    other = door.sized(workflow_id, key=agent)["confirm_token"]
+    refused = problem(door.client.patch(path, json={**body, "confirm_token": other}, headers=bearer(agent)), 409)
+    assert (refused["code"], refused["details"]) == ("confirm.changed", {"changed": ["purpose"]})
+    sized_for = {"schedule_id": path.rpartition("/")[2]}
+    token = door.sized(workflow_id, key=agent, schedule=sized_for)["confirm_token"]
     revised = door.client.patch(path, json={**body, "confirm_token": token}, headers=bearer(agent))
     assert (revised.status_code, revised.json()["overlap"]) == (200, "allow")
     spent = {"overlap": "skip", "acknowledged_affected_count": 10, "confirm_token": token}

@@ -170,7 +170,7 @@ def test_every_event_of_a_command_records_who_asked_and_how(door: Door) -> None:
         headers={"X-Request-Id": "req-1", "User-Agent": "probe/1.0", "Idempotency-Key": "k1"},
     )
     with door.system.engine.connect() as connection:
-        meta = read_log(connection, after=0, limit=1)[0].event.meta
+        meta = read_log(connection, after=0, limit=100)[-1].event.meta
     assert meta["source"] == "api"
     assert meta["via"] == "POST /api/v1/workflows"
     assert (meta["request_id"], meta["client"], meta["idempotency_key"]) == ("req-1", "probe/1.0", "k1")

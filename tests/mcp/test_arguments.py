@@ -35,8 +35,8 @@ def test_a_misspelt_argument_is_refused_with_the_name_that_was_meant() -> None:
     assert refused.value.problems[0].example == "confirm_token"
 
 
-@pytest.mark.parametrize("count", ["3", 3.5, True, None, [3]])
-def test_a_count_is_a_whole_number_and_nothing_is_converted(count: object) -> None:
+@pytest.mark.parametrize("count", ["3.0", "three", "", "true", "[3]", 3.5, True, None, [3]])
+def test_a_count_is_a_whole_number_and_nothing_else_is_converted(count: object) -> None:
     arguments = {**RUN, "acknowledged_affected_count": count}
     assert problems("workflows-run-batch", **arguments) == [("/acknowledged_affected_count", "field.invalid")]
 

@@ -245,7 +245,7 @@ def test_success_says_the_same_in_text_and_structure_and_a_refusal_only_in_text(
 def test_events_say_which_tool_and_which_client_made_them(agent: Agent, world: World) -> None:
     agent.call("workflows-create", name="W", **CONTENT)
     with world.system.engine.connect() as connection:
-        meta = read_log(connection, after=0, limit=10)[-1].event.meta
+        meta = read_log(connection, after=0, limit=1_000)[-1].event.meta
     assert (meta["source"], meta["via"]) == ("mcp", "mcp:workflows-create")
     assert meta["client"]
     assert meta["request_id"]

@@ -29,9 +29,9 @@ def token(agent: Agent, workflow_id: str, **arguments: Any) -> dict[str, Any]:
 
 
 def attach(agent: Agent, workflow_id: str, **more: Any) -> str:
-    made = agent.call(
-        "workflows-schedule-create", workflow_id=workflow_id, **BERLIN, **token(agent, workflow_id), **more
-    )
+    what = BERLIN | {name: value for name, value in more.items() if name == "max_growth"}
+    proof = token(agent, workflow_id, schedule=what)
+    made = agent.call("workflows-schedule-create", workflow_id=workflow_id, **BERLIN, **proof, **more)
     return str(made["schedule_id"])
 
 
@@ -55,7 +55,9 @@ def fire(world: World, schedule_id: str) -> datetime:
 
 
 def test_the_whole_path(agent: Agent, world: World, workflow_id: str) -> None:
-    made = agent.call("workflows-schedule-create", workflow_id=workflow_id, **BERLIN, **token(agent, workflow_id))
+    made = agent.call(
+        "workflows-schedule-create", workflow_id=workflow_id, **BERLIN, **token(agent, workflow_id, schedule=BERLIN)
+    )
     id = made["schedule_id"]
     assert (made["status"], made["acknowledged"], made["ceiling"]) == ("active", PEOPLE, PEOPLE)
     read = agent.call("workflows-get", workflow_id=workflow_id)
@@ -73,7 +75,8 @@ def test_the_whole_path(agent: Agent, world: World, workflow_id: str) -> None:
     bare = {"schedule_id": id, "rrule": TUESDAYS, "acknowledged_affected_count": PEOPLE}
     assert agent.refusal("workflows-update-schedule", **bare)["code"] == "confirm.missing"
     assert world.traces() == before
-    changed = agent.call("workflows-update-schedule", schedule_id=id, rrule=TUESDAYS, **token(agent, workflow_id))
+    change = {"schedule_id": id, "rrule": TUESDAYS}
+    changed = agent.call("workflows-update-schedule", **change, **token(agent, workflow_id, schedule=change))
     assert (changed["status"], changed["rrule"]) == ("active", TUESDAYS)
 
     paused = agent.call("workflows-pause-schedule", schedule_id=id, note="the offer is over")
@@ -91,7 +94,8 @@ def test_the_whole_path(agent: Agent, world: World, workflow_id: str) -> None:
     refused = agent.refusal("workflows-resume-schedule", schedule_id=id, acknowledged_affected_count=PEOPLE)
     assert refused["code"] == "confirm.missing"
     assert world.traces() == before
-    resumed = agent.call("workflows-resume-schedule", schedule_id=id, **token(agent, workflow_id), max_growth=0.05)
+    again = {"schedule_id": id, "max_growth": 0.05}
+    resumed = agent.call("workflows-resume-schedule", **again, **token(agent, workflow_id, schedule=again))
     assert (resumed["status"], resumed["max_growth"]) == ("active", 0.05)
     preview = agent.call("schedules-preview", schedule_id=id, count=2)
     assert preview["occurrences"][0]["at"] == resumed["next_occurrence"]
@@ -99,14 +103,16 @@ def test_the_whole_path(agent: Agent, world: World, workflow_id: str) -> None:
 
 
 def test_repeating_a_call_changes_nothing_more(agent: Agent, world: World, workflow_id: str) -> None:
-    arguments = {"workflow_id": workflow_id, **BERLIN, **token(agent, workflow_id), "idempotency_key": "once"}
+    proof = token(agent, workflow_id, schedule=BERLIN)
+    arguments = {"workflow_id": workflow_id, **BERLIN, **proof, "idempotency_key": "once"}
     made = agent.call("workflows-schedule-create", **arguments)
     pause = {"schedule_id": made["schedule_id"], "note": "wait"}
     paused = agent.call("workflows-pause-schedule", **pause)
-    resume = {"schedule_id": made["schedule_id"], **token(agent, workflow_id)}
+    named = {"schedule_id": made["schedule_id"]}
+    resume = named | token(agent, workflow_id, schedule=named)
     before = world.traces()
     assert agent.call("workflows-schedule-create", **arguments) == made
-    assert agent.call("workflows-pause-schedule", **pause) == paused
+    assert agent.call("workflows-pause-schedule", **pause) == {**paused, "changed": False}
     agent.call("workflows-resume-schedule", **resume)
     agent.call("workflows-resume-schedule", **resume)
     assert world.traces()[0] == before[0] + 1
@@ -128,7 +134,7 @@ def test_a_token_buys_one_thing_whichever_tool_spends_it(agent: Agent, world: Wo
     assert agent.refusal("workflows-schedule-create", **run, **BERLIN, **spent)["code"] == "confirm.used"
     assert agent.refusal("workflows-update-schedule", **change, **spent)["code"] == "confirm.used"
     assert world.traces() == before
-    spent = token(agent, workflow_id)
+    spent = token(agent, workflow_id, schedule=change)
     agent.call("workflows-update-schedule", **change, **spent)
     assert agent.refusal("workflows-run-batch", **run, **spent)["code"] == "confirm.used"
     assert agent.refusal("workflows-schedule-create", **run, **BERLIN, **spent)["code"] == "confirm.used"
@@ -161,9 +167,10 @@ def test_an_audience_that_moved_is_sized_again(agent: Agent, world: World, workf
 def test_the_token_is_for_the_variables_that_the_schedule_has(agent: Agent, workflow_id: str) -> None:
     variables = {"offer": "twenty"}
     arguments = {"workflow_id": workflow_id, "variables": variables, **BERLIN}
-    refused = agent.refusal("workflows-schedule-create", **arguments, **token(agent, workflow_id))
+    refused = agent.refusal("workflows-schedule-create", **arguments, **token(agent, workflow_id, schedule=BERLIN))
     assert (refused["code"], refused["details"]) == ("confirm.changed", {"changed": ["variables"]})
-    agent.call("workflows-schedule-create", **arguments, **token(agent, workflow_id, variables=variables))
+    proof = token(agent, workflow_id, variables=variables, schedule=BERLIN)
+    agent.call("workflows-schedule-create", **arguments, **proof)
     assert shown(agent, workflow_id)["variables"] == variables
 
 
@@ -292,7 +299,8 @@ def test_notes_are_data_and_never_in_a_sentence_of_ours(agent: Agent, workflow_i
 def test_many_schedules_do_not_flood_an_answer(agent: Agent, workflow_id: str) -> None:
     variables = {"offer": "y" * 2_000}
     arguments = {"workflow_id": workflow_id, "variables": variables, **BERLIN}
-    made = agent.call("workflows-schedule-create", **arguments, **token(agent, workflow_id, variables=variables))
+    proof = token(agent, workflow_id, variables=variables, schedule=BERLIN)
+    made = agent.call("workflows-schedule-create", **arguments, **proof)
     brief = shown(agent, workflow_id)
     assert (brief["details_omitted"], "variables" in brief) == (True, False)
     (whole,) = agent.call("workflows-get", workflow_id=workflow_id, schedule_id=made["schedule_id"])["schedules"]

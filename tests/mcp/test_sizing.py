@@ -24,6 +24,8 @@ def test_the_answer_carries_the_policy_of_the_key(agent: Agent, world: World, wo
     sized = agent.call("workflows-blast-radius", workflow_id=workflow_id)
     assert (sized["frozen"], sized["policy"]["max_audience"]) == (False, sized["limit"])
     assert "HELD" not in sized["summary"]
+    assert (sized["deliveries"], sized["per_person"]) == ({}, 0)
+    assert f"It reaches {PEOPLE} people." in sized["summary"]
     narrow = world.limited(agent, max_growth=0.05, approval_over=PEOPLE)
     sized = narrow.call("workflows-blast-radius", workflow_id=workflow_id)
     assert (sized["policy"]["max_growth"], sized["policy"]["approval_over"]) == (0.05, PEOPLE)
@@ -50,7 +52,8 @@ def test_a_batch_over_the_approval_limit_is_held_for_a_second_person(
     for said in ("second person", "HTTP or the command line", "do not retry"):
         assert said in started["summary"]
     before = world.traces()
-    assert narrow.call("workflows-run-batch", **confirmed(sized, workflow_id)) == started
+    again = narrow.call("workflows-run-batch", **confirmed(sized, workflow_id))
+    assert again == {**started, "changed": False}
     assert world.traces() == before
 
     job = narrow.call("batch-jobs-get", batch_job_id=started["batch_job_id"])

@@ -9,11 +9,14 @@ from uuid import UUID
 import pytest
 from sqlalchemy import Connection, NullPool, create_engine, insert
 
+from aggregates.reach import Reach
 from projections.audience import Audiences
 from projections.tables import projects
 from tests.support.people import FOREIGN, NOW, PROJECT, add_people
 
 JOB = UUID(int=77)
+ELSEWHERE = Reach()
+BY_EMAIL = Reach(sends_email=True)
 
 
 @pytest.fixture
@@ -39,7 +42,7 @@ def crowd(connection: Connection) -> list[int]:
         {"email": "anna@example.com", "properties": {"plan": "pro", "city": "Lima"}, "distinct_id": "user-1042"},
         {"email": " ANNA@example.com", "properties": {"plan": "pro"}},
         {"email": "ben@example.com", "properties": {"plan": "pro", "city": None}, "opted_out_at": NOW},
-        {"email": "ben@example.com", "properties": {"plan": "pro", "city": "Rome"}},
+        {"email": "bea@example.com", "properties": {"plan": "pro", "city": "Rome"}},
         {"email": None, "properties": {"plan": "pro"}},
         {"email": "  ", "properties": {"plan": "pro"}, "opted_out_at": NOW},
         {"email": "cleo@example.com", "properties": {"plan": "pro"}},
@@ -47,9 +50,11 @@ def crowd(connection: Connection) -> list[int]:
     )
 
 
-def size(conn: Connection, audiences: Audiences, who: Any, *, sends_email: bool = False, **options: Any) -> Any:
-    return audiences.size(conn, PROJECT, who, sends_email=sends_email, now=NOW, **options)
+def size(conn: Connection, audiences: Audiences, who: Any, *, reach: Reach = ELSEWHERE, **options: Any) -> Any:
+    return audiences.size(conn, PROJECT, who, reach=reach, now=NOW, **options)
 
 
-def freeze(conn: Connection, audiences: Audiences, who: Any, *, sends_email: bool = False, chunk_size: int = 2) -> Any:
-    return audiences.freeze(conn, JOB, PROJECT, who, sends_email=sends_email, chunk_size=chunk_size, now=NOW)
+def freeze(
+    conn: Connection, audiences: Audiences, who: Any, *, reach: Reach = ELSEWHERE, chunk_size: int = 2, job: UUID = JOB
+) -> Any:
+    return audiences.freeze(conn, job, PROJECT, who, reach=reach, chunk_size=chunk_size, now=NOW)

@@ -6,10 +6,11 @@ import pytest
 from sqlalchemy import Connection, insert, select, text
 
 from aggregates.errors import DomainError
+from aggregates.reach import REASONS, Reach
 from projections.audience import Audiences
-from projections.audience_sql import mask, mask_email
+from projections.audience_masks import mask, mask_email
 from projections.tables import chunks, people
-from tests.projections.conftest import freeze, size
+from tests.projections.conftest import BY_EMAIL, ELSEWHERE, freeze, size
 from tests.support.people import FOREIGN, NOW, PROJECT, add_cohort, add_people, audience, has, within
 
 EVERYONE = audience()
@@ -21,22 +22,25 @@ def test_sizing_counts_who_matches_and_who_is_excluded(
 ) -> None:
     sizing = size(connection, audiences, PRO)
     assert (sizing.matched, sizing.affected, sizing.total) == (7, 5, 8)
-    assert sizing.excluded == {"opted_out": 2}
+    assert sizing.excluded == {"opted_out": 2, "suppressed": 0, "capped": 0}
     assert not sizing.everyone
 
 
 def test_sizing_of_an_email_workflow_counts_missing_and_double_addresses(
     connection: Connection, audiences: Audiences, crowd: list[int]
 ) -> None:
-    sizing = size(connection, audiences, PRO, sends_email=True)
-    assert sizing.excluded == {"opted_out": 2, "no_address": 1, "duplicate_address": 1}
+    sizing = size(connection, audiences, PRO, reach=BY_EMAIL)
+    assert sizing.excluded == {
+        "opted_out": 2, "suppressed": 0, "no_address": 1, "invalid_address": 0, "duplicate_address": 1, "capped": 0,
+    }  # fmt: skip
+    assert list(sizing.excluded) == list(REASONS)
     assert sizing.matched == sizing.affected + sum(sizing.excluded.values()) == 7
 
 
 def test_an_address_of_somebody_who_opted_out_excludes_nobody_else(
     connection: Connection, audiences: Audiences, crowd: list[int]
 ) -> None:
-    freeze(connection, audiences, PRO, sends_email=True, chunk_size=100)
+    freeze(connection, audiences, PRO, reach=BY_EMAIL, chunk_size=100)
     assert connection.scalar(select(chunks.c.person_ids)) == [crowd[0], crowd[3], crowd[6]]
 
 
@@ -49,9 +53,7 @@ def test_no_conditions_are_everyone_of_the_project(
 
 
 def test_an_empty_audience_is_counted_too(connection: Connection, audiences: Audiences, crowd: list[int]) -> None:
-    sizing = size(
-        connection, audiences, audience(has("plan", "exact", "none")), sends_email=True, sample=3, needs=["x"]
-    )
+    sizing = size(connection, audiences, audience(has("plan", "exact", "none")), reach=BY_EMAIL, sample=3, needs=["x"])
     assert (sizing.matched, sizing.affected, sizing.sample, sizing.missing_variables) == (0, 0, [], {"x": 0})
     assert freeze(connection, audiences, audience(has("plan", "exact", "none"))).chunks == 0
 
@@ -62,21 +64,21 @@ def test_the_total_is_left_out_when_it_is_not_asked_for(
     assert size(connection, audiences, PRO, with_total=False).total is None
 
 
-@pytest.mark.parametrize(("sends_email", "lacking"), [(False, 3), (True, 1)])
+@pytest.mark.parametrize(("reach", "lacking"), [(ELSEWHERE, 3), (BY_EMAIL, 1)])
 def test_sizing_counts_the_affected_people_who_lack_a_needed_property(
-    connection: Connection, audiences: Audiences, crowd: list[int], sends_email: bool, lacking: int
+    connection: Connection, audiences: Audiences, crowd: list[int], reach: Reach, lacking: int
 ) -> None:
     needs = ["city", "plan", "email", "distinct_id", "nobody has'it"]
-    missing = size(connection, audiences, PRO, sends_email=sends_email, needs=needs).missing_variables
-    reached = 3 if sends_email else 5
-    without_email = 0 if sends_email else 1
+    missing = size(connection, audiences, PRO, reach=reach, needs=needs).missing_variables
+    reached = 3 if reach.sends_email else 5
+    without_email = 0 if reach.sends_email else 1
     assert missing == {"city": lacking, "plan": 0, "email": without_email, "distinct_id": 0, "nobody has'it": reached}
 
 
 def test_the_sample_is_masked_and_of_affected_people(
     connection: Connection, audiences: Audiences, crowd: list[int]
 ) -> None:
-    sample = size(connection, audiences, PRO, sends_email=True, sample=2).sample
+    sample = size(connection, audiences, PRO, reach=BY_EMAIL, sample=2).sample
     assert [person["id"] for person in sample] == [crowd[0], crowd[3]]
     assert sample[0] == {"id": crowd[0], "distinct_id": "us…42", "email": "a…@e….com"}
 
@@ -85,12 +87,12 @@ def test_masking_shows_little_of_short_texts() -> None:
     assert (mask("u1"), mask("abcdefg"), mask_email(None), mask_email("a@b.c")) == ("u…", "ab…fg", None, "a…@b….c")
 
 
-@pytest.mark.parametrize("sends_email", [False, True])
+@pytest.mark.parametrize("reach", [ELSEWHERE, BY_EMAIL])
 def test_freezing_writes_the_people_who_were_sized(
-    connection: Connection, audiences: Audiences, crowd: list[int], sends_email: bool
+    connection: Connection, audiences: Audiences, crowd: list[int], reach: Reach
 ) -> None:
-    sizing = size(connection, audiences, PRO, sends_email=sends_email, sample=2, needs=["city"])
-    frozen = freeze(connection, audiences, PRO, sends_email=sends_email)
+    sizing = size(connection, audiences, PRO, reach=reach, sample=2, needs=["city"])
+    frozen = freeze(connection, audiences, PRO, reach=reach)
     assert (frozen.count, frozen.fingerprint) == (sizing.affected, sizing.fingerprint)
     rows = connection.execute(select(chunks).order_by(chunks.c.number)).all()
     assert [row.number for row in rows] == list(range(frozen.chunks))
@@ -117,8 +119,8 @@ def test_one_person_an_address_also_when_they_are_chunks_apart(connection: Conne
     spellings = ("ann@example.com", " Ann@Example.COM ", "ANN@EXAMPLE.COM")
     rows = [{"email": spellings[n % 3] if n % 4 == 0 else f"p{n}@example.com"} for n in range(24)]
     ids = add_people(connection, *rows)
-    sizing = size(connection, audiences, EVERYONE, sends_email=True)
-    frozen = freeze(connection, audiences, EVERYONE, sends_email=True, chunk_size=2)
+    sizing = size(connection, audiences, EVERYONE, reach=BY_EMAIL)
+    frozen = freeze(connection, audiences, EVERYONE, reach=BY_EMAIL, chunk_size=2)
     written = list(connection.scalars(select(chunks.c.person_ids).order_by(chunks.c.number)))
     assert [id for chunk in written for id in chunk] == [id for n, id in enumerate(ids) if n == 0 or n % 4]
     assert (sizing.affected, sizing.fingerprint) == (frozen.count, frozen.fingerprint)
@@ -145,13 +147,13 @@ def test_people_of_another_project_are_never_reached(
     cohort = add_cohort(connection, 1, "static", members=tuple(theirs))
     assert size(connection, audiences, audience(within(cohort))).matched == 0
     assert audiences.matching(connection, PROJECT, EVERYONE, list(theirs), now=NOW) == set()
-    assert audiences.explain(connection, PROJECT, PRO, sends_email=True, person_ids=theirs, now=NOW) == []
+    assert audiences.explain(connection, PROJECT, PRO, reach=BY_EMAIL, person_ids=theirs, now=NOW) == []
 
 
 def test_explaining_gives_some_of_each_reason(connection: Connection, audiences: Audiences, crowd: list[int]) -> None:
-    found = audiences.explain(connection, PROJECT, PRO, sends_email=True, limit=3, now=NOW)
+    found = audiences.explain(connection, PROJECT, PRO, reach=BY_EMAIL, limit=3, now=NOW)
     assert sorted(found) == [(crowd[1], "duplicate_address"), (crowd[2], "opted_out"), (crowd[4], "no_address")]
-    found = audiences.explain(connection, PROJECT, PRO, sends_email=False, limit=10, now=NOW)
+    found = audiences.explain(connection, PROJECT, PRO, reach=ELSEWHERE, limit=10, now=NOW)
     assert found == [(crowd[2], "opted_out"), (crowd[5], "opted_out")]
 
 
@@ -159,14 +161,14 @@ def test_explaining_named_people_leaves_out_those_who_are_reached(
     connection: Connection, audiences: Audiences, crowd: list[int]
 ) -> None:
     named = [*crowd, 999_999, -1, 2**70]
-    assert audiences.explain(connection, PROJECT, PRO, sends_email=True, person_ids=named, now=NOW) == [
+    assert audiences.explain(connection, PROJECT, PRO, reach=BY_EMAIL, person_ids=named, now=NOW) == [
         (crowd[1], "duplicate_address"),
         (crowd[2], "opted_out"),
         (crowd[4], "no_address"),
         (crowd[5], "opted_out"),
         (crowd[7], "not_matched"),
     ]
-    assert audiences.explain(connection, PROJECT, PRO, sends_email=False, person_ids=crowd[:2], now=NOW) == []
+    assert audiences.explain(connection, PROJECT, PRO, reach=ELSEWHERE, person_ids=crowd[:2], now=NOW) == []
 
 
 def test_matching_asks_about_named_people_only(connection: Connection, audiences: Audiences, crowd: list[int]) -> None:

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, select
 from aggregates.errors import DomainError
 from projections.audience import Audiences
 from projections.tables import cohort_members, people
-from tests.projections.conftest import freeze, size
+from tests.projections.conftest import ELSEWHERE, freeze, size
 from tests.support.people import FOREIGN, NOW, PROJECT, add_cohort, audience, has, within
 
 
@@ -69,7 +69,7 @@ def test_behavioral_cohorts_are_refused_at_any_depth(
         lambda: size(connection, audiences, who),
         lambda: freeze(connection, audiences, who),
         lambda: audiences.matching(connection, PROJECT, who, crowd, now=NOW),
-        lambda: audiences.explain(connection, PROJECT, who, sends_email=False, now=NOW),
+        lambda: audiences.explain(connection, PROJECT, who, reach=ELSEWHERE, now=NOW),
     ):
         with pytest.raises(DomainError) as refusal:
             ask()

@@ -24,6 +24,7 @@ DAILY: Json = {"rrule": "FREQ=DAILY", "starts_at": "2026-01-01T09:00:00"}
 @pytest.fixture
 def product(database_url: str, tmp_path: Path) -> Iterator[Product]:
     with closing(Product(database_url, tmp_path)) as product:
+        product.empty_log()
         yield product
 
 
@@ -189,3 +190,10 @@ def test_an_event_whose_code_is_gone_is_read_all_the_same(product: Product, read
     (row,) = read()
     assert (row["topic"], row["data"]["name"]) == ("workflow.imagined.v9", "Launch")
     assert isinstance(row["stream_id"], UUID)
+
+
+def test_tenant_json_that_looks_like_a_mark_of_the_store_is_read_as_it_was_sent(product: Product, read: Any) -> None:
+    looks = {"_type_": "uuid_hex", "_data_": "no id"}
+    product.workflow(steps=[{**CAPTURE, "config": {"payload": {"data": looks}}}], active=False)
+    (created,) = read(topic="workflow.created")
+    assert created["data"]["content"]["steps"][0]["config"]["payload"]["data"] == looks

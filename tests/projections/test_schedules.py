@@ -19,7 +19,7 @@ from projections.view import Recorded, View
 from tests.support.aggregates import NOW, PROJECT, acknowledged, approved, facts, meta
 from tests.support.product import Product
 from tests.support.schedules import FIRST, HOUR, MINUTE, settle, terms, turn
-from tests.support.timetable import Timetable
+from tests.support.timetable import Timetable, in_half_an_hour
 
 
 def attached(**firing: Any) -> Schedule:
@@ -196,7 +196,12 @@ def test_nobody_reads_the_schedules_of_another_project(timetable: Timetable) -> 
 def test_schedules_are_listed_by_workflow_and_status(timetable: Timetable) -> None:
     product = timetable.product
     one, another = product.workflow(), product.workflow()
-    schedules = [timetable.attach(one, "FREQ=DAILY;COUNT=1"), timetable.attach(one), timetable.attach(another)]
+    later = in_half_an_hour(product.clock.now() + timedelta(hours=3))
+    schedules = [
+        timetable.attach(one, "FREQ=DAILY;COUNT=1"),
+        timetable.attach(one, "FREQ=DAILY", starts_at=later),
+        timetable.attach(another),
+    ]
     timetable.look_after(minutes=31)
     reads, somebody = product.system.reads.schedules, product.principal()
 

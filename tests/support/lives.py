@@ -12,7 +12,12 @@ from aggregates.base import Aggregate
 from aggregates.batch_job.aggregate import BatchJob
 from aggregates.batch_job.pace import Breaker, Pace
 from aggregates.batch_job.standing import COUNTS
+from aggregates.cohort.aggregate import Cohort
+from aggregates.confirmation.aggregate import Confirmation
 from aggregates.errors import DomainError
+from aggregates.key.aggregate import Key
+from aggregates.people.aggregate import PeopleChange
+from aggregates.project.aggregate import Project
 from aggregates.recurrence import Recurrence
 from aggregates.refusal.aggregate import Refusal
 from aggregates.schedule.aggregate import Schedule
@@ -20,7 +25,7 @@ from aggregates.schedule.firing import Firing
 from aggregates.schedule.terms import Terms
 from aggregates.workflow.aggregate import Workflow
 from aggregates.workflow.definition import Definition
-from tests.support.aggregates import ANOTHER, NOW, acknowledged, approved, meta
+from tests.support.aggregates import ANOTHER, NOW, SOMEBODY, acknowledged, approved, meta
 
 CONTENT: dict[str, Any] = {
     "trigger": {"type": "batch", "filters": {"properties": []}},
@@ -29,6 +34,15 @@ CONTENT: dict[str, Any] = {
     "variables": [],
 }
 NOBODY = dict.fromkeys(COUNTS, 0)
+TERMS: dict[str, Any] = {
+    "name": "ci",
+    "scopes": ["workflow:read"],
+    "agent": False,
+    "limits": {"max_audience": 50},
+    "rate_per_minute": 100,
+    "expires_at": "2027-01-31T00:00:00+00:00",
+}
+HEADED = replace(ANOTHER, scopes=frozenset(TERMS["scopes"]), owner="grace", chain=("key7", "key8"))
 
 
 def lives() -> Iterator[Aggregate]:
@@ -38,11 +52,89 @@ def lives() -> Iterator[Aggregate]:
     yield completed_schedule()
     yield from jobs()
     yield refusal()
+    yield key()
+    yield key_from_before()
+    yield project()
+    yield project_from_before()
+    yield cohort()
+    yield from changes()
+    yield from confirmations()
 
 
 def refusal() -> Refusal:
     why = DomainError("audience.drift")
     return Refusal.record(UUID(int=5), why, name="RunBatch", subject_id=UUID(int=2), meta=meta())
+
+
+def key() -> Key:
+    life = Key.create("k1", TERMS, owner="ada", chain=("key0",), meta=meta())
+    wider = {**TERMS, "scopes": ["run:read", "workflow:read"], "limits": {"max_audience": 60, "send_mode": "capture"}}
+    life.change(wider, widened=["/limits/max_audience", "/scopes"], meta=meta(principal=HEADED))
+    life.change({**wider, "limits": {"send_mode": "capture"}, "agent": True}, widened=[], meta=meta())
+    life.revoke(meta=meta())
+    return life
+
+
+def key_from_before() -> Key:
+    life = Key.found("k2", TERMS, owner=None, chain=(), meta=meta())
+    life.change({**TERMS, "name": "builds"}, widened=[], meta=meta())
+    return life
+
+
+def project() -> Project:
+    life = Project.create("default", meta=meta())
+    life.set_policy({"max_audience": 500, "approval_over": 10}, widened=[], meta=meta())
+    life.set_policy({"max_audience": 900}, widened=["/approval_over", "/max_audience"], meta=meta())
+    return life
+
+
+def project_from_before() -> Project:
+    life = Project.found("older", {"max_audience": 10}, meta=meta(principal=replace(SOMEBODY, project_id=UUID(int=6))))
+    life.set_policy({}, widened=["/max_audience"], meta=meta())
+    return life
+
+
+def cohort() -> Cohort:
+    return Cohort.create(UUID(int=8), name="pros", kind="dynamic", members=None, conditions_digest="d", meta=meta())
+
+
+def changes() -> Iterator[PeopleChange]:
+    """Each change of people."""
+    counts = {"rows": 3, "inserted": 1, "updated": 1, "unchanged": 1, "addresses_changed": 1}
+    yield PeopleChange.imported(UUID(int=6), meta=meta(), source="csv", sha256="0" * 64, **counts)
+    left: Any = {"person_id": 7, "address": "1" * 64, "topic": "news", "reason": "asked", "source": "helpdesk"}
+    yield PeopleChange.opted_out(UUID(int=7), meta=meta(), **left)
+    yield PeopleChange.opted_in(UUID(int=8), meta=meta(), **left)
+    stopped: Any = {"address": "1" * 64, "reason": "by_hand", "source": ""}
+    yield PeopleChange.suppress(UUID(int=9), meta=meta(), **stopped)
+    yield PeopleChange.unsuppress(UUID(int=10), meta=meta(), **stopped)
+
+
+def confirmations() -> Iterator[Confirmation]:
+    for number, end in enumerate(("confirm", "reject", "expire")):
+        life = Confirmation.request(
+            UUID(int=60 + number),
+            asks="ResumeSchedule",
+            workflow_id=UUID(int=2),
+            workflow_version=1,
+            subject_id=UUID(int=3),
+            subject_digest="s",
+            terms={"schedule_id": str(UUID(int=3)), "max_growth": 0.1},
+            acknowledgement=acknowledged(),
+            send_mode="live",
+            outcome={"schedule_id": str(UUID(int=3)), "status": "active"},
+            request_digest="d",
+            expires_at=NOW + timedelta(days=3),
+            meta=meta(),
+        )
+        match end:
+            case "confirm":
+                life.confirm(3, note="fine", meta=meta(principal=ANOTHER))
+            case "reject":
+                life.reject(reason="not now", meta=meta(principal=ANOTHER))
+            case _:
+                life.expire(meta=meta(now=NOW + timedelta(days=4)))
+        yield life
 
 
 def workflow() -> Workflow:
@@ -52,6 +144,7 @@ def workflow() -> Workflow:
     life.disable(meta=meta())
     life.archive(meta=meta())
     life.restore(meta=meta())
+    life.set_agent_runs("never", meta=meta())
     return life
 
 
@@ -123,20 +216,20 @@ def jobs() -> Iterator[BatchJob]:
         if end != "cancel":
             life.approve(acknowledged(), note="fine", meta=meta(principal=ANOTHER))
         life.enrol(enrolled=3, chunks=1, fingerprint="f", meta=meta())
-        life.progress({**NOBODY, "delivered": 1, "pending": 2}, meta=meta())
+        life.progress({**NOBODY, "delivered": 1, "pending": 2}, reached=1, meta=meta())
         life.decide_step("ask", decision="approved", note="", meta=meta(principal=ANOTHER))
         life.cancel_run(2, reason="asked for it", meta=meta())
-        life.decide_unknown(3, "call", decision="delivered", note="it is in their book", meta=meta())
+        life.decide_unknown(3, "call", decision="delivered", note="it is in their book", meta=meta(principal=ANOTHER))
         life.pause(reason="wait", meta=meta())
         life.resume(meta=meta())
         life.trip(attempts=10, failures=6, meta=meta())
         life.resume(meta=meta())
         match end:
             case "complete":
-                life.complete({**NOBODY, "delivered": 3}, meta=meta())
+                life.complete({**NOBODY, "delivered": 3}, reached=3, meta=meta())
             case "cancel":
                 life.request_cancel(reason="stop", meta=meta())
-                life.finish_cancel({**NOBODY, "delivered": 1, "skipped": 2}, meta=meta())
+                life.finish_cancel({**NOBODY, "delivered": 1, "skipped": 2}, reached=2, meta=meta())
             case _:
                 life.fail(code="workflow.not_active", reason="The workflow is not active.", meta=meta())
         yield life

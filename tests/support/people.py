@@ -8,8 +8,9 @@ from uuid import UUID
 
 from sqlalchemy import Connection, insert
 
+from aggregates.address import normalised
 from aggregates.audience import Audience, CohortCondition, Condition, PersonCondition
-from projections.tables import cohort_members, cohorts, people
+from projections.tables import cohort_members, cohorts, opt_outs, people
 
 NOW = datetime(2026, 3, 31, 12, 0, tzinfo=UTC)
 PROJECT = UUID(int=1)
@@ -28,11 +29,16 @@ def add_people(conn: Connection, *rows: dict[str, Any], project: UUID = PROJECT)
             "email": None,
             "properties": {},
             "opted_out_at": None,
+            "address": normalised(row.get("email") or ""),
             **row,
         }
         for number, row in enumerate(rows, 1)
     ]
-    return sorted(conn.scalars(insert(people).returning(people.c.id), full)) if full else []
+    ids = sorted(conn.scalars(insert(people).returning(people.c.id), full)) if full else []
+    left = {row["address"] for row in full if row["opted_out_at"] and row["address"]}
+    if left:
+        conn.execute(insert(opt_outs), [{"project_id": project, "address": address, "at": NOW} for address in left])
+    return ids
 
 
 def add_cohort(

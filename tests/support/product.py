@@ -10,6 +10,7 @@ from uuid import UUID
 
 from sqlalchemy import insert, text
 
+from aggregates.address import normalised
 from aggregates.base import Principal, Source
 from commands.batch_job import RunBatch, SizeAudience
 from commands.grants import SCOPES
@@ -106,6 +107,8 @@ class Product:
             }
             for n in range(1, count + 1)
         ]
+        for row in rows:
+            row.setdefault("address", normalised(str(row["email"] or "")))
         with self.system.engine.begin() as connection:
             return list(connection.execute(insert(people).returning(people.c.id), rows).scalars())
 
@@ -150,6 +153,10 @@ class Product:
 
     def log_position(self) -> int:
         return int(self.execute("SELECT coalesce(max(notification_id), 0) FROM log")[0][0])
+
+    def empty_log(self) -> None:
+        """As if nothing had ever been recorded: for tests in which positions count from 1."""
+        self.execute("TRUNCATE log, stream_heads RESTART IDENTITY")
 
     def refusals(self, after: int = 0) -> list[Refused]:
         """What was recorded of refused calls after a position."""

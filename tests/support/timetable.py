@@ -63,8 +63,8 @@ class Timetable:
     def join(self, count: int) -> None:
         """So many more people, after those who are there."""
         self.product.execute(
-            "INSERT INTO people (project_id, distinct_id, email, properties) "
-            "SELECT :project, name, name || '@example.com', '{}' FROM "
+            "INSERT INTO people (project_id, distinct_id, email, address, properties) "
+            "SELECT :project, name, name || '@example.com', name || '@example.com', '{}' FROM "
             "(SELECT 'later' || (SELECT count(*) FROM people) + n AS name FROM generate_series(1, :count) AS n) x",
             project=self.product.project_id,
             count=count,

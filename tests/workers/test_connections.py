@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 
 import httpcore2
 import httpx2
+import pytest
 
 from workers.delivery.connections import Connections
 from workers.delivery.outbound import GuardedBackend, Outbound
@@ -19,6 +20,7 @@ class Server:
     """Answers each packet that it reads, and remembers who connected."""
 
     def __init__(self) -> None:
+        self.answer = ANSWER
         self.packets: list[bytes] = []
         self.open: list[asyncio.StreamWriter] = []
         self.connected = 0
@@ -29,7 +31,7 @@ class Server:
         self.open.append(writer)
         while packet := await reader.read(65_536):
             self.packets.append(packet)
-            writer.write(ANSWER)
+            writer.write(self.answer)
         writer.close()
         await writer.wait_closed()
         async with self.ended:
@@ -125,6 +127,30 @@ def test_a_request_that_is_given_up_closes_its_connection() -> None:
                 pass  # the answer is not read
             await server.left(0)
             assert await ask(connections, url) == b"ok"
+            assert server.connected == 2
+            await connections.aclose()
+
+    asyncio.run(run())
+
+
+@pytest.mark.parametrize(
+    "surplus",
+    [
+        b"HTTP/1.1 204 No Content\r\n\r\nno body belongs here",
+        b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok",
+        b"HTTP/1.1 304 Not Modified\r\nContent-Length: 5\r\n\r\nextra",
+        ANSWER + b"\r\n",
+    ],
+)
+def test_what_comes_after_an_answer_is_nobody_elses_answer(surplus: bytes) -> None:
+    async def run() -> None:
+        async with listening() as (server, url):
+            connections = kept()
+            server.answer = surplus
+            first = await ask(connections, url)
+            await server.left(0)
+            server.answer = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nmine!"
+            assert first != await ask(connections, url) == b"mine!"
             assert server.connected == 2
             await connections.aclose()
 

@@ -56,10 +56,9 @@ def met(overlap: str, made_up: int) -> dict[str, int]:
 
 
 def test_an_outage_of_a_day_gives_what_each_schedule_says(timetable: Timetable) -> None:
-    workflow = timetable.product.workflow()
     schedules = {
         (catch_up, window, overlap): timetable.attach(
-            workflow, catch_up=catch_up, catch_up_window_minutes=window, overlap=overlap
+            timetable.product.workflow(), catch_up=catch_up, catch_up_window_minutes=window, overlap=overlap
         )
         for catch_up, window in MADE_UP
         for overlap in OVERLAPS

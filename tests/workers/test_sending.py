@@ -106,7 +106,8 @@ def test_emails_go_to_one_person_per_address(product: Product, workshop: Worksho
     config = {"subject": "Hello {{ person.properties.n }}", "text": "Hi"}
     workflow_id = product.workflow(steps=[{"id": "mail", "name": "Mail", "type": "email", "config": config}])
     sizing = product.size(workflow_id)
-    assert (sizing["affected"], sizing["excluded"]) == (2, {"opted_out": 0, "no_address": 1, "duplicate_address": 1})
+    assert sizing["affected"] == 2
+    assert {reason: n for reason, n in sizing["excluded"].items() if n} == {"no_address": 1, "duplicate_address": 1}
     job = workshop.advance(product.run(workflow_id))
     assert (job["status"], counted(job)) == ("completed", {"delivered": 2})
     assert (sink.book.total, sink.book.duplicates) == (2, 0)

@@ -49,7 +49,8 @@ def unknown(product: Product, workshop: Workshop, receiver: Endpoint) -> UUID:
     product.add_people(3)
     config = {"url": f"{receiver.receiver.url}/hook", "on_unknown": "hold", "max_attempts": 1}
     steps = [{**HOOK, "config": config}, CAPTURE]
-    job_id = product.run(product.workflow(steps=steps, edges=[{"from": "call", "to": "note", "branch": "next"}]))
+    workflow_id = product.workflow(steps=steps, edges=[{"from": "call", "to": "note", "branch": "next"}])
+    job_id = product.run(workflow_id, product.principal(id="somebody"))
 
     def die(*_: Any) -> bool:
         raise SystemExit

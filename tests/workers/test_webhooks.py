@@ -37,7 +37,7 @@ def test_a_request_carries_its_key_and_what_the_step_says(local: Deliveries) -> 
         local, Answer(201, {"X-Request-Id": "r-1"}), headers={"X-A": "ä", "Accept": "x/y"}, method="PUT"
     )
     (received,) = receiver.book.latest
-    assert outcome == Outcome(effect(), "succeeded", provider_id="r-1")
+    assert outcome == Outcome(effect(), "succeeded", provider_id="r-1", arrived=True)
     assert received.method == "PUT" and received.genuine
     assert received.headers["idempotency-key"] == received.headers["webhook-id"] == str(effect())
     assert received.headers["host"] == receiver.url.removeprefix("http://")

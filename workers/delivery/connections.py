@@ -49,7 +49,7 @@ class Connections:
         finally:
             if connection.is_closed():
                 pass
-            elif connection.is_idle():
+            elif connection.is_idle() and not _has_surplus(connection):
                 await self._keep_idle(place, connection)
             else:
                 await connection.aclose()
@@ -83,3 +83,13 @@ class Connections:
         if not self._idle[place]:
             del self._idle[place]
         await connection.aclose()
+
+
+def _has_surplus(connection: httpcore2.AsyncHTTPConnection) -> bool:
+    """Whether the other side has sent more than its answer: the next request would take that for its own.
+
+    The client keeps such bytes where only it looks. What arrives later makes the connection readable, so it has
+    expired when the next request comes.
+    """
+    spoken = getattr(getattr(connection, "_connection", None), "_h11_state", None)
+    return spoken is None or bool(spoken.trailing_data[0])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import smtplib
 import ssl
 import threading
@@ -17,6 +16,7 @@ from email.utils import format_datetime, parseaddr
 from typing import Any, Literal
 from urllib.parse import unquote, urlsplit
 
+from aggregates.address import normalised
 from workers.delivery.retries import NOT_TRIED, Outcome, Outgoing, Result, pause_before_next
 
 SECONDS = 10.0
@@ -24,9 +24,6 @@ SECONDS = 10.0
 
 # Seven-bit bodies pass through every server; lines are folded and headers encoded by the library.
 POLICY = SMTP.clone(cte_type="7bit")
-
-LOCAL = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~.-]{1,64}", re.ASCII)
-DOMAIN = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.-]{0,251}[A-Za-z0-9])?", re.ASCII)
 
 Connect = Callable[[], smtplib.SMTP]
 
@@ -99,14 +96,15 @@ class Emails:
             message, recipient, sender = self._message(outgoing)
         except (ValueError, MessageError, KeyError, IndexError):
             return Result("failed", "address.invalid").outcome(outgoing, 0)
-        result, tries = NOT_TRIED, 0
+        result, tries, arrived = NOT_TRIED, 0, False
         while deadline - monotonic() > 1:
             result, tries = self._try(sender, recipient, message), tries + 1
+            arrived = arrived or result.arrived
             pause = pause_before_next(outgoing, result, tries, deadline - monotonic(), self._chance)
             if pause is None:
                 break
             self._closed.wait(pause)
-        return result.outcome(outgoing, tries)
+        return result.outcome(outgoing, tries, arrived=arrived)
 
     def close(self) -> None:
         """End every conversation, and every pause before another try."""
@@ -207,12 +205,13 @@ def _state(code: int) -> Literal["failed", "retry"]:
 
 
 def _address(text: str) -> str:
-    """One plain address, its domain in ASCII; ValueError for a list, a name, a control character."""
-    local, _, domain = text.rpartition("@")
-    ascii_domain = domain.encode("idna").decode("ascii") if not domain.isascii() else domain
-    if not LOCAL.fullmatch(local) or not DOMAIN.fullmatch(ascii_domain):
+    """One plain address as it is written, at the domain that was confirmed; ValueError for anything else."""
+    found = normalised(text)
+    if found is None:
         raise ValueError("not one plain address")
-    return f"{local}@{ascii_domain}"
+    local, _, domain = found.rpartition("@")
+    written = text.strip().rpartition("@")[0]
+    return f"{written if written.isascii() and written.lower() == local else local}@{domain}"
 
 
 def _queue_id(answer: Any) -> str | None:

@@ -165,4 +165,4 @@ def _late(outgoing: Outgoing) -> Outcome:
 
 def _broken(outgoing: Outgoing, error: BaseException) -> Outcome:
     # The error's kind is told; its text may hold a person's data.
-    return Result("failed", f"internal.{type(error).__name__}").outcome(outgoing, 1)
+    return Result("failed", f"internal.{type(error).__name__}", answered=True).outcome(outgoing, 1)

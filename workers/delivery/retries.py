@@ -7,9 +7,11 @@ arrived. The last is repeated with the same idempotency key, unless the step say
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 from uuid import UUID
+
+from aggregates.secrets import NONE_IN_USE, SecretsInUse
 
 QUICK_TRIES = 3
 """Tries in one call, the first included. Later ones are the business of whoever calls again."""
@@ -25,12 +27,16 @@ ERROR_LIMIT = 200
 
 @dataclass(frozen=True, slots=True)
 class Outgoing:
-    """One effect to make. `request` is what the step's `Deliver` rendered to; `attempt` counts from 1."""
+    """One effect to make. `request` is what the step's `Deliver` rendered to; `attempt` counts from 1.
+
+    `secrets` are in the request, which is therefore never shown.
+    """
 
     effect_id: UUID
     channel: str
-    request: Mapping[str, Any]
+    request: Mapping[str, Any] = field(repr=False)
     attempt: int = 1
+    secrets: SecretsInUse = NONE_IN_USE
 
     @property
     def holds(self) -> bool:
@@ -43,7 +49,8 @@ class Outcome:
     """What became of an effect: succeeded, failed, retry (later), or unknown.
 
     `error` is a short stable code (`http.503`, `timeout`, `smtp.550`), never a person's data. `retry_after`
-    is in seconds, if the receiver said so. `tries` counts what was really sent in this call.
+    is in seconds, if the receiver said so. `tries` counts what was really sent in this call. `arrived` says that the
+    receiver got one of these tries, or may have got it.
     """
 
     effect_id: UUID
@@ -52,11 +59,13 @@ class Outcome:
     error: str | None = None
     retry_after: float | None = None
     tries: int = 1
+    arrived: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """How one try ended. `sent` tells whether the receiver may have taken it although it failed.
+    """How one try ended. `sent` tells whether the receiver may have taken it although it failed, `answered` that it
+    was received and turned down.
 
     Without `tried` there was no try: it was too late for one, or the receiver had asked to be left alone.
     """
@@ -66,12 +75,21 @@ class Result:
     provider_id: str | None = None
     retry_after: float | None = None
     sent: bool = False
+    answered: bool = False
     tried: bool = True
 
-    def outcome(self, outgoing: Outgoing, tries: int) -> Outcome:
+    def outcome(self, outgoing: Outgoing, tries: int, *, arrived: bool = False) -> Outcome:
+        """What becomes of the effect; `arrived` is about earlier tries of the same call."""
         state = "unknown" if self.ambiguous and outgoing.holds else self.state
         error = self.error[:ERROR_LIMIT] if self.error else None
-        return Outcome(outgoing.effect_id, state, self.provider_id, error, self.retry_after, tries)
+        return Outcome(
+            outgoing.effect_id, state, self.provider_id, error, self.retry_after, tries, arrived or self.arrived
+        )
+
+    @property
+    def arrived(self) -> bool:
+        """Whether the receiver got it, or may have got it."""
+        return self.state == "succeeded" or self.sent or self.answered
 
     @property
     def ambiguous(self) -> bool:

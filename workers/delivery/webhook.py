@@ -20,6 +20,7 @@ import orjson
 from standardwebhooks.webhooks import Webhook
 
 from aggregates.errors import DomainError
+from aggregates.secrets import SecretsInUse
 from workers.delivery.connections import Connections
 from workers.delivery.hosts import Hosts
 from workers.delivery.outbound import GuardedBackend, Outbound
@@ -41,6 +42,8 @@ URLS_KEPT = 128
 """URLs that a process need not take apart again."""
 
 HOST = re.compile(rb"[A-Za-z0-9.-]{1,253}|[0-9A-Fa-f:.]{2,45}")
+
+PORTS = {"http": 80, "https": 443}
 
 AGAIN = frozenset({408, 425, 429})
 
@@ -76,15 +79,16 @@ class Webhooks:
     async def send(self, outgoing: Outgoing, deadline: float) -> Outcome:
         """Try, and try again at once where that may help. `deadline` is a time of the running loop."""
         loop = asyncio.get_running_loop()
-        result, tries = NOT_TRIED, 0
+        result, tries, arrived = NOT_TRIED, 0, False
         while True:
             attempted = await self._in_turn(outgoing, deadline)
+            arrived = arrived or attempted.arrived
             if not attempted.tried:
-                return (result if tries else attempted).outcome(outgoing, tries)
+                return (result if tries else attempted).outcome(outgoing, tries, arrived=arrived)
             result, tries = attempted, tries + 1
             pause = pause_before_next(outgoing, result, tries, deadline - loop.time(), self._chance)
             if pause is None:
-                return result.outcome(outgoing, tries)
+                return result.outcome(outgoing, tries, arrived=arrived)
             await asyncio.sleep(pause)
 
     async def close(self) -> None:
@@ -95,6 +99,10 @@ class Webhooks:
         url = target(outgoing.request["url"])
         if url is None:
             return Result("failed", "url.invalid")
+        # The last look, at what is really connected to: redirects are not followed, so there is no other host.
+        host = f"[{url.host}]" if ":" in url.host else url.host
+        if not outgoing.secrets.permits(f"{host}:{url.port or PORTS[url.scheme]}"):
+            return Result("failed", "secret.host_refused")
         try:
             async with self._hosts.slot(url.host, deadline - LEAST_SECONDS):
                 # Asked once it is our turn: whoever was before us may have been told to go away.
@@ -140,7 +148,7 @@ class Webhooks:
                 length += len(part)
                 if length > ANSWER_LIMIT:  # leaving now closes the connection
                     break
-            return self._judge(response)
+            return self._judge(response, outgoing.secrets)
 
     def _headers(self, outgoing: Outgoing, url: httpx2.URL, body: bytes) -> list[tuple[bytes, bytes]]:
         """What we set comes last and cannot be given by a workflow (its names are reserved)."""
@@ -161,16 +169,18 @@ class Webhooks:
         pairs += [(name.encode("ascii"), str(value).encode("utf-8")) for name, value in (headers | ours).items()]
         return pairs
 
-    def _judge(self, response: httpcore2.Response) -> Result:
+    def _judge(self, response: httpcore2.Response, secrets: SecretsInUse) -> Result:
         status = response.status
         headers = {name.lower(): value for name, value in response.headers}
         if 200 <= status < 300:
-            found = headers.get(b"x-request-id", b"")[:200].decode("latin-1")
+            # Masked before it is cut: half a secret would not be recognised.
+            found = (secrets.masked(headers.get(b"x-request-id", b"").decode("latin-1")) or "")[:200]
             return Result("succeeded", provider_id=found if found.isprintable() and found else None)
         error = f"http.{status}"
         if status in AGAIN or status >= 500:
-            return Result("retry", error, retry_after=retry_after(headers.get(b"retry-after", b""), self._now()))
-        return Result("failed", error)
+            asked_for = retry_after(headers.get(b"retry-after", b""), self._now())
+            return Result("retry", error, retry_after=asked_for, answered=True)
+        return Result("failed", error, answered=True)
 
 
 @lru_cache(maxsize=URLS_KEPT)

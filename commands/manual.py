@@ -1,0 +1,164 @@
+"""Manual runs under the guard: a run that can send is an audience of one, at the addresses of its inputs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from aggregates.batch_job.standing import ONE_RUN
+from aggregates.errors import DomainError, invalid
+from aggregates.values import digest
+from aggregates.workflow.aggregate import Workflow
+from aggregates.workflow.definition import Definition
+from aggregates.workflow.triggers import ManualTrigger
+from commands.binding import bound_to, counted, keep_claims, new_token
+from commands.budget import left, within_budget
+from commands.confirm import BATCH, Kept, acknowledge_run, who
+from commands.context import Accepted, Context
+from commands.sends import sends_answer
+
+
+def manual_definition(workflow: Workflow, version: int | None) -> tuple[int, Definition]:
+    """The version to run and its content; refused in this order: not manual, not active, never published."""
+    trigger = workflow.content.get("trigger")
+    if not isinstance(trigger, dict) or trigger.get("type") != "manual":
+        raise DomainError("workflow.not_manual")
+    if workflow.status != "active":
+        raise DomainError("workflow.not_active", details={"status": workflow.status})
+    pinned, content = workflow.published_content(version)
+    definition, problems = Definition.parse(content)
+    if definition is None:
+        raise invalid("workflow.invalid", problems)
+    if not isinstance(definition.trigger, ManualTrigger):
+        raise DomainError("workflow.not_manual")
+    return pinned, definition
+
+
+def started_with(definition: Definition, given: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The inputs of a manual run over their defaults, and its variables; refused with every problem."""
+    inputs, problems = definition.merge_inputs(given)
+    if problems:
+        raise invalid("inputs.invalid", problems)
+    variables, _ = definition.merge_variables({})
+    return inputs, variables
+
+
+def size_run(ctx: Context, workflow: Workflow, given: Mapping[str, Any]) -> Accepted:
+    """Count the one run of a manual workflow with these inputs, or say why it would reach nobody."""
+    version, definition = manual_definition(workflow, None)
+    inputs, variables = started_with(definition, given)
+    excluded = refusals(ctx, definition, inputs)
+    affected = 0 if excluded else 1
+    run = _asked(version, inputs, affected)
+    claims = bound_to(ctx, workflow, who(None, run), variables, BATCH) | counted(ctx, affected, run.fingerprint)
+    token = new_token(ctx)
+    keep_claims(ctx, token, claims)
+    budget_left, over = left(ctx, workflow.id, affected)
+    data = {
+        "workflow_id": str(workflow.id),
+        "workflow_version": version,
+        "workflow_status": workflow.status,
+        "matched": 1,
+        "excluded": excluded,
+        "affected": affected,
+        "frozen": False,
+        "total": 1,
+        "limit": ctx.policy.max_audience,
+        "everyone": False,
+        "missing_variables": {},
+        "sample": [],
+        "reached_before": None,
+        "budget_left": budget_left,
+        "held_because": over,
+        **sends_answer(definition, affected),
+        "findings": [],
+        "send_mode": ctx.policy.send_mode,
+        "confirmation": ctx.policy.asked_confirmation,
+        "policy": ctx.policy.as_data(),
+        "confirm_token": token,
+        "expires_at": datetime.fromtimestamp(claims["expires_at"], UTC).isoformat(),
+    }
+    return Accepted(str(workflow.id), data)
+
+
+def held_because(
+    ctx: Context,
+    workflow: Workflow,
+    definition: Definition,
+    *,
+    version: int,
+    inputs: Mapping[str, Any],
+    variables: Mapping[str, Any],
+    count: int | None,
+    token: str | None,
+    spent: bool,
+) -> str | None:
+    """Why a run has to wait for a human, None if it need not; refused when it may not be.
+
+    Raises `workflow.agent_runs_never`, `audience.empty`, `audience.over_budget`, `audience.drift`, `confirm.*` and
+    `scope.missing`.
+    """
+    if not definition.external:
+        return None
+    guarded = ctx.meta.principal.guarded
+    if guarded and workflow.agent_runs == "never":
+        raise DomainError("workflow.agent_runs_never")
+    known = "person:read" in ctx.meta.principal.scopes
+    if known:
+        refuse_excluded(ctx, definition, inputs)
+    over = within_budget(ctx, workflow.id, 1)
+    if token is not None or count is not None:
+        asked = _asked(version, inputs, 1)
+        acknowledge_run(ctx, workflow, asked, count=count, token=token, variables=variables, spent=spent)
+    held = (_held(ctx, workflow, confirmed=token is not None) or over) if guarded else None
+    if not known and held is None and ctx.policy.send_mode == "live" and addresses(definition, inputs):
+        # Whether an address has opted out is something about a person.
+        raise DomainError("scope.missing", "This needs the scope person:read.", details={"missing": ["person:read"]})
+    return held
+
+
+def refuse_run(ctx: Context, workflow: Workflow, definition: Definition, inputs: Mapping[str, Any], count: Any) -> None:
+    """Refuse a human's confirmation of a held run unless it says one, and its addresses may still be written to."""
+    run = Kept(ONE_RUN.count, ONE_RUN.fingerprint)
+    acknowledge_run(ctx, workflow, run, count=count, token=None, variables={}, spent=False)
+    refuse_excluded(ctx, definition, inputs)
+
+
+def addresses(definition: Definition, inputs: Mapping[str, Any]) -> list[str]:
+    """The inputs that are declared to be addresses, and given."""
+    declared = definition.trigger.inputs if isinstance(definition.trigger, ManualTrigger) else ()
+    return [inputs[entry.key] for entry in declared if entry.type == "address" and inputs.get(entry.key)]
+
+
+def refusals(ctx: Context, definition: Definition, inputs: Mapping[str, Any]) -> dict[str, int]:
+    """Why a run with these inputs would reach nobody, as a sizing says it; empty when it would."""
+    given = addresses(definition, inputs)
+    if not definition.external or not given:
+        return {}
+    refused = ctx.people.refused_addresses(
+        ctx.meta.principal.project_id, given, definition.transactional, definition.topic
+    )
+    return {min(refused.values()): 1} if refused else {}
+
+
+def refuse_excluded(ctx: Context, definition: Definition, inputs: Mapping[str, Any]) -> None:
+    """Refuse a run to an address that nothing is sent to."""
+    excluded = refusals(ctx, definition, inputs)
+    if excluded:
+        raise DomainError("audience.empty", "Nothing is sent to that address.", details={"excluded": excluded})
+
+
+def _held(ctx: Context, workflow: Workflow, *, confirmed: bool) -> str | None:
+    if workflow.agent_runs == "confirmed":
+        if ctx.witnessed:
+            return "witnessed"
+        if not confirmed and ctx.policy.send_mode == "live":
+            return "agent_runs"
+    return None
+
+
+def _asked(version: int, inputs: Mapping[str, Any], count: int) -> Kept:
+    """A run as an audience of one, bound to what it would be started with."""
+    what = digest([version, dict(inputs)])
+    return Kept(count, what, inputs=what)

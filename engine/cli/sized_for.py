@@ -1,0 +1,68 @@
+"""What a sizing is for, as options: a batch at a pace, or a schedule."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+from cyclopts import Parameter
+
+from engine.cli.inputs import json_object, share
+from engine.cli.terms import Exdates, Growth, Timezone
+
+RECURRENCE = ("rrule", "starts_at", "timezone", "exdates", "max_growth")
+"""What of a schedule's terms its confirm token is bound to."""
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class PaceOptions:
+    """How fast a batch may be sent, and when it stops by itself."""
+
+    rate: Annotated[str | None, Parameter(help="The most that is sent, all workers together: 100/minute.")] = None
+    breaker: Annotated[
+        str | None,
+        Parameter(help='When the job pauses itself, as JSON: {"min_attempts": 100, "max_failure_ratio": 0.2}.'),
+    ] = None
+
+    def given(self) -> dict[str, Any]:
+        """What was told, as the server names it."""
+        told = {"rate": self.rate, "breaker": json_object(self.breaker, "--breaker") or None}
+        return {name: value for name, value in told.items() if value is not None}
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class ScheduleSized:
+    """The schedule that a sizing is for; without any of these it is for a batch."""
+
+    schedule: Annotated[str | None, Parameter(help="A schedule that is to be revised or resumed.")] = None
+    rrule: Annotated[str | None, Parameter(help="The rule that it will have.")] = None
+    starts_at: Annotated[str | None, Parameter(help="The first local time that it will have.")] = None
+    timezone: Timezone = None
+    exdate: Exdates = None
+    max_growth: Growth = None
+
+    def given(self) -> dict[str, Any]:
+        """What was told, as the server names it."""
+        terms = {
+            "schedule_id": self.schedule,
+            "rrule": self.rrule,
+            "starts_at": self.starts_at,
+            "timezone": self.timezone,
+            "exdates": None if self.exdate is None else list(self.exdate),
+            "max_growth": share(self.max_growth, "--max-growth"),
+        }
+        told = {name: value for name, value in terms.items() if value is not None}
+        return {"schedule": told} if told else {}
+
+
+AS_FAST_AS_IT_GOES = PaceOptions()
+NO_SCHEDULE = ScheduleSized()
+
+
+def for_schedule(terms: dict[str, Any], schedule: str | None = None) -> dict[str, Any]:
+    """What to size for a schedule with these terms, as a command of ours will send them."""
+    recurrence = {name: terms[name] for name in RECURRENCE if name in terms}
+    named = {} if schedule is None else {"schedule_id": schedule}
+    return {"variables": terms.get("variables"), "schedule": named | recurrence}

@@ -1,0 +1,61 @@
+"""What the guard keeps beside the log, in the command's transaction: sizings, and how many people were asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Connection, select, text
+from sqlalchemy.dialects.postgresql import insert
+
+from projections.tables import reach, sizings
+
+# A job that was rejected, or ended before anybody was enrolled, gives its people back.
+_SINCE = text(
+    "SELECT coalesce(sum(r.people), 0), coalesce(sum(r.people) FILTER (WHERE r.workflow_id = :workflow_id), 0) "
+    "FROM reach r JOIN stream_heads h ON h.id = r.job_id "
+    "WHERE r.project_id = :project_id AND r.principal = :principal AND r.at > :instant AND h.status <> 'rejected' "
+    "AND NOT (h.status IN ('failed', 'cancelled') AND NOT EXISTS (SELECT 1 FROM jobs_at_work j WHERE j.id = r.job_id))"
+)
+_ALONE = text("SELECT pg_advisory_xact_lock(hashtextextended(:name, -6))")
+
+
+class SizingsPort:
+    """What sizings said, under the digests of their tokens."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def keep(self, id: str, project_id: UUID, claims: Mapping[str, Any]) -> None:
+        expires_at = datetime.fromtimestamp(claims["expires_at"], UTC)
+        row = {"id": id, "project_id": project_id, "claims": dict(claims), "expires_at": expires_at}
+        self._connection.execute(insert(sizings).values(row))
+
+    def find(self, id: str) -> Mapping[str, Any] | None:
+        claims: Mapping[str, Any] | None = self._connection.execute(
+            select(sizings.c.claims).where(sizings.c.id == id)
+        ).scalar()
+        return claims
+
+
+class ReachPort:
+    """How many people each principal has asked to reach."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def lock(self, project_id: UUID, principal: str) -> None:
+        self._connection.execute(_ALONE, {"name": f"{project_id} {principal}"})
+
+    def since(self, project_id: UUID, principal: str, workflow_id: UUID, instant: datetime) -> tuple[int, int]:
+        who = {"project_id": project_id, "principal": principal, "workflow_id": workflow_id, "instant": instant}
+        row = self._connection.execute(_SINCE, who).one()
+        return int(row[0]), int(row[1])
+
+    def add(
+        self, project_id: UUID, principal: str, *, workflow_id: UUID, job_id: UUID, people: int, at: datetime
+    ) -> None:
+        row = {"project_id": project_id, "principal": principal, "workflow_id": workflow_id, "people": people}
+        self._connection.execute(insert(reach).values(**row, job_id=job_id, at=at).on_conflict_do_nothing())
