@@ -182,7 +182,7 @@ class Campaign:
         to = f"stranger{self.chance.randrange(1000)}@example.com"
         if self.chance.random() < 0.3:
             said = self.said(
-                "studio", self.field.tool(key, "run_workflow", studio=True, workflow_id=id, inputs={"to": to})
+                "studio", self.field.tool(key, "run_workflow", studio=True, workflowId=id, inputs={"to": to})
             )
         else:
             said = self.ask(key, "workflows-run", f"/workflows/{id}/run", {"inputs": {"to": to}}, workflow_id=id)

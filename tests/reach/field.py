@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -113,7 +114,7 @@ class Field:
     def post(self, key: DoorKey, path: str, body: Any = None, **headers: str) -> Said:
         return self.http(key, "POST", path, body, **headers)
 
-    def tool(self, key: DoorKey, name: str, *, studio: bool = False, **arguments: Any) -> Said:
+    def tool(self, key: DoorKey, name: str, /, *, studio: bool = False, **arguments: Any) -> Said:
         door = self._studio if studio else self._mcp
         try:
             data, is_error = door.call(key, name, arguments)
@@ -175,6 +176,12 @@ class Field:
         self.workshop.scheduler.wake()
         for (job_id,) in self.product.execute(AT_WORK):
             self.workshop.advance(job_id)
+
+    def at_next(self, schedule: str) -> None:
+        """Let the next occurrence of a schedule come, be decided and done."""
+        row = self.http(self.owner, "GET", f"/schedules/{schedule}?min_position={self.position}").ok
+        ahead = datetime.fromisoformat(row["next_occurrence"]) - self.product.clock.now()
+        self.later(seconds=ahead.total_seconds() + 1)
 
     def later(self, **time: float) -> None:
         """Let time pass, with all that is due in it decided and done."""

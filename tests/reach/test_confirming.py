@@ -34,7 +34,7 @@ def test_19_people_swapped_while_a_job_is_held_are_drift(field: Field) -> None:
 
 
 def test_24_who_had_it_before_is_counted_and_capped_where_policy_says_so(field_with: Open) -> None:
-    field = field_with(confirmation="relayed", per_person_messages=1, per_person_days=7)
+    field = field_with(confirmation="relayed", per_person="1/7")
     field.crowd(3)
     agent, id = field.agent(), field.workflow()
     field.run(agent, id).done()

@@ -26,8 +26,8 @@ def test_01_a_run_by_an_agent_without_person_read_waits_for_a_human(field_with: 
     id = field.workflow(agent, trigger=MANUAL, steps=[TO_INPUT])
     for said in (
         field.post(agent, f"/workflows/{id}/run", STRANGER),
-        field.tool(agent, "workflows-run", workflow_id=id, **STRANGER),
-        field.tool(agent, "run_workflow", studio=True, workflow_id=id, **STRANGER),
+        field.tool(agent, "workflows-run", workflow_id=id, idempotency_key="one", **STRANGER),
+        field.tool(agent, "run_workflow", studio=True, workflowId=id, **STRANGER),
     ):
         assert said.code == "scope.missing" or said.ok["batch_job_status"] == "held", said
     field.work()
@@ -64,7 +64,7 @@ def test_04_limits_of_none_and_one_hold_it(field_with: Open) -> None:
 
 
 def test_05_somebody_elses_workflow_is_run_as_its_human_lets_it(field: Field) -> None:
-    agent, id = field.agent(scopes=RUN_ONLY), manual(field)
+    agent, id = field.agent(scopes=RUN_ONLY | {"person:read"}), manual(field)
     held = field.post(agent, f"/workflows/{id}/run", STRANGER).ok
     assert held["batch_job_status"] == "held" and held["confirm_url"].endswith(held["batch_job_id"])
     field.work()

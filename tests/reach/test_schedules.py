@@ -13,7 +13,8 @@ DAILY: Json = {"rrule": "FREQ=DAILY", "starts_at": "2026-01-01T09:00:00"}
 def attach(field: Field, key: Key, id: str, **terms: Json) -> str:
     """A daily schedule of an agent's, with the token of a sizing for it."""
     asked = {**DAILY, **terms}
-    sizing = field.size(key, id, schedule=asked).ok
+    recurrence = {name: asked[name] for name in ("rrule", "starts_at")}
+    sizing = field.size(key, id, schedule=recurrence).ok
     proof = {"acknowledged_affected_count": sizing["affected"], "confirm_token": sizing["confirm_token"]}
     return str(field.post(key, f"/workflows/{id}/schedules", {**asked, **proof}).ok["schedule_id"])
 
@@ -30,7 +31,7 @@ def test_22_an_audience_re_tagged_under_the_ceiling_is_held(relayed: Field) -> N
     schedule = attach(relayed, agent, id)
     relayed.crowd(4, plan="free")
     relayed.crowd(4, first=4)
-    relayed.later(days=1)
+    relayed.at_next(schedule)
     assert states(relayed, schedule) == ["held"]
     assert not relayed.mailed
 
@@ -85,7 +86,7 @@ def test_34_an_edit_and_back_again_leaves_the_schedule_paused(relayed: Field) ->
     agent, id = relayed.agent(), relayed.workflow()
     schedule = attach(relayed, agent, id)
     whole = relayed.http(relayed.owner, "GET", f"/workflows/{id}").ok
-    for trigger in ({"type": "batch", "filters": {"properties": []}}, whole["content"]["trigger"]):
+    for trigger in ({"type": "batch", "filters": {"properties": []}}, whole["trigger"]):
         relayed.post(relayed.owner, f"/workflows/{id}/disable").done()
         version = relayed.http(relayed.owner, "GET", f"/workflows/{id}?min_position={relayed.position}").ok["version"]
         relayed.http(relayed.owner, "PATCH", f"/workflows/{id}", {"version": version, "trigger": trigger}).done()
