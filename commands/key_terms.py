@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
 from aggregates.base import Meta, Principal
 from aggregates.errors import Problem
-from aggregates.policy import LARGEST, Limits
+from aggregates.policy import GUARDED_CHURN, LARGEST, Limits, Policy
 from aggregates.values import NAME_LIMIT
 from commands.grants import SCOPES
 
@@ -72,13 +72,27 @@ def problems_of(wanted: KeyTerms, meta: Meta, stands: KeyTerms | None = None) ->
     ]
 
 
-def widened(wanted: KeyTerms, stands: KeyTerms) -> list[str]:
-    """The pointers of what a key could do that it cannot do as it stands."""
-    found = [f"/limits{problem.pointer}" for problem in wanted.limits.beyond(stands.limits)]
+def widened(wanted: KeyTerms, stands: KeyTerms, policy: Policy) -> list[str]:
+    """The pointers of what a key could do under a policy that it cannot do as it stands."""
+    after, before = (_in_force(terms, policy) for terms in (wanted, stands))
+    found = [f"/limits{problem.pointer}" for problem in after.beyond(before)]
     if not set(wanted.scopes) <= set(stands.scopes):
         found.append("/scopes")
     pairs = {name: (getattr(wanted, name), getattr(stands, name)) for name in ("rate_per_minute", "expires_at")}
     return [*found, *(f"/{name}" for name, (after, before) in pairs.items() if _wider(after, before))]
+
+
+def _in_force(terms: KeyTerms, policy: Policy) -> Limits:
+    """The limits of a key with those that an agent has unless they are set: setting one may widen it."""
+    limits = terms.limits
+    if not terms.agent:
+        return limits
+    largest = min(limits.max_audience or policy.max_audience, policy.max_audience)
+    return replace(
+        limits,
+        reach_per_day=limits.reach_per_day or largest,
+        max_churn=GUARDED_CHURN if limits.max_churn is None else limits.max_churn,
+    )
 
 
 def _name(wanted: KeyTerms) -> list[Problem]:

@@ -99,7 +99,7 @@ def change(command: ChangeKey, ctx: Context) -> Accepted:
     if wanted.as_columns() == stands.as_columns():
         return Accepted(command.key_id, told, ctx.store.save(key) if key else 0)
     key = key or _from_before(command.key_id, stored, ctx)
-    key.change(wanted.as_data(), widened=widened(wanted, stands), meta=ctx.meta)
+    key.change(wanted.as_data(), widened=widened(wanted, stands, ctx.policy), meta=ctx.meta)
     by = {"changed_at": ctx.meta.now, "changed_by": ctx.meta.principal.id}
     ctx.keys.change(ctx.meta.principal.project_id, command.key_id, **wanted.as_columns(), **by)
     return Accepted(command.key_id, told, ctx.store.save(key))

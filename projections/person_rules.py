@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
+from unicodedata import normalize
 
 from aggregates.address import normalised
 from aggregates.errors import Problem
@@ -91,7 +92,9 @@ def email_fault(text: Any) -> Fault | None:
         return "email.invalid", "An email address is a text."
     if len(text) > EMAIL_LIMIT:
         return "email.too_long", f"An email address has at most {EMAIL_LIMIT} characters."
-    if not EMAIL.fullmatch(text) or not (text.isascii() or _is_unicode(text)):
+    if not EMAIL.fullmatch(text if text.isascii() else normalize("NFC", text)) or not (
+        text.isascii() or _is_unicode(text)
+    ):
         return "email.invalid", "It is not one plain email address."
     return None
 
