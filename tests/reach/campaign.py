@@ -55,14 +55,17 @@ class Campaign:
         self.allowed: Counter[str] = Counter()
         self.codes: Counter[str] = Counter()
         self.moves: list[Callable[[Tenant, Key], None]] = [
-            self.imports, self.opts_out, self.makes, self.makes_manual, self.edits, self.moves_workflow,
-            self.sizes, self.sizes, self.sizes, self.runs, self.runs, self.runs, self.runs_manual, self.attaches,
-            self.revises, self.moves_schedule, self.moves_job, self.moves_job, self.retries, self.confirms_itself,
-            self.widens, self.makes_cohort, self.human_confirms, self.human_confirms, self.human_stops, self.works,
-            self.time_passes,
+            self.imports, self.opts_out, self.makes, self.makes, self.makes_manual, self.edits, self.moves_workflow,
+            self.sizes, self.runs, self.asks, self.asks, self.asks, self.asks_for_schedule, self.asks_for_schedule,
+            self.runs_manual, self.attaches, self.revises, self.moves_schedule, self.moves_job, self.moves_job,
+            self.retries, self.confirms_itself, self.widens, self.makes_cohort, self.human_confirms,
+            self.human_confirms, self.human_stops, self.works, self.works, self.time_passes,
         ]  # fmt: skip
 
     def go(self, commands: int) -> None:
+        for tenant in self.tenants:
+            for _ in range(6):
+                self.imports(tenant, tenant.owner)
         for _ in range(commands):
             tenant = self.chance.choice(self.tenants)
             self.chance.choice(self.moves)(tenant, self.chance.choice(tenant.agents))
@@ -75,7 +78,7 @@ class Campaign:
     # -- helpers
 
     def said(self, what: str, said: Said) -> Said:
-        self.codes[f"{what} {said.code}"] += 1
+        self.codes[f"{what}: {said.code}"] += 1
         return said
 
     def any(self, among: Any) -> str:
@@ -87,6 +90,9 @@ class Campaign:
         if self.chance.random() < 0.5:
             return self.said(tool, self.field.tool(key, tool, **handles, **arguments))
         return self.said(tool, self.field.post(key, path, arguments))
+
+    def _key(self) -> dict[str, str]:
+        return {"idempotency_key": f"k{self.chance.random()}"}
 
     def let_through(self, addresses: set[str], messages: int = 1) -> None:
         self.allowed.update(dict.fromkeys(addresses, messages))
@@ -123,7 +129,7 @@ class Campaign:
         if said.code == "ok":
             tenant.workflows[said.data["workflow_id"]] = plan
             if self.chance.random() < 0.8:
-                self.field.post(key, f"/workflows/{said.data['workflow_id']}/activate")
+                self.said("activate", self.field.post(key, f"/workflows/{said.data['workflow_id']}/activate"))
 
     def makes_manual(self, tenant: Tenant, key: Key) -> None:
         content = {"name": "One", "trigger": MANUAL, "steps": [TO_INPUT]}
@@ -143,12 +149,22 @@ class Campaign:
         if verb != "archive" or self.chance.random() < 0.2:
             self.said(verb, self.field.post(key, f"/workflows/{id}/{verb}"))
 
-    def sizes(self, tenant: Tenant, key: Key) -> None:
-        id = self.any(tenant.workflows)
-        body: Json = {"freeze": True} if self.chance.random() < 0.2 else {}
+    def asks(self, tenant: Tenant, key: Key) -> None:
+        """Size and run, as an agent does that means well, or with somebody else at work in between."""
+        self.sizes(tenant, key)
         if self.chance.random() < 0.3:
-            body = {"schedule": DAILY}
-        said = self.said("size", self.field.size(key, id, **body))
+            self.imports(tenant, self.chance.choice(tenant.agents))
+        self.runs(tenant, key)
+
+    def asks_for_schedule(self, tenant: Tenant, key: Key) -> None:
+        """Size a schedule and attach it."""
+        self.sizes(tenant, key, schedule=DAILY)
+        self.attaches(tenant, key)
+
+    def sizes(self, tenant: Tenant, key: Key, **terms: Json) -> None:
+        id = self.any([id for id, plan in tenant.workflows.items() if plan != "manual" or self.chance.random() < 0.05])
+        body: Json = {"freeze": True} if self.chance.random() < 0.2 else {}
+        said = self.said("size", self.field.size(key, id, **(terms or body)))
         if said.code == "ok":
             tenant.tokens = [*tenant.tokens[-9:], {**said.data, "workflow": id, "frozen_for": tenant.audience(
                 tenant.workflows.get(id, "none"))}]  # fmt: skip
@@ -157,7 +173,7 @@ class Campaign:
         """Some token, mostly with its workflow and its count; whom it has kept."""
         if not tenant.tokens:
             return self.any(tenant.workflows), {"acknowledged_affected_count": 1}, None
-        sizing = self.chance.choice(tenant.tokens[-3:])
+        sizing = tenant.tokens[-1] if self.chance.random() < 0.8 else self.chance.choice(tenant.tokens)
         proof = {"acknowledged_affected_count": sizing["affected"], "confirm_token": sizing["confirm_token"]}
         if self.chance.random() < 0.1:
             proof["acknowledged_affected_count"] += 1
@@ -172,9 +188,10 @@ class Campaign:
         self._asked(tenant, said, kept if kept is not None else tenant.audience(tenant.workflows.get(id, "none")))
 
     def _asked(self, tenant: Tenant, said: Said, people: set[str]) -> None:
-        if said.code == "ok" and said.data["batch_job_id"] not in tenant.jobs:
-            tenant.jobs[said.data["batch_job_id"]] = people
-            if said.data.get("status", said.data.get("batch_job_status")) != "held":
+        job = said.data.get("batch_job_id") or str(said.data.get("runId", "")).partition(".")[0]
+        if said.code == "ok" and job not in tenant.jobs:
+            tenant.jobs[job] = people
+            if not (said.data.get("confirm_url") or said.data.get("confirmUrl")):
                 self.let_through(people)
 
     def runs_manual(self, tenant: Tenant, key: Key) -> None:
@@ -185,7 +202,9 @@ class Campaign:
                 "studio", self.field.tool(key, "run_workflow", studio=True, workflowId=id, inputs={"to": to})
             )
         else:
-            said = self.ask(key, "workflows-run", f"/workflows/{id}/run", {"inputs": {"to": to}}, workflow_id=id)
+            said = self.ask(
+                key, "workflows-run", f"/workflows/{id}/run", {"inputs": {"to": to}}, workflow_id=id, **self._key()
+            )
         self._asked(tenant, said, {to})
 
     def attaches(self, tenant: Tenant, key: Key) -> None:

@@ -174,8 +174,11 @@ class Field:
     def work(self) -> None:
         """Enrol, walk and send all that may be at this moment."""
         self.workshop.scheduler.wake()
+        bells = self.workshop.bells
         for (job_id,) in self.product.execute(AT_WORK):
-            self.workshop.advance(job_id)
+            bells.ring(job_id)
+            while bells.rung:
+                self.workshop.fanout.advance(str(bells.rung.pop()))
 
     def at_next(self, schedule: str) -> None:
         """Let the next occurrence of a schedule come, be decided and done."""
