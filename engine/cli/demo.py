@@ -11,6 +11,9 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter
 
+from commands.grants import AGENT_SCOPES
+from commands.keys import CreateKey
+from engine.cli.admin import opened, owner_meta, project_id
 from engine.cli.client import Api
 from engine.cli.demo_books import Receivers, Story, explain, show_books
 from engine.cli.exits import Exit
@@ -39,7 +42,7 @@ def demo(
     workers: Annotated[int, Parameter(help="How many worker processes.")] = 2,
     keep: Annotated[bool, Parameter(negative="", help="Keep the data directory, with its logs.")] = False,
 ) -> int:
-    """Run the whole story once: import, size, confirm, run, deliver, and check that every book agrees.
+    """Run the whole story once: an agent asks, a human confirms, it runs, and every book is checked against the others.
 
     Everything happens on this machine, in a directory of its own that is removed afterwards. The webhook and the
     mails go to two receivers of the demo, which count what really arrived. Exit code 1 if any number disagrees.
@@ -70,29 +73,50 @@ def _story(out: Output, tree: Running, receivers: Receivers, people: Path) -> bo
     upload(api, people, out)
     out.say(f"  {forecast.total:,} people")
 
-    _title(out, 3, f"Create and enable the workflow of {WORKFLOW.name}")
-    workflow_id = _workflow(api, json_file(WORKFLOW), receivers.http.url)
+    _title(out, 3, f"An agent gets a key and makes the workflow of {WORKFLOW.name}")
+    agent = Api(tree.url, _agent_key(tree.settings))
+    workflow_id = _workflow(agent, json_file(WORKFLOW), receivers.http.url)
     out.say(f"  {workflow_id}: branch by plan, webhook for team accounts, an email for everyone")
 
-    _title(out, 4, "Size it: whom would it reach now?")
-    sizing = sized(api, workflow_id, {})
+    _title(out, 4, "The agent sizes it: whom would it reach now?")
+    sizing = sized(agent, workflow_id, {})
     show_sizing(out, {**sizing, "confirm_token": "(given to whoever sized, for one run)"})
 
-    _title(out, 5, f"A human confirms exactly {sizing['affected']:,} people")
-    body = {"acknowledged_affected_count": sizing["affected"], "confirm_token": sizing["confirm_token"]}
-    answer = api.post(f"/workflows/{workflow_id}/run-batch", body)
-    out.say(f"  batch job {answer['batch_job_id']} is {answer['status']}")
+    _title(out, 5, "The agent asks to run it, live")
+    proof = {"acknowledged_affected_count": sizing["affected"], "confirm_token": sizing["confirm_token"]}
+    asked = agent.post(f"/workflows/{workflow_id}/run-batch", proof)
+    job_id = asked["batch_job_id"]
+    out.say(f"  batch job {job_id} is {asked['status']}: nothing is sent until a human confirms it")
+    out.say(f"  {asked['confirm_url']}")
 
-    _title(out, 6, "Run it, live")
-    watch(api, answer["batch_job_id"], out, position=answer.get("position"))
+    _title(out, 6, f"A human reads what was asked, and confirms exactly {sizing['affected']:,} people")
+    confirmed = _confirmed(api, job_id, sizing["affected"], out)
 
-    _title(out, 7, "Compare the books")
-    job = api.get(f"/batch-jobs/{answer['batch_job_id']}")
+    _title(out, 7, "It runs, live")
+    watch(api, job_id, out, position=confirmed.get("position"))
+
+    _title(out, 8, "Compare the books")
+    job = api.get(f"/batch-jobs/{job_id}")
     agree = show_books(out, api, Story(forecast, sizing, job, receivers))
 
-    _title(out, 8, "Who was left out, and why")
+    _title(out, 9, "Who was left out, and why")
     explain(out, api, workflow_id)
     return agree
+
+
+def _agent_key(settings: Settings) -> str:
+    """A key for an agent, made at this machine: it asks, and can never confirm."""
+    make = CreateKey(name="demo agent", scopes=tuple(sorted(AGENT_SCOPES)), agent=True)
+    with opened(settings) as system:
+        answer = system.bus.dispatch(make, owner_meta(system, project_id(system), "demo"))
+    return str(answer.once["key"])
+
+
+def _confirmed(api: Api, id: str, count: int, out: Output) -> dict[str, Any]:
+    """What `tidegate confirm accept` does, for the one who holds the owner's key."""
+    shown = api.get(f"/confirmations/{id}")
+    out.say(f"  asked by {shown['requested_by']} for {shown['affected']:,} people, to be sent {shown['send_mode']}")
+    return api.post(f"/confirmations/{id}/confirm", {"acknowledged_affected_count": count, "note": "seen in the demo"})
 
 
 def _workflow(api: Api, content: dict[str, Any], receiver: str) -> str:
