@@ -13,6 +13,7 @@ from commands.batch_job import ResumeBatchJob, job_answer
 from commands.binding import Purpose, bought_job, bound_to, counted, keep_claims, new_token
 from commands.confirm import Acknowledged, Kept, acknowledge, batch_definition, who
 from commands.context import Accepted, Context
+from commands.sends import sends_answer
 from commands.witness import ask_human, asked_before, state_of
 
 SIZE_REST = "Size the rest: POST /api/v1/batch-jobs/{id}/unfinished; have a human confirm the number."
@@ -30,7 +31,7 @@ def size_open(command: SizeOpen, ctx: Context) -> Accepted:
     job = ctx.store.load(BatchJob, command.batch_job_id, ctx.meta)
     job.can_resume()
     workflow = ctx.store.load(Workflow, job.workflow_id, ctx.meta)
-    _, audience = batch_definition(workflow)
+    definition, audience = batch_definition(workflow)
     rest = _rest(ctx, job)
     claims = bound_to(ctx, workflow, who(audience, rest), job.variables, Purpose("job", send_mode=job.send_mode))
     claims |= counted(ctx, rest.count, rest.fingerprint)
@@ -43,6 +44,7 @@ def size_open(command: SizeOpen, ctx: Context) -> Accepted:
         "workflow_status": workflow.status,
         "affected": rest.count,
         "left": {},
+        **sends_answer(definition, rest.count),
         "limit": ctx.policy.max_audience,
         "send_mode": job.send_mode,
         "confirmation": ctx.policy.asked_confirmation,

@@ -59,7 +59,19 @@ NOT_AGAIN = (
     "See first whether an earlier call has done it: workflows-list-batch-jobs, or the schedules in workflows-get. "
 )
 
+_OF_PEOPLE = {
+    "workflow.agent_runs_never": "Tell the user: agents may not run this workflow, and only a person can allow it.",
+    "batch_job.paused_by_human": "Tell the user: a person or the breaker paused it, and a person has to resume it.",
+    "confirmation.not_found": "Tell the user: nothing with this id waits for a person to confirm it.",
+    "confirmation.decided": "Tell the user: a person has decided it already, or it was given up. Do not ask again.",
+    "confirmation.stale": "Tell the user: what it would change has changed since, so it has to be asked for anew.",
+    "audience.over_budget": "Tell the user how many are left today (details.budget_left). Do not retry and do not "
+    "split it: to wait, to reach fewer people or to raise reach_per_day is theirs.",
+}
+"""What only people decide, in the words of every address."""
+
 _BATCH_NEXT = {
+    **_OF_PEOPLE,
     "request.invalid": "Correct the arguments that are named, then call again.",
     "auth.missing": "Tell the user that this server needs an API key.",
     "auth.invalid": "Tell the user that the API key is not valid.",
@@ -95,7 +107,8 @@ _BATCH_NEXT = {
     "audience.drift": SIZE_AGAIN,
     "audience.empty": "Nobody would be reached. Tell the user; the conditions are in workflows-get.",
     "audience.over_limit": "Tell the user both numbers. A narrower audience is theirs to choose.",
-    "acknowledgement.missing": f"{SIZE_AGAIN} Or pause it with workflows-pause-schedule; resuming asks for it.",
+    "acknowledgement.missing": f"{SIZE_AGAIN} For batch-jobs-resume size with its batch_job_id. A schedule can be "
+    "paused with workflows-pause-schedule instead; resuming asks for it.",
     "confirm.frozen": f"Frozen sizings are for workflows-run-batch only: leave out freeze. {SIZE_AGAIN}",
     "confirm.missing": SIZE_AGAIN,
     "confirm.invalid": SIZE_AGAIN,
@@ -138,6 +151,7 @@ _STUDIO_NEXT = {
         (code for code in CODES if code.startswith(("audience.", "confirm.", "acknowledgement."))), _NO_TOOL
     ),
     **dict.fromkeys((code for code in CODES if code.startswith(("schedule.", "batch_job.", "cohort."))), _NO_TOOL),
+    **_OF_PEOPLE,
     "confirm.declined": "Nothing was started. Do not ask again by yourself: wait for what the user says next.",
 }
 

@@ -137,9 +137,13 @@ def _size_rest(call: Call, batch_job_id: str) -> Sized:
     """Whom resuming a paused job would reach: those who have no outcome yet."""
     data = call.dispatch(SizeOpen(as_id(batch_job_id, "batch_job.not_found"))).data
     rest = data["affected"]
-    none: dict[str, Any] = {"frozen": False, "excluded": {}, "everyone": False, "missing_variables": {}, "sample": []}
+    none: dict[str, Any] = {"frozen": False, "excluded": {}, "everyone": False, "missing_variables": {}}
+    none |= {"sample": [], "findings": []}
     told = {name: data[name] for name in Sized.model_fields if name in data}
-    summary = f"Not resumed. {rest:,} people of it have no outcome yet. Show the user {rest:,} and stop."
+    summary = (
+        f"Not resumed. {rest:,} people of it have no outcome yet. It reaches {data['reaches']} Show the user {rest:,} "
+        "and stop: go on only after their explicit yes in their own turn."
+    )
     return Sized(summary=summary, matched=rest, total=rest, **none, **told)
 
 

@@ -45,9 +45,9 @@ def test_who_is_expected_is_counted_by_the_words_of_the_documentation(tmp_path: 
 
 def test_a_ledger_that_lacks_a_row_does_not_balance() -> None:
     counts = dict.fromkeys(("skipped", "failed", "exited", "waiting", "in_progress", "pending"), 0)
-    job = {"enrolled": 2, "delivered": 2, **counts}
-    row = {"status": "delivered", "steps": [{"step": "write", "outcome": "succeeded"}]}
+    job = {"enrolled": 2, "delivered": 2, "reached": 2, **counts}
+    row = {"status": "delivered", "reached": True, "steps": [{"step": "write", "outcome": "succeeded"}]}
     assert all(check.holds for check in balance(job, Ledger.of([row, row])))
     lacking = [check.what for check in balance(job, Ledger.of([row])) if not check.holds]
-    assert lacking == ["enrolled", "delivered"]
+    assert lacking == ["enrolled", "delivered", "reached"]
     assert Check("x", {"one": 1, "other": 2}).holds is False

@@ -45,6 +45,10 @@ GOOD: dict[str, dict[str, Any]] = {
     "decide_unknown": {"decision": "failed", "note": "seen"},
     "set_policy": {"max_audience": 100},
     "create_cohort": {"name": "All", "kind": "dynamic", "conditions": []},
+    "opt_out": {"distinct_id": "p1"},
+    "opt_in": {"distinct_id": "p1"},
+    "suppress": {"address": "ann@example.com"},
+    "unsuppress": {"address": "ann@example.com"},
     "create_key": {"name": "ci", "scopes": ["workflow:read"]},
     "change_key": {"name": "ci", "max_audience": None},
 }

@@ -54,7 +54,8 @@ def test_a_held_job_is_listed_shown_and_confirmed_by_another(door: Door, agent: 
     assert (row["id"], row["asks"], row["acknowledged"], row["source"]) == (id, "RunBatch", 3, "api")
     assert row["via"] == "POST /api/v1/workflows/{workflow_id}/run-batch"
     shown = door.client.get(f"/api/v1/confirmations/{id}").json()
-    assert (shown["affected"], shown["same_people"], shown["excluded"]) == (3, True, {"opted_out": 0})
+    assert (shown["affected"], shown["same_people"]) == (3, True)
+    assert shown["excluded"] == {"opted_out": 0, "suppressed": 0, "capped": 0}
     wrong = door.client.post(f"/api/v1/confirmations/{id}/confirm", json={"acknowledged_affected_count": 2})
     assert problem(wrong, 409)["code"] == "audience.drift"
     done = door.client.post(f"/api/v1/confirmations/{id}/confirm", json=COUNT | {"note": "seen"})
@@ -138,6 +139,7 @@ def test_what_a_human_paused_is_sized_and_resumed_with_a_proof(door: Door, agent
     assert "/unfinished" in refused["next"][0]
     sizing = door.client.post(f"{job}/unfinished", headers=bearer(agent)).json()
     assert (sizing["affected"], sizing["confirmation"]) == (3, "witnessed")
+    assert (sizing["deliveries"], sizing["per_person"], sizing["reaches"]) == ({}, 0, "3 people.")
     proof = COUNT | {"confirm_token": sizing["confirm_token"]}
     asked = door.client.post(f"{job}/resume", json=proof, headers=bearer(agent)).json()
     assert asked["status"] == "unconfirmed"

@@ -35,7 +35,7 @@ def test_a_batch_is_held_and_the_agent_is_told_to_hand_the_address_on(
     assert (told["status"], told["held_because"]) == ("held", "witnessed")
     assert told["confirm_url"].endswith(f"/confirm/{told['batch_job_id']}")
     assert "Give confirm_url to the user, stop and wait" in told["summary"]
-    assert witnessed.call(RUN, **given) == told
+    assert witnessed.call(RUN, **given) == {**told, "changed": False}
 
 
 def test_a_schedule_is_unconfirmed_until_a_human_says_so(witnessed: Agent, workflow_id: str) -> None:
@@ -69,7 +69,8 @@ def test_the_rest_of_a_paused_job_is_sized_by_the_same_tool(agent: Agent, world:
     other.call("batch-jobs-pause", batch_job_id=job, reason="wait")
     assert agent.refusal("batch-jobs-resume", batch_job_id=job)["code"] == "acknowledgement.missing"
     rest = agent.call("workflows-blast-radius", workflow_id=workflow_id, batch_job_id=job)
-    assert rest["affected"] == PEOPLE
+    assert (rest["affected"], rest["deliveries"], rest["per_person"]) == (PEOPLE, {}, 0)
+    assert f"It reaches {PEOPLE} people." in rest["summary"]
     told = agent.call(
         "batch-jobs-resume",
         batch_job_id=job,

@@ -27,6 +27,8 @@ def test_an_agent_reaches_as_many_in_a_day_as_in_one_job(agent: Agent, world: Wo
     assert sized["budget_left"] == PEOPLE
     narrow.call("workflows-run-batch", **confirmed(sized, workflow_id))
     sized = narrow.call("workflows-blast-radius", workflow_id=workflow_id)
-    assert (sized["budget_left"], "0 more may be reached today" in sized["summary"]) == (0, True)
+    assert (sized["budget_left"], "may reach 0 more people today" in sized["summary"]) == (0, True)
+    assert "do not ask for a yes" in sized["summary"]
     refused = narrow.refusal("workflows-run-batch", **confirmed(sized, workflow_id))
     assert (refused["code"], refused["details"]["budget_left"]) == ("audience.over_budget", 0)
+    assert "Do not retry" in refused["next"]

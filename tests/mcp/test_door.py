@@ -106,7 +106,7 @@ def test_a_key_sees_the_tools_that_its_scopes_open_in_the_same_order(agent: Agen
 
     assert agent.within(names) == list(TOOLS)
     reader = world.agent(mode=agent.mode, scopes=["workflow:read"])
-    listed = ["workflows-list", "workflows-get", "schedules-preview", "components-list", "components-get"]
+    listed = ["guide", "workflows-list", "workflows-get", "schedules-preview", "components-list", "components-get"]
     assert reader.within(names) == listed
     assert world.agent(mode=agent.mode, scopes=["audit:read"]).within(names) == ["log-read", "state-at"]
     assert world.agent(mode=agent.mode, scopes=["key:admin"]).within(names) == []

@@ -48,8 +48,9 @@ def test_a_batch_over_the_approval_limit_is_held_for_a_second_person(
     sized = narrow.call("workflows-blast-radius", workflow_id=workflow_id)
     assert "HELD until a second person" in sized["summary"]
     started = narrow.call("workflows-run-batch", **confirmed(sized, workflow_id))
-    assert started["status"] == "held"
-    for said in ("second person", "HTTP or the command line", "do not retry"):
+    assert (started["status"], started["held_because"]) == ("held", "approval_over")
+    assert started["confirm_url"].endswith(f"/confirm/{started['batch_job_id']}")
+    for said in ("a person who did not ask for it", "Give confirm_url to the user", "do not retry"):
         assert said in started["summary"]
     before = world.traces()
     again = narrow.call("workflows-run-batch", **confirmed(sized, workflow_id))

@@ -143,3 +143,17 @@ def test_who_may_run_and_read_runs_follows_its_own_manual_run(agent: Agent, stud
     foreign = replace(agent, key=stranger).refusal("runs-get-status", run_id=run)
     assert unknown == foreign
     assert unknown["code"] == "run.not_found"
+
+
+@pytest.mark.parametrize("texts", [BATCH, STUDIO], ids=["batch", "studio"])
+@pytest.mark.parametrize(
+    "code",
+    ["workflow.agent_runs_never", "batch_job.paused_by_human", *(c for c in CODES if c.startswith("confirmation."))],
+)
+def test_what_only_a_person_decides_is_told_to_the_user(code: str, texts: Texts) -> None:
+    assert problem_of(DomainError(code), texts)["next"].startswith("Tell the user: ")
+
+
+@pytest.mark.parametrize("texts", [BATCH, STUDIO], ids=["batch", "studio"])
+def test_a_spent_budget_is_nothing_to_try_again(texts: Texts) -> None:
+    assert "Do not retry" in problem_of(DomainError("audience.over_budget"), texts)["next"]
