@@ -2,7 +2,7 @@
 
 bus         authorize -> idempotency -> handle -> append; retries when a stream moved
 grants      one table: command or read -> scopes
-context     what a handler receives, as Protocols
+context     what a handler receives, as Protocols; people_ports: those to people
 confirm     the one acknowledgement guard, and the sizing that it rests on
 sends       what a workflow may send, and how much of it one person gets
 reach       whom a workflow may reach under a policy

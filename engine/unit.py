@@ -17,7 +17,8 @@ from commands.context import Accepted, Context
 from engine import ids
 from engine.guarding import ReachPort, SizingsPort
 from engine.keyring import Keyring
-from engine.ports import KeysPort, LedgerPort, PeoplePort, ProjectsPort
+from engine.people_port import PeoplePort
+from engine.ports import KeysPort, LedgerPort, ProjectsPort
 from engine.store import LogRecorder, Store
 from engine.vault import SecretsPort, Vault
 from projections import failpoints

@@ -239,7 +239,7 @@ def test_an_agent_runs_a_frozen_sizing_of_its_own_only(desk: Desk) -> None:
 
 
 def test_a_project_keeps_only_so_many(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("engine.ports.KEPT_AT_ONCE", 2)
+    monkeypatch.setattr("engine.people_port.KEPT_AT_ONCE", 2)
     for _ in range(2):
         freeze(desk)
     assert refused(desk.product, SizeAudience(desk.workflow_id, freeze=True)).code == "sizing.too_many_kept"
