@@ -1,10 +1,11 @@
 """The machine room: composition and runtime.
 
-settings  clock  ids     the only readers of environment, time and chance
+settings  clock  ids     the only readers of environment, time and chance; setting_values: what settings may be
 secrets                  the installation's secret and the keys derived from it
 vault                    secrets of projects, which webhooks use
 replay                   states of the past: at a position, between two, and whether all fold to the live ones
 store  unit  ports       the event store, which knows the `eventsourcing` library; one transaction; its ports
+  people_port            the port to people
 outside                  what the events of one append keep outside the log
 guarding                 what the guard keeps: sizings, and how many people were asked for
 keyring  rates           API keys, and how many requests each may make, of all processes together

@@ -6,23 +6,21 @@ A value comes from the environment (`TIDEGATE_HTTP_PORT`), else from `tidegate.t
 
 from __future__ import annotations
 
-import base64
 import os
 import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
-from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, Field, PrivateAttr, SecretStr, ValidationError, field_validator
+from pydantic import Field, PrivateAttr, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
 from aggregates.address import normalised
 from aggregates.policy import known_addresses
-from aggregates.steps.email import SENDER
 from engine import failpoints
 from engine.errors import StartupError
+from engine.setting_values import Count, Port, Relay, Sender, SigningSecret
 
 PREFIX = "TIDEGATE_"
 FILE = "tidegate.toml"
@@ -31,43 +29,9 @@ FILE = "tidegate.toml"
 _KUBERNETES = re.compile(r"TIDEGATE_(SERVICE_(HOST|PORT)(_.+)?|PORT(_\d+_(TCP|UDP).*)?)")
 _URL_PASSWORD = re.compile(r"(://[^/@]*:)[^/@]*@")
 
-Port = Annotated[int, Field(ge=0, le=65535)]
-Count = Annotated[int, Field(ge=1)]
-
-
-RELAYS = ("smtp", "smtp+starttls", "smtps")
-"""Schemes of a mail server's URL."""
-
-SHORTEST_SECRET, LONGEST_SECRET = 24, 64
-"""Bytes of a webhook signing secret (Standard Webhooks)."""
-
 SMALLEST_CHUNK = 25
 CHUNKS_PER_WORKER = 4
 """A small job is cut so that every worker process gets about this many chunks."""
-
-
-def _relay(url: str) -> str:
-    parts = urlsplit(url)
-    if parts.scheme not in RELAYS or not parts.hostname or parts.port == 0 or parts.path.strip("/"):
-        raise ValueError("a mail server is written smtp://host:25, smtp+starttls://host:587 or smtps://host:465")
-    return url
-
-
-def _sender(text: str) -> str:
-    if not SENDER.fullmatch(text):
-        raise ValueError("a sender is one address, with a name before it if you like: Ann <ann@example.com>")
-    return text
-
-
-def _signing_secret(secret: SecretStr) -> SecretStr:
-    """Standard Webhooks: `whsec_` and 24 to 64 bytes as base64."""
-    try:
-        size = len(base64.b64decode(secret.get_secret_value().removeprefix("whsec_"), validate=True))
-    except ValueError:
-        size = 0
-    if not secret.get_secret_value().startswith("whsec_") or not SHORTEST_SECRET <= size <= LONGEST_SECRET:
-        raise ValueError(f"a signing secret is whsec_ and {SHORTEST_SECRET} to {LONGEST_SECRET} bytes as base64")
-    return secret
 
 
 class Settings(BaseSettings):
@@ -117,7 +81,7 @@ class Settings(BaseSettings):
         description="What confirm tokens, fingerprints and key hashes are keyed with; the same for every process of an "
         "installation. Unset: made once and kept in the data directory.",
     )
-    webhook_secret: Annotated[SecretStr, AfterValidator(_signing_secret)] | None = Field(
+    webhook_secret: SigningSecret | None = Field(
         None, description="Standard Webhooks signing secret (whsec_...). Unset: derived from the secret key."
     )
     secrets_dir: Path | None = Field(
@@ -191,12 +155,10 @@ class Settings(BaseSettings):
     statement_timeout_ms: Count = Field(5000, description="Longest that one audience query may take, in milliseconds.")
     pool_size: Count = Field(10, description="Database connections that one process may hold.")
 
-    smtp_url: Annotated[str, AfterValidator(_relay)] = Field(
+    smtp_url: Relay = Field(
         "smtp://localhost:25", repr=False, description="Mail server: smtp://, smtps:// or smtp+starttls://."
     )
-    email_from: Annotated[str, AfterValidator(_sender)] | None = Field(
-        None, description="Sender of emails whose step names none."
-    )
+    email_from: Sender | None = Field(None, description="Sender of emails whose step names none.")
 
     metrics_token: SecretStr | None = Field(
         None,
