@@ -11,9 +11,9 @@ from commands.key_terms import LIFTED
 from commands.keys import ChangeKey, CreateKey, RevokeKey
 from engine.http.answers import KeyAccepted, KeyChanged, KeyRevoked, PageAnswer
 from engine.http.caller import Commanding, Here, PathId
+from engine.http.limits import ChangeKeyBody, CreateKeyBody
 from engine.http.route import StrictRoute, grant
 from engine.http.rows import KeyRow
-from engine.http.schemas import ChangeKeyBody, CreateKeyBody
 from projections.page import Page
 
 router = APIRouter(prefix="/api/v1/keys", tags=["keys"], route_class=StrictRoute)

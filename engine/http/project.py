@@ -12,9 +12,9 @@ from engine import components, guidance
 from engine.http.answers import PageAnswer, PolicyAccepted, PolicyLevels
 from engine.http.caller import Commanding, Here, PathId
 from engine.http.guide_answers import GuideAnswer, OperatorRow
+from engine.http.limits import LimitsBody
 from engine.http.route import StrictRoute, grant
 from engine.http.rows import Component, ComponentRow, ViewRow
-from engine.http.schemas import LimitsBody
 from projections.page import Page
 
 NEXT = (
