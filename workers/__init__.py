@@ -11,6 +11,7 @@ leases      a chunk with effects outside, held by one worker
 pace        how fast a job sends, and what its breaker has seen
 attempts    who is sent to next, recorded before anything leaves
 recipients  where emails go, compared with what was confirmed
+making      what is sent to one person, or what comes of it without sending
 sending     effects outside: attempt recorded, sent, outcome recorded
 due         occurrences and approvals whose time has come, decided one by one
 scheduler   the loop: what is due, parked runs to wake, the sweep for lost bells

@@ -19,19 +19,19 @@ from sqlalchemy import Connection, Row, text
 
 from aggregates.batch_job.pace import UNHINDERED
 from aggregates.batch_job.standing import OUTCOME_UNKNOWN
-from aggregates.secrets import MASKED, NONE_IN_USE, SecretsInUse
+from aggregates.secrets import NONE_IN_USE, SecretsInUse
 from aggregates.steps.base import Deliver
 from aggregates.walk.entry import Entry, RunVariables
-from aggregates.walk.walk import Group, Walk, render
+from aggregates.walk.walk import Group, Walk
 from engine.bootstrap import System
 from engine.ids import jitter
 from projections import failpoints
-from projections.unknown_outcomes import CONFIRMED
 from workers import ledger, pace
 from workers.attempts import Effect, SubBatch, attempt
 from workers.delivery import Deliveries, Outcome, Outgoing
 from workers.jobs import WorkingJob
 from workers.leases import Lease
+from workers.making import made, masked, without_sending
 from workers.pace import take_turn
 from workers.recipients import addressed
 
@@ -134,17 +134,17 @@ class Sender:
         in_use: dict[str, SecretsInUse | None] = {}
         for effect in batch.effects:
             plan = batch.plans[effect.step_id]
-            outcome = _without_sending(effect, plan, batch)
+            outcome = without_sending(effect, plan, batch)
             if outcome is not None:
                 outcomes[effect.id] = outcome
                 continue
-            made = _made(job, effect, plan, batch, self._secrets(job, effect.step_id, plan, in_use))
-            if isinstance(made, Outgoing):
-                outgoing.append(made)
+            asked = made(job, effect, plan, batch, self._secrets(job, effect.step_id, plan, in_use))
+            if isinstance(asked, Outgoing):
+                outgoing.append(asked)
             else:
-                outcomes[effect.id] = Outcome(effect.id, "failed", error=made)
+                outcomes[effect.id] = Outcome(effect.id, "failed", error=asked)
         for sent, outcome in zip(outgoing, self._deliveries.send_many(outgoing), strict=True):
-            outcomes[outcome.effect_id] = _masked(outcome, sent.secrets)
+            outcomes[outcome.effect_id] = masked(outcome, sent.secrets)
         return outcomes
 
     def _secrets(
@@ -243,45 +243,6 @@ class Sender:
         plan = job.route.plan(step_id, self._system.clock.now())
         assert isinstance(plan, Deliver), f"nobody stands before {step_id} without an effect to make"
         return plan
-
-
-def _without_sending(effect: Effect, plan: Deliver, batch: SubBatch) -> Outcome | None:
-    """What comes of an effect that is not made now; None for one that is."""
-    person_id, addressed = effect.person_id, batch.addressed
-    if person_id in batch.gone:
-        return Outcome(effect.id, "skipped", error=batch.gone[person_id])
-    if effect.was == CONFIRMED:
-        return Outcome(effect.id, "succeeded", error="outcome_decided")
-    if effect.was == "started" and plan.on_unknown == "hold":
-        return Outcome(effect.id, "unknown", error=OUTCOME_UNKNOWN)
-    if person_id in addressed.skipped:
-        return Outcome(effect.id, "skipped", error=addressed.skipped[person_id])
-    if person_id in addressed.failed:
-        return Outcome(effect.id, "failed", error=addressed.failed[person_id], tries=0)
-    return None
-
-
-def _made(
-    job: WorkingJob, effect: Effect, plan: Deliver, batch: SubBatch, secrets: SecretsInUse | None
-) -> Outgoing | str:
-    """The request for one person, or why there is none. Nothing else ever has secrets in it."""
-    if secrets is None:
-        return "secret.unknown"
-    person = {effect.person_id: batch.people[effect.person_id]}
-    rendered, _ = render(job.route, person, plan.request, effect.variables, secrets.values or MASKED)
-    if effect.person_id not in rendered:
-        return "template.failed"
-    request = rendered[effect.person_id]
-    if plan.channel == "email":
-        # The address that was compared, whatever a template would make of it now.
-        request = {**request, "to": batch.addressed.to[effect.person_id]}
-    return Outgoing(effect.id, plan.channel, request, effect.attempts, secrets)
-
-
-def _masked(outcome: Outcome, secrets: SecretsInUse) -> Outcome:
-    """What the other side said, without the secrets that it was sent."""
-    provider_id, error = secrets.masked(outcome.provider_id), secrets.masked(outcome.error)
-    return replace(outcome, provider_id=provider_id, error=error)
 
 
 def _at_once(job: WorkingJob) -> int:

@@ -1,0 +1,53 @@
+"""What is sent to one person, or what comes of it without sending."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from aggregates.batch_job.standing import OUTCOME_UNKNOWN
+from aggregates.secrets import MASKED, SecretsInUse
+from aggregates.steps.base import Deliver
+from aggregates.walk.walk import render
+from projections.unknown_outcomes import CONFIRMED
+from workers.attempts import Effect, SubBatch
+from workers.delivery import Outcome, Outgoing
+from workers.jobs import WorkingJob
+
+
+def without_sending(effect: Effect, plan: Deliver, batch: SubBatch) -> Outcome | None:
+    """What comes of an effect that is not made now; None for one that is."""
+    person_id, addressed = effect.person_id, batch.addressed
+    if person_id in batch.gone:
+        return Outcome(effect.id, "skipped", error=batch.gone[person_id])
+    if effect.was == CONFIRMED:
+        return Outcome(effect.id, "succeeded", error="outcome_decided")
+    if effect.was == "started" and plan.on_unknown == "hold":
+        return Outcome(effect.id, "unknown", error=OUTCOME_UNKNOWN)
+    if person_id in addressed.skipped:
+        return Outcome(effect.id, "skipped", error=addressed.skipped[person_id])
+    if person_id in addressed.failed:
+        return Outcome(effect.id, "failed", error=addressed.failed[person_id], tries=0)
+    return None
+
+
+def made(
+    job: WorkingJob, effect: Effect, plan: Deliver, batch: SubBatch, secrets: SecretsInUse | None
+) -> Outgoing | str:
+    """The request for one person, or why there is none. Nothing else ever has secrets in it."""
+    if secrets is None:
+        return "secret.unknown"
+    person = {effect.person_id: batch.people[effect.person_id]}
+    rendered, _ = render(job.route, person, plan.request, effect.variables, secrets.values or MASKED)
+    if effect.person_id not in rendered:
+        return "template.failed"
+    request = rendered[effect.person_id]
+    if plan.channel == "email":
+        # The address that was compared, whatever a template would make of it now.
+        request = {**request, "to": batch.addressed.to[effect.person_id]}
+    return Outgoing(effect.id, plan.channel, request, effect.attempts, secrets)
+
+
+def masked(outcome: Outcome, secrets: SecretsInUse) -> Outcome:
+    """What the other side said, without the secrets that it was sent."""
+    provider_id, error = secrets.masked(outcome.provider_id), secrets.masked(outcome.error)
+    return replace(outcome, provider_id=provider_id, error=error)
