@@ -18,6 +18,7 @@ consent                     opt-outs, opt-ins and suppressed addresses
 cohorts     cohort_graph    named sets of people; what each leads to, and means in SQL
 conditions                  one condition about a person, as SQL
 audience    audience_sql    sizing, fingerprint, enrolment; their statements
+statement_limits            how long a question to the database may take
 exclusions  audience_masks  who is left out whatever the conditions say; people as a sizing shows them
 unknown_outcomes            runs that wait for a person to say what became of an effect
 confirmed_people            who was confirmed for a schedule

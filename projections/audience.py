@@ -16,7 +16,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, Connection, any_, bindparam, insert, literal, select, text
+from sqlalchemy import BigInteger, Connection, any_, bindparam, insert, literal, select
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.exc import DBAPIError
 
@@ -28,6 +28,7 @@ from projections import audience_masks, audience_sql, cohort_graph
 from projections.audience_sql import Question, Seeds
 from projections.cohort_graph import Graph
 from projections.conditions import Unanswerable, Verdict, probe
+from projections.statement_limits import limited
 from projections.tables import cohort_members, people
 
 POINTER = "/trigger/filters/properties"
@@ -217,10 +218,8 @@ class Audiences:
         """Evaluate under the statement timeout, in a savepoint, so that a failure costs only itself."""
         verdict = self.compile(conn, project_id, audience, now, pointer)
         try:
-            with conn.begin_nested():
-                before = conn.execute(_LIMITS, {"timeout": str(self.statement_timeout * patience)}).mappings().one()
+            with limited(conn, self.statement_timeout * patience):
                 yield verdict
-                conn.execute(_RESTORE, dict(before))
         except DBAPIError as error:
             state = getattr(error.orig, "sqlstate", None) or ""
             if not state.startswith(UNANSWERABLE_STATES):
@@ -243,10 +242,8 @@ class Audiences:
 
     def _readable(self, conn: Connection, patterns: list[str]) -> bool:
         try:
-            with conn.begin_nested():
-                before = conn.execute(_LIMITS, {"timeout": str(self.statement_timeout)}).mappings().one()
+            with limited(conn, self.statement_timeout):
                 conn.execute(select(*(probe(pattern) for pattern in patterns)))
-                conn.execute(_RESTORE, dict(before))
         except DBAPIError as error:
             if not (getattr(error.orig, "sqlstate", None) or "").startswith(UNANSWERABLE_STATES):
                 raise
@@ -263,21 +260,6 @@ class Audiences:
                 found.append(Problem(f"{pointer}/{index}", "condition.unanswerable", str(reason)))
         whole = Problem(pointer, "condition.unanswerable", "The conditions are too many together.")
         return invalid("audience.unanswerable", found or [whole])
-
-
-_LIMITS = text(
-    "SELECT current_setting('statement_timeout') AS timeout, current_setting('plan_cache_mode') AS plan,"
-    " current_setting('jit') AS jit, current_setting('timezone') AS zone,"
-    " set_config('statement_timeout', :timeout, true), set_config('jit', 'off', true),"
-    # A generic plan knows neither how many people a value matches nor which index serves it.
-    " set_config('plan_cache_mode', 'force_custom_plan', true),"
-    # A date without an offset is UTC, whatever the server's zone.
-    " set_config('timezone', 'UTC', true)"
-)
-_RESTORE = text(
-    "SELECT set_config('statement_timeout', :timeout, true), set_config('plan_cache_mode', :plan, true),"
-    " set_config('jit', :jit, true), set_config('timezone', :zone, true)"
-)
 
 
 def _ids(person_ids: Sequence[int]) -> Any:
