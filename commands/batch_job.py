@@ -112,8 +112,7 @@ def size_audience(command: SizeAudience, ctx: Context) -> Accepted:
     token, limit = new_token(ctx), ctx.policy.max_audience
     if command.freeze and 0 < sizing.affected <= limit:
         claims |= _keep(ctx, workflow, definition, claims, token)
-    claims |= bound_to(ctx, workflow, audience.digest(), variables, purpose)
-    keep_claims(ctx, token, claims)
+    keep_claims(ctx, token, claims | bound_to(ctx, workflow, audience.digest(), variables, purpose))
     budget_left, held_because = left(ctx, workflow.id, claims["count"])
     data = {
         "workflow_id": str(workflow.id),
