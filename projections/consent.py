@@ -7,13 +7,13 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, and_, delete, literal, null, select, union_all, update
+from sqlalchemy import Connection, and_, delete, exists, false, literal, null, or_, select, union_all, update
 from sqlalchemy.dialects.postgresql import insert
 
 from aggregates.address import normalised
 from aggregates.base import Principal
 from aggregates.reach import Reach
-from projections.exclusions import refused
+from projections.exclusions import left_topic, refused
 from projections.page import Page, Reader, decode_cursor
 from projections.tables import opt_outs, people, person_opt_outs, suppressions
 
@@ -88,7 +88,10 @@ def unsuppress(conn: Connection, project_id: UUID, address: str) -> bool:
 def refused_addresses(
     conn: Connection, project_id: UUID, addresses: Iterable[str], *, transactional: bool, topic: str = ""
 ) -> dict[str, str]:
-    """Those of these addresses that may not be sent to, as they were told, each with the reason of a sizing."""
+    """Those of these addresses that may not be sent to, as they were told, each with the reason of a sizing.
+
+    An address is opted out by itself, and by any person who has it and opted out, under whatever address that was.
+    """
     forms = {told: normalised(told) for told in addresses}
     stop = refused(project_id, Reach(topic=topic)).c
     known = [form for form in set(forms.values()) if form is not None]
@@ -98,8 +101,19 @@ def refused_addresses(
         for row in rows
         if row.suppressed or not transactional
     }
+    if not transactional:
+        found |= dict.fromkeys(_left_by_person(conn, project_id, known, topic), "opted_out")
     reasons = {told: "invalid_address" if form is None else found.get(form) for told, form in forms.items()}
     return {told: reason for told, reason in reasons.items() if reason is not None}
+
+
+def _left_by_person(conn: Connection, project_id: UUID, known: Sequence[str], topic: str) -> set[str]:
+    """Those of these addresses that somebody has who left the topic, or all of them."""
+    gone = left_topic(Reach(topic=topic))
+    by_topic = false() if gone is None else exists().where(gone.c.person_id == people.c.id)
+    out = or_(people.c.opted_out_at.is_not(None), by_topic)
+    here = (people.c.project_id == project_id, people.c.address.in_(known))
+    return set(conn.scalars(select(people.c.address).where(*here, out)))
 
 
 def left(conn: Connection, project_id: UUID, person_id: int, address: str | None) -> list[dict[str, Any]]:

@@ -91,9 +91,11 @@ def test_an_agent_moves_no_end_of_an_approval_to_later(desk: Desk, later: str) -
     for command in (revise, acknowledged(desk, revise, agent)):
         assert refused(desk.product, command, agent).code == "schedule.not_for_agents"
     desk.product.ask(PauseSchedule(schedule_id, "look first"))
-    resume = ResumeSchedule(schedule_id, *desk.token(agent), approval_expires_at=ends)
+    sized = {"schedule_id": schedule_id}
+    resume = ResumeSchedule(schedule_id, *desk.token(agent, schedule=sized), approval_expires_at=ends)
     assert refused(desk.product, resume, agent).code == "schedule.not_for_agents"
-    assert desk.product.ask(ResumeSchedule(schedule_id, *desk.token(), approval_expires_at=ends), desk.somebody)
+    by_a_human = ResumeSchedule(schedule_id, *desk.token(schedule=sized), approval_expires_at=ends)
+    assert desk.product.ask(by_a_human, desk.somebody)
 
 
 def test_an_agent_brings_an_end_nearer_with_a_fresh_acknowledgement(desk: Desk) -> None:
@@ -107,7 +109,7 @@ def test_an_agent_brings_an_end_nearer_with_a_fresh_acknowledgement(desk: Desk) 
 
 
 def acknowledged(desk: Desk, command: ReviseSchedule, by: Principal) -> ReviseSchedule:
-    count, token = desk.token(by)
+    count, token = desk.token(by, schedule={"schedule_id": command.schedule_id})
     return ReviseSchedule(**{**vars(command), "acknowledged_affected_count": count, "confirm_token": token})
 
 

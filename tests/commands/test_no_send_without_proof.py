@@ -27,7 +27,16 @@ from tests.support.databases import Databases
 from tests.support.product import CAPTURE, EVERYONE, Json, Product
 
 PEOPLE = 2
-LATER: Json = {"rrule": "FREQ=DAILY", "starts_at": "2030-01-01T09:00:00"}
+TO: Json = {"to": "ann@example.org"}
+UNKNOWN: Json = {"address": "nobody@example.org"}
+
+
+def daily(hour: int) -> Json:
+    """A recurrence of its own: no schedule is refused because another one comes too close to it."""
+    return {"rrule": "FREQ=DAILY", "starts_at": f"2030-01-01T{hour:02}:00:00"}
+
+
+LATER = daily(9)
 
 SENDING: Mapping[str, tuple[Json, Json]] = {
     "email": (
@@ -92,7 +101,7 @@ def principal(product: Product, kind: str) -> Principal:
 def workflows(product: Product, type: str) -> tuple[UUID, UUID, UUID]:
     of_batch, by_hand = SENDING[type]
     sending = {"id": "send", "name": "Send", "type": type}
-    trigger = {"type": "manual", "inputs": {"to": {"type": "address", "default": "ann@example.org"}}}
+    trigger = {"type": "manual", "inputs": {"to": {"type": "address", "required": True}}}
     return (
         product.workflow(trigger=EVERYONE, steps=[{**sending, "config": of_batch}]),
         product.workflow(trigger=trigger, steps=[{**sending, "config": by_hand}]),
@@ -109,16 +118,16 @@ def proven(product: Product, by: Principal, workflow: UUID, **what: Any) -> Json
 def scene(product: Product, type: str, kind: str) -> Scene:
     workflow, manual, draft = workflows(product, type)
     agent, owner = principal(product, "witnessed agent"), product.principal(id="owner")
-    attach = {"workflow_id": workflow, **LATER}
+    number = {"acknowledged_affected_count": PEOPLE}
     active, paused = (
-        UUID(product.ask(AttachSchedule(**attach, acknowledged_affected_count=PEOPLE), owner)["schedule_id"])
-        for _ in range(2)
+        UUID(product.ask(AttachSchedule(workflow, **daily(hour), **number), owner)["schedule_id"]) for hour in (3, 5)
     )
     product.ask(NAMED["PauseSchedule"](paused, "wait"), owner)
     job = UUID(product.ask(RunBatch(workflow, PEOPLE), owner)["batch_job_id"])
     product.ask(NAMED["PauseBatchJob"](job, "wait"), owner)
     held = product.ask(RunBatch(workflow, **proven(product, agent, workflow)), agent)["batch_job_id"]
-    waiting = product.ask(AttachSchedule(**attach, **proven(product, agent, workflow, schedule=LATER)), agent)
+    waits = daily(7)
+    waiting = product.ask(AttachSchedule(workflow, **waits, **proven(product, agent, workflow, schedule=waits)), agent)
     key = product.ask(NAMED["CreateKey"]("other", ("workflow:read",)), owner)["key_id"]
     count = PEOPLE if kind in GUARDED else PEOPLE + 1
     ids = (UUID(held), job, active, paused, UUID(waiting["confirmation_id"]))
@@ -162,7 +171,7 @@ ASKED: Mapping[str, Callable[[Scene], list[Json]]] = {
     "PauseBatchJob": told(*JOBS, reason="wait"),
     "ResumeBatchJob": told(*JOBS, **COUNT),
     "CancelBatchJob": told(*JOBS, reason="stop"),
-    "RunWorkflow": told(*FLOWS),
+    "RunWorkflow": told(*FLOWS, inputs=TO),
     "CancelRun": lambda scene: [{"run_id": f"{scene.paused}.1", "reason": "stop"}],
     "DecideUnknown": lambda scene: [{"run_id": f"{scene.paused}.1", "decision": "retry"}],
     "SimulateWorkflow": told(*FLOWS),
@@ -187,6 +196,10 @@ ASKED: Mapping[str, Callable[[Scene], list[Json]]] = {
     "ImportPeople": lambda _scene: [
         {"stream": io.BytesIO(b"distinct_id\nnobody-new\n"), "format": "csv", "dry_run": True}
     ],
+    "OptOut": told(**UNKNOWN),
+    "OptIn": told(**UNKNOWN),
+    "Suppress": told(**UNKNOWN),
+    "Unsuppress": told(**UNKNOWN),
     "CreateCohort": told(name="all", kind="dynamic"),
     "CreateKey": told(name="more", scopes=("workflow:read",)),
     "ChangeKey": lambda scene: [{"key_id": scene.key, "name": "renamed"}],
@@ -234,14 +247,14 @@ def test_with_a_proof_it_begins(product: Product, type: str) -> None:
     agent, human = principal(product, "relayed agent"), principal(product, "human")
     stage = scene(product, type, "relayed agent")
     resumed = {"schedule": {"schedule_id": stage.paused_schedule}}
-    one = proven(product, agent, stage.manual, inputs={})
+    one = proven(product, agent, stage.manual, inputs=TO)
     rest = product.ask(NAMED["SizeOpen"](stage.paused), agent)["confirm_token"]
     asks: list[tuple[Any, Principal]] = [
         (RunBatch(stage.workflow, **proven(product, agent, stage.workflow)), agent),
         (AttachSchedule(stage.workflow, **LATER, **proven(product, agent, stage.workflow, schedule=LATER)), agent),
         (NAMED["ResumeSchedule"](stage.paused_schedule, **proven(product, agent, stage.workflow, **resumed)), agent),
         (NAMED["ResumeBatchJob"](stage.paused, PEOPLE, rest), agent),
-        (NAMED["RunWorkflow"](stage.manual, **one), agent),
+        (NAMED["RunWorkflow"](stage.manual, TO, **one), agent),
         (NAMED["AcceptConfirmation"](stage.held, PEOPLE), human),
         (NAMED["AcceptConfirmation"](stage.waiting, PEOPLE), human),
     ]

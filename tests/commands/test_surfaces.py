@@ -40,8 +40,14 @@ class Surface:
     sized: Callable[[Desk, Any], dict[str, Any] | None] = lambda desk, there: None
 
 
+def attached(desk: Desk) -> UUID:
+    """A daily schedule at an hour at which no other one of the test occurs."""
+    there = desk.product.execute("SELECT count(*) FROM stream_heads WHERE kind = 'schedule'")[0][0]
+    return desk.attach(starts_at=f"2026-01-01T{11 + there}:00:00")
+
+
 def paused(desk: Desk) -> UUID:
-    schedule_id = desk.attach()
+    schedule_id = attached(desk)
     desk.product.ask(PauseSchedule(schedule_id, "later"))
     return schedule_id
 
@@ -55,7 +61,7 @@ ATTACH = Surface(
 )
 REVISE = Surface(
     "revise",
-    Desk.attach,
+    attached,
     lambda _, there, count, token: ReviseSchedule(
         there, rrule="FREQ=WEEKLY", acknowledged_affected_count=count, confirm_token=token
     ),

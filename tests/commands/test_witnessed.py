@@ -37,7 +37,7 @@ def agent(desk: Desk) -> Principal:
 
 def counts(desk: Desk) -> list[tuple[str, str]]:
     """The streams in which something was asked or may happen, with their status."""
-    statement = "SELECT kind, status FROM stream_heads WHERE kind NOT IN ('workflow', 'refusal') ORDER BY id"
+    statement = "SELECT kind, status FROM stream_heads WHERE kind IN ('confirmation', 'batch_job', 'schedule') ORDER BY id"
     return [tuple(row) for row in desk.product.execute(statement)]
 
 
@@ -116,7 +116,7 @@ def test_what_waits_is_listed_and_shown_with_who_asked_for_it(desk: Desk, agent:
     shown = desk.product.ask(ShowConfirmation(job_id), desk.another)
     told = ("requested_by", "source", "via", "acknowledged", "affected", "same_people", "send_mode", "workflow_name")
     assert [shown[name] for name in told] == ["agent", "api", "test", 2, 2, True, "capture", "Launch"]
-    assert shown["excluded"] == {"opted_out": 0}
+    assert shown["excluded"] == {"opted_out": 0, "suppressed": 0, "capped": 0}
     desk.swap()
     assert desk.product.ask(ShowConfirmation(job_id), desk.another)["same_people"] is False
     desk.product.ask(RejectConfirmation(job_id, "no"), desk.another)
