@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -141,6 +142,8 @@ def test_hiding_behavioral_cohorts_hides_what_depends_on_them_and_ends_on_cycles
     assert [row["id"].int for row in reads.list(READER, hide_behavioral=True).data] == [6, 5, 1]
 
 
-def test_one_cohort_shows_its_size(reads: CohortReads) -> None:
-    assert reads.get(READER, str(UUID(int=1)))["members"] == 1
-    assert reads.get(READER, UUID(int=2))["members"] is None
+def test_one_cohort_shows_its_size_to_who_may_read_people(reads: CohortReads) -> None:
+    reader = replace(READER, scopes=frozenset({"person:read"}))
+    assert reads.get(reader, str(UUID(int=1)))["members"] == 1
+    assert reads.get(reader, UUID(int=2))["members"] is None
+    assert reads.get(READER, UUID(int=1))["members"] is None
