@@ -64,7 +64,7 @@ NOUN = {
 def paused_by_itself(stage: Stage, key: Key) -> Json:
     """A job that the caller has paused, so that it takes that back without a proof."""
     id = stage.target("PauseBatchJob", "queued", key, fresh=True).id
-    stage.ask(PauseBatchJob(UUID(id), BECAUSE), key)
+    stage.ask(PauseBatchJob(UUID(id), BECAUSE), key, agent=True)
     return {"batch_job_id": id}
 
 

@@ -53,8 +53,8 @@ class Race:
     def story(self) -> list[str]:
         """What the log says of the schedule after it was attached, job and all, in its order."""
         topics = self.product.execute(
-            "SELECT topic FROM log WHERE originator_id IN (SELECT id FROM stream_heads WHERE kind IN ('schedule', 'batch_job')) "
-            "ORDER BY notification_id OFFSET 1"
+            "SELECT topic FROM log WHERE originator_id IN "
+            "(SELECT id FROM stream_heads WHERE kind IN ('schedule', 'batch_job')) ORDER BY notification_id OFFSET 1"
         )
         return [topic.removesuffix(".v1").removeprefix("schedule.") for (topic,) in topics]
 
