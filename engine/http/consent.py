@@ -6,9 +6,9 @@ from datetime import datetime
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Response
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
 
-from commands.consent import OptIn, OptOut, Suppress, Unsuppress
+from commands.consent import CODE, OptIn, OptOut, Suppress, Unsuppress
 from engine.http.answers import Accepted, PageAnswer
 from engine.http.caller import After, Commanding, Here, Limit
 from engine.http.route import StrictRoute, grant
@@ -18,16 +18,30 @@ from projections.page import Page
 router = APIRouter(prefix="/api/v1", tags=["consent"], route_class=StrictRoute)
 
 
-Code = Annotated[str, Field(max_length=64, description="A short code, never a text about somebody.")]
+Code = Annotated[str, Field(pattern=f"^({CODE.pattern})?$", description="A short code, never a text about somebody.")]
+NAMED_BY = ("person_id", "distinct_id", "address")
+"""How a person may be named: by exactly one of these."""
+
 EmailAddress = Annotated[str, Field(min_length=3, max_length=320)]
+
+
+def _named(kind: str, **bounds: int) -> WithJsonSchema:
+    """A field that is there or not: in the document it is never null, so that exactly one of three can be asked for."""
+    return WithJsonSchema({"type": kind, **bounds})
 
 
 class ConsentBody(Body):
     """A person by exactly one of `person_id`, `distinct_id` and `address`; an empty topic stands for all of them."""
 
-    person_id: Annotated[int | None, Field(ge=1, lt=2**63)] = None
-    distinct_id: Annotated[str | None, Field(min_length=1, max_length=200)] = None
-    address: EmailAddress | None = None
+    model_config = ConfigDict(json_schema_extra={"oneOf": [{"required": [name]} for name in NAMED_BY]})
+
+    person_id: Annotated[int | None, Field(ge=1, lt=2**63), _named("integer", minimum=1, exclusiveMaximum=2**63)] = None
+    distinct_id: Annotated[
+        str | None, Field(min_length=1, max_length=200), _named("string", minLength=1, maxLength=200)
+    ] = None
+    address: Annotated[
+        str | None, Field(min_length=3, max_length=320), _named("string", minLength=3, maxLength=320)
+    ] = None
     topic: Topic = ""
     reason: Code = ""
     source: Code = ""

@@ -68,7 +68,7 @@ def _complete(path: str, method: str, operation: dict[str, Any]) -> None:
         parameter["schema"] = _never_null(parameter["schema"])
     statuses = set(_READ)
     # A list of runs may name a job, and it may be one that there is not.
-    statuses |= {404} if "{" in path or path.endswith("/runs") else set()
+    statuses |= {404} if "{" in path or path.endswith(("/runs", ":opt-out", ":opt-in")) else set()
     statuses |= {409, 413} if method != "get" else set()
     responses = operation["responses"]
     problem = {"schema": {"$ref": "#/components/schemas/ProblemAnswer"}}
