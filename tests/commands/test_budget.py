@@ -15,6 +15,7 @@ from commands.approval import RejectBatchJob
 from commands.batch_job import CancelBatchJob, RunBatch
 from commands.budget import charge, within_budget
 from commands.due import FireSchedule
+from engine.demo.receivers import HttpReceiver
 from tests.commands.conftest import PRO, Desk, MakeProduct, refused
 from tests.support.product import Product
 from tests.workers.conftest import Workshop
@@ -200,11 +201,22 @@ def test_one_person_of_a_manual_run_counts_like_any(desk: Desk) -> None:
             within_budget(ctx, desk.workflow_id, 2)
 
 
-def test_a_sizing_says_how_many_had_it_before(desk: Desk, workshop: Workshop) -> None:
-    before = desk.product.size(desk.workflow_id, desk.somebody)
+def test_a_sizing_says_how_many_had_it_before(product_with: MakeProduct) -> None:
+    with HttpReceiver() as receiver:
+        product = product_with(send_mode="live", outbound_allow=("127.0.0.0/8",))
+        call = {"id": "call", "name": "Call", "type": "webhook", "config": {"url": f"{receiver.url}/hook"}}
+        desk, workshop = Desk(product, steps=[call]), Workshop(product)
+        before = product.size(desk.workflow_id, desk.somebody)
+        workshop.advance(desk.run())
+        workshop.deliveries.close()
+        desk.widen()
+        after = product.size(desk.workflow_id, desk.somebody)
+        assert receiver.book.distinct == 2
+        assert (before["reached_before"], after["affected"], after["reached_before"]) == (0, 4, 2)
+        desk.rewrite(variables=[])
+        assert product.size(desk.workflow_id, desk.somebody)["reached_before"] == 0
+
+
+def test_a_job_in_capture_mode_reached_nobody_before(desk: Desk, workshop: Workshop) -> None:
     workshop.advance(desk.run())
-    desk.widen()
-    after = desk.product.size(desk.workflow_id, desk.somebody)
-    assert (before["reached_before"], after["affected"], after["reached_before"]) == (0, 4, 2)
-    desk.rewrite(variables=[])
     assert desk.product.size(desk.workflow_id, desk.somebody)["reached_before"] == 0

@@ -25,6 +25,7 @@ from commands.batch_job import (
 )
 from commands.bus import HANDLERS
 from commands.confirmation import AcceptConfirmation, ExpireConfirmation, RejectConfirmation
+from commands.consent import OptIn, OptOut, Suppress, Unsuppress
 from commands.due import ExpireApproval, FireSchedule
 from commands.keys import ChangeKey, CreateKey, RevokeKey
 from commands.people import CreateCohort, ImportPeople
@@ -196,6 +197,9 @@ class Life:
     def schedule(self) -> UUID:
         return self.dice.choice(sorted(self.allowed.ceilings))
 
+    def address(self) -> str:
+        return f"p{1 + self.dice.below(len(self.desk.people))}@example.com"
+
     def content(self) -> dict[str, Any]:
         triggers: tuple[Json, ...] = (PRO, FREE, EVERYONE)
         parts: tuple[dict[str, Any], ...] = (
@@ -247,6 +251,10 @@ COMMANDS: Mapping[type, Callable[[Life], Any]] = {
     SetAgentRuns: lambda life: SetAgentRuns(life.workflow_id, life.dice.choice(("never", "confirmed", "free"))),
     SizeOpen: lambda life: SizeOpen(life.job()),
     ImportPeople: lambda life: ImportPeople(io.BytesIO(b"distinct_id,plan\nnew,pro\n"), "csv"),
+    OptOut: lambda life: OptOut(person_id=life.dice.choice(life.desk.people)),
+    OptIn: lambda life: OptIn(person_id=life.dice.choice(life.desk.people)),
+    Suppress: lambda life: Suppress(life.address()),
+    Unsuppress: lambda life: Unsuppress(life.address()),
     CreateCohort: lambda life: CreateCohort("all", "dynamic", conditions=[]),
     CreateKey: lambda life: CreateKey("ci", ("workflow:read",)),
     ChangeKey: lambda life: ChangeKey(life.keys[0], name="renamed"),
@@ -263,6 +271,8 @@ RARE = {
     RejectBatchJob,
     SetPolicy,
     ImportPeople,
+    OptOut,
+    Suppress,
 }
 OFTEN = {DisableWorkflow, EditWorkflow, EnableWorkflow, ResumeBatchJob, FireSchedule, ReviseSchedule}
 THROWN = [kind for kind in COMMANDS for _ in range(1 if kind in RARE else 12 if kind in OFTEN else 3)]

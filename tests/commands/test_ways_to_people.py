@@ -65,20 +65,32 @@ def test_a_proof_is_made_by_the_guard_only(proof: str) -> None:
     assert places(f"{proof}.of") <= {"aggregates/schedule/aggregate.py"}
 
 
-def test_the_guard_makes_them_in_the_functions_that_ask() -> None:
-    makers = {
+def made_in(*names: str) -> set[str]:
+    """The functions of the guard that call one of these."""
+    return {
         function.name
         for module in (confirm, standing)
         for function in ast.parse(inspect.getsource(module)).body
         if isinstance(function, ast.FunctionDef)
         for node in ast.walk(function)
-        if isinstance(node, ast.Call) and called(node) in {"Acknowledged", "Acknowledgement"}
+        if isinstance(node, ast.Call) and called(node) in names
     }
-    assert makers == PROOFS
+
+
+def test_the_guard_makes_them_in_the_functions_that_ask() -> None:
+    assert made_in("Acknowledged") == PROOFS
+    # `acknowledge` has what it makes the proof of written down by a function that nothing else calls.
+    assert made_in("Acknowledgement") == {"_acknowledgement", "covered"}
+    assert made_in("_acknowledgement") == {"acknowledge"}
+    assert places("_acknowledgement") == {"commands/confirm.py"}
     # Both of them refuse before they make anything: neither can be left before the audience was sized.
-    for maker in (confirm.acknowledge, standing.covered):
+    for maker, makes in ((confirm.acknowledge, " _acknowledgement("), (standing.covered, " Acknowledgement(")):
         source = textwrap.dedent(inspect.getsource(maker))
-        assert source.index("sized_now(") < source.index("Acknowledgement(")
+        assert source.index("sized_now(") < source.index(makes)
+    source = inspect.getsource(confirm.acknowledge)
+    asks = ("_no_drift(", "_no_others(", "_allowed(", "_confirmed(")
+    assert [*asks] == sorted(asks, key=source.index)
+    assert source.index(asks[-1]) < source.index(" _acknowledgement(")
 
 
 def test_what_lets_people_be_reached_is_asked_for_with_a_proof_in_hand() -> None:

@@ -37,7 +37,9 @@ def agent(desk: Desk) -> Principal:
 
 def counts(desk: Desk) -> list[tuple[str, str]]:
     """The streams in which something was asked or may happen, with their status."""
-    statement = "SELECT kind, status FROM stream_heads WHERE kind IN ('confirmation', 'batch_job', 'schedule') ORDER BY id"
+    statement = (
+        "SELECT kind, status FROM stream_heads WHERE kind IN ('confirmation', 'batch_job', 'schedule') ORDER BY id"
+    )
     return [tuple(row) for row in desk.product.execute(statement)]
 
 
