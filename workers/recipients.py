@@ -31,8 +31,12 @@ _CONFIRMED = text(
 )
 
 
+# An address is opted out by itself, and by any person who has it and opted out.
 _STOPPED = text(
-    "SELECT address, 'opted_out' AS reason FROM opt_outs WHERE project_id = :project_id "
+    "SELECT p.address, 'opted_out' AS reason FROM people p WHERE p.project_id = :project_id "
+    "AND p.address = ANY (CAST(:addresses AS text[])) AND (p.opted_out_at IS NOT NULL OR EXISTS (SELECT FROM "
+    "person_opt_outs o WHERE o.person_id = p.id AND o.topic = ANY (CAST(:topics AS text[])))) "
+    "UNION ALL SELECT address, 'opted_out' FROM opt_outs WHERE project_id = :project_id "
     "AND address = ANY (CAST(:addresses AS text[])) AND topic = ANY (CAST(:topics AS text[])) "
     "UNION ALL SELECT address, 'suppressed' FROM suppressions WHERE project_id = :project_id "
     "AND address = ANY (CAST(:addresses AS text[]))"

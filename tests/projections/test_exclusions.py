@@ -191,6 +191,19 @@ def test_addresses_of_inputs_are_refused_with_the_reasons_of_a_sizing(connection
     assert found[told[4]] == "opted_out"
 
 
+def test_an_address_of_an_input_is_refused_for_the_person_who_has_it(connection: Connection) -> None:
+    """They left by id, and have another address since."""
+    of_all, of_news = add_people(connection, person("all@example.com"), person("news@example.com"))
+    whom: Any = {"address": None, "reason": "asked", "source": "test", "now": NOW}
+    consent.opt_out(connection, PROJECT, person_id=of_all, topic="", **whom)
+    consent.opt_out(connection, PROJECT, person_id=of_news, topic="news", **whom)
+    told = ["all@example.com", "news@example.com"]
+    found = consent.refused_addresses(connection, PROJECT, told, transactional=False, topic="news")
+    assert found == dict.fromkeys(told, "opted_out")
+    assert consent.refused_addresses(connection, PROJECT, told, transactional=False) == {told[0]: "opted_out"}
+    assert consent.refused_addresses(connection, PROJECT, told, transactional=True, topic="news") == {}
+
+
 def test_an_address_follows_where_only_the_email_is_written(connection: Connection) -> None:
     (id,) = add_people(connection, person("a@example.com"))
     for email, address in ((" B@Example.com", "b@example.com"), ("x@bücher.example", None), ("a..b@c.de", None)):

@@ -219,6 +219,10 @@ def test_what_a_job_pinned_before_the_rule_fails_at_the_send(
 
 
 OUT = "INSERT INTO opt_outs (project_id, address, topic, at) SELECT id, 'p1@example.com', :topic, now() FROM projects"
+LEAVE = "UPDATE people SET opted_out_at = now()"
+LEAVE_NEWS = (
+    "INSERT INTO person_opt_outs (person_id, topic, reason, source, at) SELECT id, 'news', '', '', now() FROM people"
+)
 STOP = "INSERT INTO suppressions (project_id, address, reason, at) SELECT id, 'p1@example.com', '', now() FROM projects"
 
 
@@ -241,6 +245,21 @@ def test_an_address_that_opts_out_or_is_suppressed_during_a_wait_is_not_written_
     assert (job["skipped"], job["reached"]) == (1, job["delivered"])
     assert {run["reason"] for run in product.runs(job_id, status="skipped")} == {reason}
     assert mailbox.got == ["p2@example.com"] * job["delivered"]
+
+
+@pytest.mark.parametrize("leave", [LEAVE, LEAVE_NEWS])
+def test_a_manual_run_does_not_write_to_somebody_who_left_whatever_address_they_had_then(
+    product: Product, workshop: Workshop, mailbox: Mailbox, leave: str
+) -> None:
+    product.add_people(1)
+    mail = step("mail", "email", {**MAIL["config"], "to": "{{ inputs.to }}"})
+    inputs = {"type": "manual", "inputs": {"to": {"type": "address"}}}
+    workflow_id = product.workflow(trigger=inputs, topic="news", **chain(WAIT, mail))
+    job_id = UUID(product.ask(RunWorkflow(workflow_id, {"to": "P1@example.com"}))["batch_job_id"])
+    workshop.advance(job_id)
+    product.execute(leave)
+    assert woken(product, workshop, job_id)["skipped"] == 1
+    assert ([run["reason"] for run in product.runs(job_id)], mailbox.got) == (["opted_out"], [])
 
 
 @pytest.mark.parametrize(
