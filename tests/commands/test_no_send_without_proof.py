@@ -118,7 +118,7 @@ def proven(product: Product, by: Principal, workflow: UUID, **what: Any) -> Json
 def scene(product: Product, type: str, kind: str) -> Scene:
     workflow, manual, draft = workflows(product, type)
     agent, owner = principal(product, "witnessed agent"), product.principal(id="owner")
-    number = {"acknowledged_affected_count": PEOPLE}
+    number: Json = {"acknowledged_affected_count": PEOPLE}
     active, paused = (
         UUID(product.ask(AttachSchedule(workflow, **daily(hour), **number), owner)["schedule_id"]) for hour in (3, 5)
     )
