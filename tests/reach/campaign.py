@@ -85,7 +85,7 @@ class Campaign:
         known = list(among)
         return self.chance.choice(known) if known else "0" * 32
 
-    def ask(self, key: Key, tool: str, path: str, arguments: Json, **handles: str) -> Said:
+    def ask(self, key: Key, tool: str, path: str, arguments: Json, **handles: Any) -> Said:
         """The same over one of the two doors, by lot."""
         if self.chance.random() < 0.5:
             return self.said(tool, self.field.tool(key, tool, **handles, **arguments))

@@ -17,7 +17,7 @@ def elsewhere(field: Field, to: str, **content: Json) -> str:
     """The code with which a letter to `to` is refused at its pointer."""
     steps = [{**EMAIL, "config": {**EMAIL["config"], "to": to}}]
     said = field.post(field.agent(), "/workflows", {"name": "Letter", "trigger": ONE, "steps": steps, **content})
-    return next(error["code"] for error in said.data["errors"] if error["pointer"] == "/steps/0/config/to")
+    return next(str(error["code"]) for error in said.data["errors"] if error["pointer"] == "/steps/0/config/to")
 
 
 def test_06_sixty_letters_to_literals_are_refused(field: Field) -> None:

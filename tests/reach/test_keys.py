@@ -76,7 +76,7 @@ def test_20_an_agent_does_not_edit_what_is_live_by_way_of_the_archive(field: Fie
         field.tool(agent, "workflows-archive", workflow_id=id).done()
     assert field.post(agent, f"/workflows/{id}/restore").code == "workflow.not_for_agents"
     steps = [{**EMAIL, "config": {**EMAIL["config"], "subject": "Pay now"}}]
-    change = {"version": 1, "steps": steps}
+    change: Json = {"version": 1, "steps": steps}
     assert field.http(agent, "PATCH", f"/workflows/{id}", change).code != "ok"
     assert field.tool(agent, "workflows-update", workflow_id=id, **change).code != "ok"
 

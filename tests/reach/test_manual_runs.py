@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from tests.reach.conftest import Open
@@ -9,12 +11,12 @@ from tests.reach.field import EMAIL, MANUAL, TO_INPUT, Field
 from tests.support.product import Json
 
 RUN_ONLY = frozenset({"workflow:read", "workflow:write", "workflow:run", "run:read"})
-STRANGER = {"inputs": {"to": "stranger@example.com"}}
+STRANGER: Json = {"inputs": {"to": "stranger@example.com"}}
 LITERALS = [{**EMAIL, "id": f"mail_{n}", "config": {**EMAIL["config"], "to": f"p{n}@example.com"}} for n in range(30)]
 CHAIN = [{"from": f"mail_{n}", "to": f"mail_{n + 1}", "branch": "next"} for n in range(29)]
 
 
-def manual(field: Field, **content: Json) -> str:
+def manual(field: Field, **content: Any) -> str:
     """A workflow of a human's, which writes to whoever it is started for."""
     return field.workflow(trigger=MANUAL, steps=[TO_INPUT], **content)
 
@@ -36,7 +38,7 @@ def test_01_a_run_by_an_agent_without_person_read_waits_for_a_human(field_with: 
 
 def test_02_literal_addresses_are_refused_at_every_pointer(field: Field) -> None:
     agent = field.agent()
-    content = {"name": "Letters", "trigger": MANUAL, "steps": LITERALS, "edges": CHAIN}
+    content: Json = {"name": "Letters", "trigger": MANUAL, "steps": LITERALS, "edges": CHAIN}
     for said in (field.post(agent, "/workflows", content), field.tool(agent, "workflows-create", **content)):
         assert said.code == "workflow.invalid"
         found = {error["pointer"] for error in said.data["errors"] if error["code"] == "email.to_elsewhere"}
