@@ -80,7 +80,9 @@ def test_nobody_lifts_a_key_of_their_own_chain_nor_one_whose_scopes_they_lack(do
     another = bearer(door.key())
     lifted = door.client.patch(path, json={"max_audience": None}, headers=another).json()
     event = door.client.get(f"/api/v1/log/{lifted['position']}").json()
-    assert (event["topic"], event["data"]["widened"]) == ("key.changed.v1", ["/limits/max_audience"])
+    # Nothing else is said of a day, so it is as wide as a job and is lifted with it.
+    widened = ["/limits/max_audience", "/limits/reach_per_day"]
+    assert (event["topic"], event["data"]["widened"]) == ("key.changed.v1", widened)
     again = door.client.patch(path, json={"max_audience": None}, headers=another).json()
     assert (again["changed"], again["position"]) == (False, lifted["position"])
 
