@@ -13,11 +13,10 @@ from sqlalchemy import Connection, Engine, Row, Select, exists, select
 
 from aggregates.base import Aggregate, Principal, decode, fold
 from aggregates.errors import DomainError, Problem, invalid
-from aggregates.people.aggregate import PeopleChange
-from aggregates.people.events import COUNTS
 from aggregates.shape import changes
 from projections.outside import values_of
 from projections.page import as_id
+from projections.person_facts import for_reader
 from projections.tables import log, stream_heads
 
 STREAMS_AT_ONCE = 200
@@ -55,10 +54,7 @@ class Replay:
             raise invalid("request.invalid", [problem])
         rows, values = self._until(principal, as_id(id, "stream.not_found"), position, time)
         aggregate = _folded(rows, values)
-        state = aggregate.as_data()
-        if isinstance(aggregate, PeopleChange) and "person:read" not in principal.scopes:
-            state["facts"] |= {name: None for name in COUNTS if name in state["facts"]}
-        return {**_place(aggregate, rows), "state": state}
+        return {**_place(aggregate, rows), "state": for_reader(principal, aggregate.as_data())}
 
     def diff(
         self, principal: Principal, id: object, *, from_position: int, to_position: int | None = None
@@ -69,12 +65,14 @@ class Replay:
         before, kept_before = self._until(principal, stream_id, from_position, None)
         after, kept_after = self._until(principal, stream_id, to_position, None)
         old, new = _folded(before, kept_before), _folded(after, kept_after)
+        # Both as they are shown: where something is not told, neither is that it changed.
+        shown = (for_reader(principal, old.as_data()), for_reader(principal, new.as_data()))
         return {
             "stream_id": stream_id,
             "kind": new.KIND,
             "before": _moment(before),
             "after": _moment(after),
-            "changes": list(changes("", old.as_data(), new.as_data())),
+            "changes": list(changes("", *shown)),
         }
 
     def _until(

@@ -28,5 +28,6 @@ unfinished_runs             the runs of a job without an outcome, counted for wh
 confirmations               what waits for a human: a view, written from events
 keys  policy                API keys, without their secrets; who set the policy, and when
 history                     the log: what was done, what was refused, by whom
+person_facts                what of the log and of states of the past is only for who may read people
 reads       Reads: all that a door receives
 """

@@ -12,10 +12,10 @@ from sqlalchemy import ColumnElement, select
 from aggregates.base import Principal, told
 from aggregates.errors import DomainError
 from aggregates.outside import ERASED, ERASED_TEXT, named
-from aggregates.people.events import COUNTS, PeopleImported
 from aggregates.refusal.events import CallRefused
 from projections.outside import values_of
 from projections.page import Page, Reader, as_id, bigint, decode_cursor
+from projections.person_facts import for_reader
 from projections.tables import log, stream_heads
 
 META = ("on_behalf_of", "owner", "via", "client", "request_id", "correlation_id", "reason")
@@ -115,13 +115,8 @@ def _matching(
 
 
 def _row(row: Mapping[str, Any], principal: Principal, values: Mapping[str, Any]) -> dict[str, Any]:
-    """An event as it was recorded; what is told of it does not depend on the code of today.
-
-    Of an import, how many people were there before is only for who may read people.
-    """
-    state = told(row["state"])
-    if row["topic"] == PeopleImported.TOPIC and "person:read" not in principal.scopes:
-        state |= dict.fromkeys(COUNTS)
+    """An event as it was recorded; what is told of it does not depend on the code of today."""
+    state = for_reader(principal, told(row["state"]))
     meta = state["meta"]
     return {
         **{name: value for name, value in row.items() if name != "state"},
