@@ -80,10 +80,15 @@ class Limits:
         """Only what is narrowed."""
         return {name: _plain(value) for name, value in asdict(self).items() if value is not None}
 
+    def beside(self, other: Limits) -> Limits:
+        """The narrower of both, name by name; what neither narrows stays open."""
+        narrowed = self._widest(other).narrowed([self, other])
+        either = {**self.as_data(), **other.as_data()}
+        return replace(self, **{name: getattr(narrowed, name) for name in either})
+
     def beyond(self, other: Limits) -> list[Problem]:
         """Where this leaves more room than the other: nobody gives more than they have."""
-        named = {*(self.notify_addresses or ()), *(other.notify_addresses or ()), ANY_OTHER}
-        wide = Policy(LARGEST, None, LARGEST, 0, "live", 0, 0, LARGEST, tuple(sorted(named)))
+        wide = self._widest(other)
         mine, both = wide.narrowed([self]), wide.narrowed([self, other])
         return [
             Problem(
@@ -96,6 +101,11 @@ class Limits:
             for name in Limits.__dataclass_fields__
             if getattr(mine, name) != getattr(both, name)
         ]
+
+    def _widest(self, other: Limits) -> Policy:
+        """A policy that allows everything which either of them names."""
+        named = {*(self.notify_addresses or ()), *(other.notify_addresses or ()), ANY_OTHER}
+        return Policy(LARGEST, None, LARGEST, 0, "live", 0, 0, LARGEST, tuple(sorted(named)))
 
     def problems(self) -> list[Problem]:
         """What is wrong with limits that somebody asks for."""

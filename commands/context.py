@@ -131,10 +131,14 @@ class Ids(Protocol):
 
 @dataclass(frozen=True)
 class Confirming:
-    """What a human confirms with this command: the people that were asked for, and the id of what it makes."""
+    """What a human confirms with this command: the people that were asked for, and the id of what it makes.
+
+    `limits` are those of the key that asked, a guarded one; they stay on what goes on by itself afterwards.
+    """
 
     fingerprint: str
     makes: UUID
+    limits: Limits
 
 
 @dataclass(frozen=True)

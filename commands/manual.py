@@ -111,7 +111,7 @@ def held_because(
     if token is not None or count is not None:
         asked = _asked(version, inputs, 1)
         acknowledge_run(ctx, workflow, asked, count=count, token=token, variables=variables, spent=spent)
-    held = (_held(ctx, workflow, confirmed=token is not None) or over) if guarded else None
+    held = (_held(ctx, workflow, version, confirmed=token is not None) or over) if guarded else None
     if not known and held is None and ctx.policy.send_mode == "live" and addresses(definition, inputs):
         # Whether an address has opted out is something about a person.
         raise DomainError("scope.missing", "This needs the scope person:read.", details={"missing": ["person:read"]})
@@ -149,8 +149,9 @@ def refuse_excluded(ctx: Context, definition: Definition, inputs: Mapping[str, A
         raise DomainError("audience.empty", "Nothing is sent to that address.", details={"excluded": excluded})
 
 
-def _held(ctx: Context, workflow: Workflow, *, confirmed: bool) -> str | None:
-    if workflow.agent_runs == "confirmed":
+def _held(ctx: Context, workflow: Workflow, version: int, *, confirmed: bool) -> str | None:
+    # `free` was said of the content of the day: an older version was never looked at for it.
+    if workflow.agent_runs == "confirmed" or version != workflow.content_version:
         if ctx.witnessed:
             return "witnessed"
         if not confirmed and ctx.policy.send_mode == "live":

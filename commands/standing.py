@@ -25,17 +25,23 @@ ROUNDING = 1e-9
 def standing(
     ctx: Context, workflow: Workflow, proof: Acknowledged, *, max_growth: float, expires_at: datetime | None
 ) -> StandingApproval:
-    """What an acknowledgement allows a schedule until further notice; `max_growth` was checked against the policy."""
+    """What an acknowledgement allows a schedule until further notice; `max_growth` was checked against the policy.
+
+    A human who confirms what an agent asked for looked once: at each occurrence the approval is an agent's, within
+    what both of them may do.
+    """
     count = proof.acknowledgement.count
+    own, asked = ctx.meta.principal.own_limits, ctx.confirming
+    guarded = asked is not None or ctx.meta.principal.guarded
     return StandingApproval(
         by=ctx.meta.principal.id,
         workflow_version=workflow.content_version,
         max_growth=max_growth,
         ceiling=min(count + math.floor(count * max_growth + ROUNDING), ctx.policy.max_audience),
         expires_at=expires_at,
-        limits=ctx.meta.principal.own_limits,
-        guarded=ctx.meta.principal.guarded,
-        max_churn=ctx.policy.churn(guarded=ctx.meta.principal.guarded),
+        limits=own.beside(asked.limits) if asked else own,
+        guarded=guarded,
+        max_churn=ctx.policy.churn(guarded=guarded),
         send_mode=ctx.policy.send_mode,
         owner=ctx.meta.principal.owner,
         chain=ctx.meta.principal.chain,

@@ -1,6 +1,7 @@
 """The people whom a human confirmed for a schedule, where its approval limits how many others an occurrence may have.
 
-They are kept as chunks under the schedule's id, until it is confirmed anew or ends. They are ids and nothing else.
+They are kept as chunks under the schedule's id, until it is confirmed anew or ends: ids, with a mark of the address of
+each where the workflow sends email. A confirmed person with another address is somebody who was not confirmed.
 """
 
 from __future__ import annotations
@@ -9,13 +10,14 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, Connection, Select, cast, delete, func, select, true
+from sqlalchemy import BigInteger, ColumnElement, Connection, Select, and_, cast, delete, func, null, select, true
 
 from aggregates.audience import Audience
 from aggregates.reach import Reach
 from projections import audience_sql
 from projections.audience import POINTER, Audiences
 from projections.audience_sql import Question
+from projections.exclusions import mark
 from projections.tables import chunks
 
 
@@ -37,23 +39,31 @@ def strangers(
     """How many of the people whom an audience reaches now were not confirmed; None if nobody was kept."""
     with audiences._asking(connection, project_id, audience, now, POINTER) as verdict:
         affected = audience_sql.affected(Question(project_id, verdict, reach, now))
-        return _beside(connection, affected, schedule_id)
+        each = affected.subquery("affected")
+        marked = mark(each.c.address, audiences.seeds.mark) if "address" in each.c else _no_mark()
+        return _beside(connection, select(each.c.id, marked.label("mark")), schedule_id)
 
 
 def strangers_of(connection: Connection, job_id: UUID, schedule_id: UUID) -> int | None:
     """How many of the people of an enrolled job were not confirmed for its schedule; None if nobody was kept."""
-    return _beside(connection, _ids(job_id), schedule_id)
+    return _beside(connection, _frozen(job_id), schedule_id)
 
 
-def _beside(connection: Connection, ids: Select[Any], schedule_id: UUID) -> int | None:
+def _beside(connection: Connection, people: Select[Any], schedule_id: UUID) -> int | None:
     if connection.execute(select(true()).where(chunks.c.job_id == schedule_id).limit(1)).first() is None:
         return None
-    each, known = ids.subquery("affected"), _ids(schedule_id).subquery("confirmed")
-    counted = select(func.count()).select_from(each.outerjoin(known, known.c.id == each.c.id))
+    each, known = people.subquery("each"), _frozen(schedule_id).subquery("confirmed")
+    same = and_(known.c.id == each.c.id, known.c.mark.is_not_distinct_from(each.c.mark))
+    counted = select(func.count()).select_from(each.outerjoin(known, same))
     return int(connection.execute(counted.where(known.c.id.is_(None))).scalar_one())
 
 
-def _ids(id: UUID) -> Select[Any]:
-    person = func.unnest(chunks.c.person_ids).table_valued("id", name="person").render_derived()
-    source = select(cast(person.c.id, BigInteger).label("id")).select_from(chunks.join(person, true()))
-    return source.where(chunks.c.job_id == id)
+def _frozen(id: UUID) -> Select[Any]:
+    pairs = func.unnest(chunks.c.person_ids, chunks.c.address_marks)
+    person = pairs.table_valued("id", "mark", name="person").render_derived()
+    columns: list[Any] = [cast(column, BigInteger).label(column.name) for column in (person.c.id, person.c.mark)]
+    return select(*columns).select_from(chunks.join(person, true())).where(chunks.c.job_id == id)
+
+
+def _no_mark() -> ColumnElement[Any]:
+    return cast(null(), BigInteger)

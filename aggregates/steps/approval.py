@@ -25,7 +25,9 @@ Length = Annotated[DelayConfig, BeforeValidator(_as_length, json_schema_input_ty
 class ApprovalConfig(Config):
     instructions: str = Field(min_length=1, max_length=5_000, description="What the human reads; plain text.")
     expires_after: Length = Field(description="ISO 8601 such as P3D, or an object such as {days: 3}.")
-    on_expiry: Answer = Field(description="The way of those who got no answer in time. No agent saves approved.")
+    on_expiry: Answer = Field(
+        description="The way of those who got no answer in time. No agent saves approved, or a way that sends."
+    )
 
 
 class Approval(StepType[ApprovalConfig]):

@@ -30,6 +30,7 @@ from aggregates.workflow.events import (
     WorkflowRestored,
 )
 
+WAS_STOPPED = "It was active before it was disabled: a person enables it."
 WAS_LIVE = "It was active before it was archived: a person restores it."
 AGENT_RUNS = ("never", "confirmed", "free")
 """Whether agents start runs of a manual workflow that can send: not at all, confirmed by a human, or by themselves."""
@@ -68,10 +69,15 @@ class Workflow(Aggregate):
         self.emit(WorkflowEdited, meta, name=name, description=description, content=content, version=version)
 
     def enable(self, definition: Definition | None, *, meta: Meta) -> None:
-        """Go active; a Definition is the proof that the stored content is valid as a whole."""
+        """Go active; a Definition is the proof that the stored content is valid as a whole.
+
+        What was active before was stopped by a human; its schedules and jobs would go on, so a human enables it again.
+        """
         if self.status == "active":
             return
         self._require("draft", move="enable")
+        if self.published and meta.principal.guarded:
+            raise DomainError("workflow.not_for_agents", WAS_STOPPED)
         if definition is None:
             raise DomainError("workflow.invalid")
         self.emit(WorkflowActivated, meta)

@@ -11,7 +11,7 @@ from aggregates.errors import Problem
 from aggregates.filters import EXAMPLE_FILTERS, parse_filters
 from aggregates.nearest import nearest
 from aggregates.shape import at, echo, unknown_fields
-from aggregates.values import INPUT_TYPES, kind_of
+from aggregates.values import ADDRESS, INPUT_TYPES, kind_of
 from aggregates.workflow.variables import Variable, declared
 
 EXAMPLE_BATCH = {"type": "batch", "filters": EXAMPLE_FILTERS}
@@ -101,6 +101,10 @@ def _manual(raw: Mapping[str, Any], pointer: str) -> tuple[Trigger | None, list[
         problems += findings
         if declaration:
             inputs.append(declaration)
+    addressed = [entry.key for entry in inputs if entry.type == ADDRESS]
+    if len(addressed) > 1:
+        message = "A run is one person: at most one input is an address. Run it once for each."
+        problems.append(Problem(place, "input.second_address", message, addressed[:20], "one input of type address"))
     return (None if problems else ManualTrigger(tuple(inputs))), problems
 
 

@@ -9,10 +9,12 @@ import pytest
 
 from aggregates.base import Principal
 from aggregates.policy import Limits
+from commands.confirmation import AcceptConfirmation
 from commands.schedule import DetachSchedule, PauseSchedule, ResumeSchedule, ReviseSchedule
 from commands.workflow import ArchiveWorkflow
 from tests.commands.conftest import Desk, MakeProduct
 from tests.support.product import Product
+from tests.support.walks import step
 
 KEPT = "SELECT coalesce(sum(cardinality(person_ids)), 0) FROM chunks WHERE job_id = :id"
 
@@ -56,6 +58,40 @@ def test_an_occurrence_of_other_people_is_held_and_confirming_them_lets_the_next
     given: dict[str, Any] = {"acknowledged_affected_count": 10}
     desk.product.ask(ReviseSchedule(schedule_id, overlap="allow", **given), desk.somebody)
     assert fired(desk, schedule_id)[0] == "running"
+
+
+@pytest.mark.parametrize(("others", "status"), [(5, "running"), (6, "held")])
+def test_a_confirmed_person_with_another_address_is_somebody_else(product: Product, others: int, status: str) -> None:
+    mail = step("mail", "email", {"to": "{{ person.email }}", "subject": "Hello", "text": "Hello"})
+    desk = Desk(product, people=20, steps=[mail])
+    schedule_id = desk.attach(desk.agent)
+    moved = "UPDATE people SET email = id || '@else.example', address = id || '@else.example' WHERE id = ANY (:ids)"
+    desk.product.execute(moved, ids=desk.pro[:others])
+    assert fired(desk, schedule_id)[0] == status
+
+
+@pytest.mark.parametrize("others", [5, 6])
+def test_what_an_agent_asked_for_stays_an_agents_when_a_human_confirms_it(
+    product_with: MakeProduct, others: int
+) -> None:
+    desk = Desk(product_with(confirmation="witnessed"), people=20)
+    by = desk.product.principal(id="agent", agent=True, limits=(Limits(max_churn=0.5, reach_per_day=15),))
+    answer = desk.product.ask(desk.attaching(*desk.token(by, schedule=desk.daily())), by)
+    done = desk.product.ask(AcceptConfirmation(UUID(answer["confirmation_id"]), 10), desk.another)
+    schedule_id = UUID(done["schedule_id"])
+    assert kept(desk, schedule_id) == 10
+    retag(desk, others)
+    assert fired(desk, schedule_id) == (("running", None) if others == 5 else ("held", "beyond_churn"))
+    retag(desk, 0)
+    # A second one within the day is over the budget of the key that asked.
+    again = desk.product.ask(
+        desk.attaching(
+            *desk.token(by, schedule=desk.daily(starts_at="2026-01-01T23:00:00")), starts_at="2026-01-01T23:00:00"
+        ),
+        by,
+    )
+    second = desk.product.ask(AcceptConfirmation(UUID(again["confirmation_id"]), 10), desk.another)
+    assert fired(desk, UUID(second["schedule_id"])) == ("held", "over_budget")
 
 
 def test_nobody_else_has_such_a_limit_unless_one_is_set(desk: Desk) -> None:

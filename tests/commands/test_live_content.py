@@ -138,6 +138,24 @@ def test_an_agent_saves_no_step_that_says_yes_by_itself(product: Product) -> Non
     assert product.ask(CreateWorkflow("Launch", **silent(on_expiry="rejected")), agents(product)[0])["findings"] == []
 
 
+def test_nor_one_that_sends_something_when_nobody_answers(product: Product) -> None:
+    content = silent(on_expiry="rejected")
+    mail = {"subject": "Anyway", "text": "Hello"}
+    content["steps"].append({"id": "mail", "name": "Mail", "type": "email", "config": mail})
+    wait = {"id": "wait", "name": "Wait", "type": "delay", "config": {"duration": "PT1H"}}
+    content["steps"].append(wait)
+    content["edges"] = [
+        {"from": "ask", "to": "end", "branch": "approved"},
+        {"from": "ask", "to": "wait", "branch": "rejected"},
+        {"from": "wait", "to": "mail"},
+    ]
+    for agent in agents(product):
+        refusal = refused(product, CreateWorkflow("Launch", **content), agent)
+        assert (POINTER, "approval.expires_to_approved") in {(p.pointer, p.code) for p in refusal.problems}
+    (finding,) = product.ask(CreateWorkflow("Launch", **content))["findings"]
+    assert finding["severity"] == "warning"
+
+
 def test_nor_does_it_hide_one_in_a_draft_that_is_not_finished(product: Product) -> None:
     unfinished = {"steps": silent()["steps"][:1]}
     refusal = refused(product, CreateWorkflow("Launch", **unfinished), product.principal(source="web", agent=True))

@@ -15,7 +15,7 @@ from commands.confirmation import AcceptConfirmation
 from commands.resume import SizeOpen
 from commands.runs import RunWorkflow
 from commands.showing import ShowConfirmation
-from commands.workflow import CreateWorkflow, EditWorkflow, EnableWorkflow, SetAgentRuns
+from commands.workflow import CreateWorkflow, DisableWorkflow, EditWorkflow, EnableWorkflow, SetAgentRuns
 from tests.commands.conftest import Desk, MakeProduct, refused
 from tests.support.product import Product
 from tests.support.walks import step
@@ -194,6 +194,32 @@ def test_what_an_agent_makes_of_a_free_workflow_is_confirmed_again(live: Product
     live.ask(EditWorkflow(workflow_id, 1, name="Payment demand"), by)
     live.ask(EnableWorkflow(workflow_id), by)
     assert live.ask(RunWorkflow(workflow_id, TO), by)["held_because"] == "agent_runs"
+
+
+def test_free_is_said_of_the_present_content_only(live: Product) -> None:
+    by = agent(live)
+    workflow_id = UUID(live.ask(CreateWorkflow("Mail", trigger=MANUAL, steps=[MAIL]), by)["workflow_id"])
+    live.ask(EnableWorkflow(workflow_id), by)
+    live.ask(DisableWorkflow(workflow_id))
+    live.ask(EditWorkflow(workflow_id, 1, steps=[{**MAIL, "name": "Other"}]))
+    live.ask(EnableWorkflow(workflow_id))
+    live.ask(SetAgentRuns(workflow_id, "free"))
+    assert live.ask(RunWorkflow(workflow_id, TO, 1), by)["held_because"] == "agent_runs"
+    assert live.ask(RunWorkflow(workflow_id, TO, 2), by)["batch_job_status"] == "queued"
+
+
+def test_what_a_human_stopped_no_agent_starts_again(live: Product) -> None:
+    workflow_id = sending(live)
+    live.ask(DisableWorkflow(workflow_id))
+    for by in (agent(live), live.principal(source="mcp")):
+        assert refused(live, EnableWorkflow(workflow_id), by).code == "workflow.not_for_agents"
+    assert live.ask(EnableWorkflow(workflow_id))["status"] == "active"
+
+
+def test_a_run_has_one_address(live: Product) -> None:
+    two = {"type": "manual", "inputs": {name: {"type": "address", "required": True} for name in ("to", "copy")}}
+    refusal = refused(live, CreateWorkflow("Mail", trigger=two, steps=[MAIL]))
+    assert [(p.pointer, p.code) for p in refusal.problems] == [("/trigger/inputs", "input.second_address")]
 
 
 # -- resuming
