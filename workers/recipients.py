@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from uuid import UUID
 
 from sqlalchemy import Connection, select, text
@@ -14,7 +14,7 @@ from aggregates.workflow.sending import ELSEWHERE, Recipient, recipient_of
 from engine.bootstrap import System
 from projections.tables import projects
 from workers import ledger
-from workers.attempts import Addressed, Effect
+from workers.attempts import Addressed, SubBatch
 from workers.jobs import WorkingJob
 
 CHANGED = "address_changed"
@@ -25,9 +25,10 @@ UNDECLARED = "step.not_external"
 
 # A run of a job that an older version enrolled has no mark: its person was confirmed without an address.
 _CONFIRMED = text(
-    "SELECT r.person_id, p.address FROM runs r JOIN people p ON p.id = r.person_id "
-    "WHERE r.job_id = :job_id AND r.person_id = ANY (CAST(:ids AS bigint[])) AND p.address IS NOT NULL "
-    "AND (r.address_mark IS NULL OR r.address_mark = hashtextextended(p.address, :seed))"
+    "SELECT r.person_id, p.email, p.address, r.address_mark IS NOT NULL AS marked, "
+    "r.address_mark IS NOT DISTINCT FROM hashtextextended(p.address, :seed) AS same "
+    "FROM runs r LEFT JOIN people p ON p.id = r.person_id "
+    "WHERE r.job_id = :job_id AND r.person_id = ANY (CAST(:ids AS bigint[]))"
 )
 
 
@@ -44,13 +45,16 @@ _STOPPED = text(
 
 
 def addressed(
-    connection: Connection, system: System, job: WorkingJob, effects: Sequence[Effect], plans: Mapping[str, Deliver]
+    connection: Connection, system: System, job: WorkingJob, batch: SubBatch, plans: Mapping[str, Deliver]
 ) -> Addressed:
-    """Look at every effect before it is made. Addresses are those of this moment, and of this transaction."""
+    """Look at every effect before it is made. Addresses are those of this moment, and of this transaction.
+
+    Whoever has another address than was confirmed is skipped whatever the effect is: a webhook tells of addresses too.
+    """
     found = Addressed()
     people: list[int] = []
     literals: dict[int, str] = {}
-    for effect in effects:
+    for effect in batch.effects:
         plan, step = plans[effect.step_id], job.route.definition.step(effect.step_id)
         if not step.type.external:
             found.failed[effect.person_id] = UNDECLARED
@@ -69,10 +73,12 @@ def addressed(
             found.to[effect.person_id] = address
     if found.to:
         _take_out_stopped(connection, job, found)
-    if people:
-        _add_confirmed(connection, system, job.id, people, found)
     if literals:
         _add_listed(connection, system, job.project_id, literals, found)
+    confirmed, changed = _compared(connection, system, job.id, batch)
+    found.to.update({id: confirmed[id] for id in people if id in confirmed})
+    gone = changed.union(people).difference(confirmed, found.failed)
+    found.skipped.update({id: CHANGED for id in gone if id not in found.skipped})
     return found
 
 
@@ -92,13 +98,19 @@ def _take_out_stopped(connection: Connection, job: WorkingJob, found: Addressed)
         found.skipped[person_id] = stopped[found.to.pop(person_id)]
 
 
-def _add_confirmed(
-    connection: Connection, system: System, job_id: UUID, people: Sequence[int], found: Addressed
-) -> None:
-    """People are written to at the address that was confirmed, if it is theirs still."""
-    asked = {"job_id": job_id, "ids": ledger.as_array(people), "seed": system.audiences.seeds.mark}
-    found.to.update({row.person_id: row.address for row in connection.execute(_CONFIRMED, asked)})
-    found.skipped.update({id: CHANGED for id in people if id not in found.to})
+def _compared(connection: Connection, system: System, job_id: UUID, batch: SubBatch) -> tuple[dict[int, str], set[int]]:
+    """The addresses of those whose address is the confirmed one still, and those who have another one, or none."""
+    ids = ledger.as_array([effect.person_id for effect in batch.effects])
+    confirmed: dict[int, str] = {}
+    changed: set[int] = set()
+    for row in connection.execute(_CONFIRMED, {"job_id": job_id, "ids": ids, "seed": system.audiences.seeds.mark}):
+        # What templates are given was read a moment before: an address may come and go in between.
+        shown = batch.people.get(row.person_id, {}).get("email")
+        if row.marked and not (row.same and shown == row.email):
+            changed.add(row.person_id)
+        elif row.address is not None:
+            confirmed[row.person_id] = row.address
+    return confirmed, changed
 
 
 def _add_listed(

@@ -124,7 +124,7 @@ class Sender:
     def _attempt(self, connection: Connection, job: WorkingJob, standing: Sequence[Row[Any]]) -> SubBatch:
         batch = attempt(connection, job, standing, self._system.clock.now())
         plans = {step: self._plan(job, step) for step in {effect.step_id for effect in batch.effects}}
-        compared = addressed(connection, self._system, job, batch.effects, plans)
+        compared = addressed(connection, self._system, job, batch, plans)
         return replace(batch, addressed=compared, plans=plans)
 
     def _carry_out(self, job: WorkingJob, batch: SubBatch) -> dict[UUID, Outcome]:

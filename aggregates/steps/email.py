@@ -17,7 +17,8 @@ from aggregates.templates import Document, Template
 TO_THE_PERSON = "{{ person.email }}"
 
 ADDRESS = r"[^<>@\s,;:\\\"]{1,64}@[A-Za-z0-9.-]{1,253}"
-SENDER = re.compile(rf"[^<>@\x00-\x1f\x7f\",;:\\]{{1,100}} <{ADDRESS}>|{ADDRESS}")
+# A name that begins an encoded word (RFC 2047) would be read as another: even as other lines of the message.
+SENDER = re.compile(rf"(?!.*=\?)(?:[^<>@\x00-\x1f\x7f\",;:\\]{{1,100}} <{ADDRESS}>|{ADDRESS})")
 
 
 def _checked_sender(sender: str) -> str:

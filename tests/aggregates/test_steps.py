@@ -107,6 +107,14 @@ def test_an_email_goes_to_the_person_unless_it_says_otherwise() -> None:
     )
 
 
+@pytest.mark.parametrize("name", ["=?utf-8?q?a=0D=0ABcc:_x?=", "Ann =?utf-8?b?YQ==?=", "Ann =?"])
+@pytest.mark.parametrize("sender", ["{} <a@b.c>", "=?a@b.c"])
+def test_a_sender_that_looks_encoded_is_refused(name: str, sender: str) -> None:
+    written = {"subject": "a", "text": "b", "from": sender.format(name)}
+    config, problems = parse_config(catalogue()["email"], written, "")
+    assert config is None and problems[0].code == "email.sender_invalid"
+
+
 def test_exit_finishes_with_its_reason_and_has_no_way_out() -> None:
     assert plan("exit", {"reason": "customer"}) == Finish("customer")
     exit_type = catalogue()["exit"]

@@ -61,6 +61,7 @@ def test_hosts_are_separated_by_commas(tmp_path: Path) -> None:
     [
         ("email_from", "nonsense", "a sender is one address"),
         ("email_from", "a@b.c\nBcc: d@e.f", "a sender is one address"),
+        ("email_from", "Ann =?utf-8?q?a=0D=0ABcc?= <a@b.c>", "a sender is one address"),
         ("smtp_url", "foo://x", "a mail server is written"),
         ("smtp_url", "smtp://", "a mail server is written"),
         ("smtp_url", "smtp://host:notaport", "smtp_url"),

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from email import message_from_bytes, policy
+from email.header import decode_header, make_header
 
 import pytest
 
@@ -45,8 +47,76 @@ def test_no_value_adds_a_header_or_a_recipient(mailbox: SmtpReceiver, field: str
         assert received.target == "ann@example.com" and "bcc" not in received.headers
 
 
+EVIL = "=?utf-8?q?a=0D=0ABcc:_x=40y.z?="
+HEADERS = {
+    "to", "subject", "message-id", "date", "from", "auto-submitted", "content-type", "content-transfer-encoding",
+    "mime-version",
+}  # fmt: skip
+
+
+def on_the_wire(message: bytes) -> dict[str, str]:
+    """The headers as any other program finds them, each once and unfolded, still encoded."""
+    head, _, body = message.partition(b"\r\n\r\n")
+    assert body.strip() == b"Good day" and not re.search(rb"\r(?!\n)|(?<!\r)\n", head)
+    lines = head.decode("ascii").replace("\r\n ", " ").split("\r\n")
+    named = [line.partition(":") for line in lines if not line.lower().startswith("x-peer:")]
+    assert len(named) == len({name.lower() for name, _, _ in named})
+    return {name.lower(): value.strip() for name, _, value in named}
+
+
 @pytest.mark.parametrize(
-    "to", ["", "ann", "a@b@c", "a@b, c@d", "Ann <a@b.c>", "a b@c.d", "ä@example.com", "a@-b.c", "a@" + "b" * 300]
+    "subject",
+    [
+        EVIL,
+        f"Hello {EVIL} there",
+        f"Grüße {EVIL}",
+        f"{EVIL} {EVIL}",
+        "=?utf-8?b?YQ0KDQpBbm90aGVyIGJvZHk=?=",
+        "=?utf-8?q?a=0AX:_y?=",
+        "=?us-ascii?q?a=0DX?=",
+        "=?",
+        "= ?utf-8?q?a?=",
+        "a\x00b\x1b\x7fc",
+        "Grüße 🎉 and more",
+        "é a é b c é",
+        "日本語 and English 日本語 " * 12,
+        "Dear Ann, " * 30,
+        "x" * 1_200,
+        "é" * 400,
+        "a;" + "x" * 80 + " b: c",
+        'Re: "quoted" (comment) <a@b.c>, d',
+    ],
+)
+def test_a_subject_is_read_as_it_was_written_and_adds_nothing(mailbox: SmtpReceiver, subject: str) -> None:
+    with deliveries(relay=f"smtp://127.0.0.1:{mailbox.port}") as sender:
+        (outcome,) = sender.send_many([mail(subject=subject)])
+    assert outcome.state == "succeeded"
+    found = on_the_wire(mailbox.book.latest[0].body)
+    assert found.keys() == HEADERS
+    assert str(make_header(decode_header(found["subject"]))) == subject.strip()
+
+
+def test_a_plain_subject_is_not_encoded(mailbox: SmtpReceiver) -> None:
+    with deliveries(relay=f"smtp://127.0.0.1:{mailbox.port}") as sender:
+        sender.send_many([mail(subject="Your week, Ann: 3 things = 1 ?")])
+    assert b"\r\nSubject: Your week, Ann: 3 things = 1 ?\r\n" in mailbox.book.latest[0].body
+
+
+@pytest.mark.parametrize(
+    "name", [EVIL, f"Ann {EVIL}", "Ann =?", '"=\\?utf-8?q?a=0D=0ABcc:_x?="', f"({EVIL})", "=?utf-8?b?YQ==?="]
+)
+def test_a_senders_name_that_looks_encoded_is_not_sent(name: str) -> None:
+    with deliveries() as sender:
+        (outcome,) = sender.send_many([mail(0, **{"from": f"{name} <a@example.com>"})])
+    assert (outcome.state, outcome.error, outcome.tries) == ("failed", "address.invalid", 0)
+
+
+@pytest.mark.parametrize(
+    "to",
+    [
+        *("", "ann", "a@b@c", "a@b, c@d", "Ann <a@b.c>", "a b@c.d", "ä@example.com", "a@-b.c", "a@" + "b" * 300),
+        *("=?utf-8?q?a=0d=0abcc=3a?=@example.com", "=?utf-8?q?ann?=@example.com"),
+    ],
 )
 def test_what_is_not_one_plain_address_fails_before_the_server_is_asked(to: str) -> None:
     with deliveries() as sender:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import smtplib
 import ssl
 import threading
@@ -9,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 from email.errors import MessageError
+from email.header import Header
 from email.headerregistry import Address
 from email.message import EmailMessage
 from email.policy import SMTP
@@ -22,8 +24,18 @@ from workers.delivery.retries import NOT_TRIED, Outcome, Outgoing, Result, pause
 SECONDS = 10.0
 """Longest time for one step of the conversation with the mail server."""
 
-# Seven-bit bodies pass through every server; lines are folded and headers encoded by the library.
+# Seven-bit bodies pass through every server; the library folds and encodes what nobody outside has a say in.
 POLICY = SMTP.clone(cte_type="7bit")
+
+ENCODED = "=?"
+"""How an encoded word begins (RFC 2047). The library decodes one in any text that it makes a header of, and writes what
+comes out as it is, line ends among it: so no text from outside that may have one becomes a header there."""
+
+WORD = 60
+"""Longest word of a header that is not encoded: lines are folded between words only, and none of them may be blank."""
+
+# A line that ends without the next one going on with it, or with a bare CR or LF.
+BREAK = re.compile(r"\r(?!\n )|(?<!\r)\n")
 
 Connect = Callable[[], smtplib.SMTP]
 
@@ -118,19 +130,22 @@ class Emails:
         """The message as bytes, and the envelope. ValueError if the recipient is not one plain address."""
         request = outgoing.request
         recipient = _address(str(request["to"]).strip())
-        name, sender = parseaddr(str(request.get("from") or self._sender))
+        written = str(request.get("from") or self._sender)
+        name, sender = parseaddr(written)
         sender = _address(sender)
+        # Both: what is read of the name may be less than was written, or have quotes and comments taken off.
+        if ENCODED in written or ENCODED in name:
+            raise ValueError("a sender's name is written as it is read")
         message = EmailMessage(policy=POLICY)
         message["Message-ID"] = f"<{outgoing.effect_id}@{sender.rpartition('@')[2]}>"
         message["Date"] = format_datetime(self._now())
         message["From"] = Address(name, addr_spec=sender)
-        message["To"] = Address(addr_spec=recipient)
-        message["Subject"] = " ".join(str(request["subject"]).split())
         message["Auto-Submitted"] = "auto-generated"
         message.set_content(str(request["text"]))
         if request.get("html") is not None:
             message.add_alternative(str(request["html"]), subtype="html")
-        return message.as_bytes(), recipient, sender
+        subject = " ".join(str(request["subject"]).split())
+        return _line("To", recipient) + _line("Subject", _shown(subject)) + message.as_bytes(), recipient, sender
 
     def _try(self, sender: str, recipient: str, message: bytes) -> Result:
         sent = False
@@ -207,11 +222,25 @@ def _state(code: int) -> Literal["failed", "retry"]:
 def _address(text: str) -> str:
     """One plain address as it is written, at the domain that was confirmed; ValueError for anything else."""
     found = normalised(text)
-    if found is None:
+    # A mail program may decode an address that looks encoded, and show another one.
+    if found is None or ENCODED in found:
         raise ValueError("not one plain address")
     local, _, domain = found.rpartition("@")
     written = text.strip().rpartition("@")[0]
     return f"{written if written.isascii() and written.lower() == local else local}@{domain}"
+
+
+def _shown(text: str) -> str:
+    """A header's text so that it is read as exactly this; ValueError or MessageError if it cannot be written."""
+    plain = text.isascii() and text.isprintable() and ENCODED not in text and len(max(text.split(" "), key=len)) <= WORD
+    return Header(text, "us-ascii" if plain else "utf-8", header_name="Subject").encode(linesep="\r\n")
+
+
+def _line(name: str, written: str) -> bytes:
+    """A header that is finished: nothing parses it again. ValueError if it would be more than one."""
+    if BREAK.search(written):
+        raise ValueError("a header ends where its line ends")
+    return f"{name}: {written}\r\n".encode("ascii")
 
 
 def _queue_id(answer: Any) -> str | None:
