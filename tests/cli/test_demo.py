@@ -33,4 +33,5 @@ def test_the_demo_tells_the_whole_story_balances_the_books_and_leaves_nothing(
         assert f": {reason}" in said.err
     assert "tidegate mcp-config claude --key KEY" in said.err
     assert list(tmp_path.glob("tidegate-demo-*")) == []
-    assert set(psutil.Process().children(recursive=True)) == before
+    # Processes of earlier tests may end meanwhile; none may be added.
+    assert set(psutil.Process().children(recursive=True)) - before == set()
