@@ -5,7 +5,7 @@ Each check looks at what could be read, so that one broken step does not hide wh
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from aggregates.errors import Problem
 from aggregates.shape import at, echo
@@ -26,10 +26,7 @@ def graph_problems(
     read = {step.id: step for step in steps if step is not None}
     yield from _edge_problems(edges, known, read)
     yield from _open_branches(edges, known, read)
-    links: dict[str, list[str]] = {id: [] for id in known}
-    for edge in edges:
-        if edge is not None and edge.source in known and edge.target in known:
-            links[edge.source].append(edge.target)
+    links = links_of(known, edges)
     # With a step or an edge unread, a path may be missing for that reason alone.
     if None not in steps and None not in edges:
         yield from _unreachable(links, known, sent_ids[0])
@@ -111,6 +108,15 @@ def _repeated_effects(links: Links, known: Mapping[str, int], read: Mapping[str,
         if step.type.external and id in reachable(links, id):
             message = "A step with an effect outside cannot stand in a circle: it happens once per person."
             yield Problem(at("/steps", known[id]), "graph.effect_repeated", message, echo(id), "no way back to it")
+
+
+def links_of(ids: Iterable[str], edges: Iterable[Edge | None]) -> Links:
+    """Where each of these steps leads by one edge, as far as the edges could be read and stay among them."""
+    links: dict[str, list[str]] = {id: [] for id in ids}
+    for edge in edges:
+        if edge is not None and edge.source in links and edge.target in links:
+            links[edge.source].append(edge.target)
+    return links
 
 
 def reachable(links: Links, start: str) -> set[str]:

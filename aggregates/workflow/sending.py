@@ -18,7 +18,7 @@ from aggregates.shape import at, echo, json_problems
 from aggregates.steps.base import ANY_INSTANT, Deliver
 from aggregates.templates import Document, Template
 from aggregates.values import ADDRESS
-from aggregates.workflow.graph import reachable
+from aggregates.workflow.graph import links_of, reachable
 from aggregates.workflow.steps import Edge, Step, parse_edges, parse_steps
 from aggregates.workflow.triggers import ManualTrigger, Trigger, parse_trigger
 
@@ -73,10 +73,7 @@ def recipients(steps: Sequence[Step | None], trigger: Trigger | None) -> Iterato
 def sends_of(steps: Iterable[Step], edges: Iterable[Edge]) -> Sends:
     """What can be sent on the way that sends most. The first step is the entry."""
     known = {step.id: step for step in steps}
-    links: dict[str, list[str]] = {id: [] for id in known}
-    for edge in edges:
-        if edge.source in known and edge.target in known:
-            links[edge.source].append(edge.target)
+    links = links_of(known, edges)
     entry = next(iter(known), None)
     met = {entry, *reachable(links, entry)} if entry else set()
     external = {id: reachable(links, id) for id, step in known.items() if step.type.external and id in met}

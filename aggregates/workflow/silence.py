@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from typing import Any
 
 from aggregates.errors import Problem
 from aggregates.shape import at, json_problems
-from aggregates.workflow.graph import reachable
+from aggregates.workflow.graph import links_of, reachable
 from aggregates.workflow.steps import parse_edges, parse_steps
 
 MESSAGE = "When nobody answers in time, everybody who waits here goes on as if a human had said yes."
@@ -46,13 +45,12 @@ def _on_expiry(content: Any) -> set[int]:
     steps, _ = parse_steps(content.get("steps"), "/steps")
     edges, _ = parse_edges(content.get("edges"), "/edges")
     known = {step.id: step for step in steps if step}
-    joined = [edge for edge in edges if edge and edge.source in known and edge.target in known]
-    links: Mapping[str, Sequence[str]] = {id: [edge.target for edge in joined if edge.source == id] for id in known}
+    links = links_of(known, edges)
     found = set()
     for index, step in enumerate(steps):
         expiry = _expiry(step.as_data()) if step else None
-        firsts = [edge.target for edge in joined if step and (edge.source, edge.port) == (step.id, expiry)]
-        ahead = {id for first in firsts for id in (first, *reachable(links, first))}
+        firsts = {edge.target for edge in edges if step and edge and (edge.source, edge.port) == (step.id, expiry)}
+        ahead = {id for first in firsts & set(known) for id in (first, *reachable(links, first))}
         if any(known[id].type.external for id in ahead):
             found.add(index)
     return found
