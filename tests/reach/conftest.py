@@ -24,6 +24,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--commands", type=int, default=COMMANDS, help="Commands of each campaign.")
 
 
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """A test that takes a seed runs with each of those asked for."""
+    if "seed" in metafunc.fixturenames:
+        metafunc.parametrize("seed", range(int(metafunc.config.getoption("--seeds", 1))))
+
+
 @pytest.fixture
 def field_with(databases: Databases, tmp_path: Path) -> Iterator[Open]:
     """Opens a field under settings of the test's own."""
