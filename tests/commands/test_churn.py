@@ -70,18 +70,20 @@ def test_a_confirmed_person_with_another_address_is_somebody_else(product: Produ
     assert fired(desk, schedule_id)[0] == status
 
 
-@pytest.mark.parametrize("others", [5, 6])
+@pytest.mark.parametrize(
+    ("share", "others", "goes"), [(None, 5, True), (None, 6, False), (0.2, 2, True), (0.2, 3, False)]
+)
 def test_what_an_agent_asked_for_stays_an_agents_when_a_human_confirms_it(
-    product_with: MakeProduct, others: int
+    product_with: MakeProduct, share: float | None, others: int, goes: bool
 ) -> None:
     desk = Desk(product_with(confirmation="witnessed"), people=20)
-    by = desk.product.principal(id="agent", agent=True, limits=(Limits(max_churn=0.5, reach_per_day=15),))
+    by = desk.product.principal(id="agent", agent=True, limits=(Limits(max_churn=share, reach_per_day=15),))
     answer = desk.product.ask(desk.attaching(*desk.token(by, schedule=desk.daily())), by)
     done = desk.product.ask(AcceptConfirmation(UUID(answer["confirmation_id"]), 10), desk.another)
     schedule_id = UUID(done["schedule_id"])
     assert kept(desk, schedule_id) == 10
     retag(desk, others)
-    assert fired(desk, schedule_id) == (("running", None) if others == 5 else ("held", "beyond_churn"))
+    assert fired(desk, schedule_id) == (("running", None) if goes else ("held", "beyond_churn"))
     retag(desk, 0)
     # A second one within the day is over the budget of the key that asked.
     again = desk.product.ask(
