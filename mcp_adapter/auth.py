@@ -17,6 +17,7 @@ from aggregates.base import Principal
 from aggregates.errors import DomainError
 from engine.bootstrap import System
 from engine.errors import StartupError
+from engine.http.pressure import claim
 from engine.settings import Settings
 
 PATH = "/mcp"
@@ -41,11 +42,12 @@ class KeyVerifier:
         self._threads = anyio.CapacityLimiter(system.settings.pool_size)
 
     async def verify_token(self, token: str) -> Bearer | None:
-        """The principal behind a key; None refuses with 401."""
+        """The principal behind a key; None refuses with 401. Raises `service.busy`."""
         try:
             principal = await to_thread.run_sync(self._system.principal_of, token, "mcp", limiter=self._threads)
         except DomainError:
             return None
+        claim(principal.project_id)
         # The SDK ties a session to (client_id, subject): another key, even of the same project, is a stranger to it.
         return Bearer(
             token=principal.id,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -16,6 +17,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from aggregates.errors import DomainError
 from engine.bootstrap import System
 from engine.http import problems
+from engine.http.body import SECONDS
 from mcp_adapter import texts
 from mcp_adapter.auth import PATH, STUDIO_PATH, Address, KeyVerifier
 from mcp_adapter.server import Toolsets, build
@@ -73,8 +75,34 @@ def _behind_checks(server: Server[Any], path: str, system: System, address: Addr
     sessions = SessionDoor(manager.asgi_app, system, address.security)
     # The outer limit is for what the sessions read themselves.
     manager.asgi_app = RequestBodyLimitMiddleware(sessions, BODY_LIMIT)
+    app.add_middleware(BodyInTime)
     app.add_middleware(LastResort)
     return app
+
+
+class BodyInTime:
+    """ASGI middleware around whatever reads a body: it has as long to arrive as over HTTP."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        latest = asyncio.get_running_loop().time() + SECONDS
+        whole = scope["type"] != "http"
+
+        async def take() -> Message:
+            nonlocal whole
+            if whole:
+                return await receive()
+            try:
+                async with asyncio.timeout_at(latest):
+                    message = await receive()
+            except TimeoutError as error:
+                raise DomainError("request.too_slow") from error
+            whole = not message.get("more_body")
+            return message
+
+        await self._app(scope, take, send)
 
 
 class LastResort:
@@ -97,7 +125,9 @@ class LastResort:
             if started or scope["type"] != "http":
                 raise
             request_id = scope["state"]["request_id"]
-            if is_outage(error):
+            if isinstance(error, DomainError):
+                answer = problems.respond(error, request_id)
+            elif is_outage(error):
                 logger.warning("an MCP request met an outage: %s", type(error).__name__)
                 answer = problems.respond(DomainError("service.unavailable"), request_id)
             else:

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
+from typing import Any
 
 import uvicorn
 from fastapi import FastAPI
@@ -19,6 +20,7 @@ from engine.bootstrap import build as build_system
 from engine.errors import StartupError
 from engine.health import joined
 from engine.http.app import create_app
+from engine.http.connections import protocol
 from engine.logs import configure
 from engine.settings import load_settings
 from mcp_adapter.auth import Address
@@ -60,7 +62,7 @@ def main() -> None:
             # While the database is away it says so to whoever asks; and a stranger's secret lets nobody in.
             joined(system)
             with announced(settings.data_dir / URL_FILE, _local_url(settings.http_host, port)):
-                uvicorn.Server(_config(create(system, port=port))).run(sockets=[listener])
+                uvicorn.Server(config(create(system, port=port))).run(sockets=[listener])
         finally:
             system.close()
 
@@ -94,15 +96,17 @@ def announced(path: Path, url: str) -> Iterator[None]:
             path.unlink(missing_ok=True)
 
 
-def _config(app: FastAPI) -> uvicorn.Config:
-    return uvicorn.Config(
-        app,
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        ws="none",
-        timeout_graceful_shutdown=DRAIN_SECONDS,
-    )
+def config(app: FastAPI, **changes: Any) -> uvicorn.Config:
+    """How an application is served."""
+    settings: dict[str, Any] = {
+        "http": protocol(),
+        "ws": "none",
+        "log_config": None,
+        "access_log": False,
+        "server_header": False,
+        "timeout_graceful_shutdown": DRAIN_SECONDS,
+    }
+    return uvicorn.Config(app, **settings | changes)
 
 
 def _local_url(host: str, port: int) -> str:

@@ -16,6 +16,7 @@ from mcp.server.lowlevel import Server
 from aggregates.base import Principal
 from aggregates.errors import DomainError
 from engine.bootstrap import System
+from engine.http.pressure import aside
 from engine.ids import new_id
 from mcp_adapter import empty
 from mcp_adapter.asking import ask, can_ask, offer, sealed
@@ -114,8 +115,9 @@ class _Door:
             left = deadline - clock.monotonic()
             if tool.settled is None or tool.settled(answer) or left <= 0:
                 return answer
-            # Waiting holds no thread and no connection.
-            await anyio.sleep(min(WAIT_STEP_SECONDS, left))
+            # Waiting holds no thread, no connection and no turn.
+            with aside():
+                await anyio.sleep(min(WAIT_STEP_SECONDS, left))
 
     def _offered(self, ctx: Context) -> list[Tool[Any, Any]]:
         """What the address asks for: `?toolsets=workflows,batch` narrows, `?readonly=1` leaves the readers."""

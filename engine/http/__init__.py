@@ -2,7 +2,7 @@
 
 app         create_app: routers, handlers, the mounted agents' door
 envelope    around every request: its id, size limits, HEAD, the last resort for failures
-pressure    no more requests in hand than are served in fair time
+pressure    no more requests in hand than are served in fair time; connections: no more than fit, none silent
 route       admits a request: key, grant, parameters, body; then FastAPI takes over
 body        reads a bounded body; strict_json parses it
 caller      who asks, as the endpoints receive it

@@ -26,6 +26,7 @@ from commands.grants import COMMANDS, READS
 from engine.bootstrap import System
 from engine.http.body import parsed
 from engine.http.caller import Caller, client_of
+from engine.http.pressure import claim
 
 GRANT = "x-grant"
 STREAMS = "x-streams"
@@ -80,9 +81,11 @@ class StrictRoute(APIRoute):
 
     def _admit(self, request: Request, grant: str) -> Caller:
         system: System = request.app.state.system
+        principal = _principal(system, request.headers.getlist("authorization"))
+        claim(principal.project_id)
         caller = Caller(
             system=system,
-            principal=_principal(system, request.headers.getlist("authorization")),
+            principal=principal,
             request_id=request.state.request_id,
             via=f"{request.method} {self.path_format}",
             client=client_of(request),

@@ -5,12 +5,13 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import uvicorn
 from sqlalchemy import func, select
 
 from engine.bootstrap import System
-from mcp_adapter.serve import create, listening
+from mcp_adapter.serve import config, create, listening
 from projections.reads import VIEWS
 from projections.runner import CHANNEL, Runner
 from tests.support.wait import until
@@ -34,12 +35,11 @@ def following(system: System) -> Iterator[None]:
 
 
 @contextmanager
-def serving(system: System) -> Iterator[str]:
-    """The URL of a server with every door that listens, on a free port."""
+def serving(system: System, **changes: Any) -> Iterator[str]:
+    """The URL of a server with every door that listens, on a free port; `changes` are to how it is served."""
     with listening("127.0.0.1", 0) as listener:
         port = listener.getsockname()[1]
-        config = uvicorn.Config(create(system, port=port), log_config=None, ws="none", timeout_graceful_shutdown=1)
-        server = uvicorn.Server(config)
+        server = uvicorn.Server(config(create(system, port=port), timeout_graceful_shutdown=1, **changes))
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
         thread.start()
         try:
