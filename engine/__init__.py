@@ -4,6 +4,7 @@ settings  clock  ids     the only readers of environment, time and chance; setti
 secrets                  the installation's secret and the keys derived from it
 vault                    secrets of projects, which webhooks use
 replay                   states of the past: at a position, between two, and whether all fold to the live ones
+database                 the pool: under which settings, and how long a silent server is believed
 store  unit  ports       the event store, which knows the `eventsourcing` library; one transaction; its ports
   people_port            the port to people
 outside                  what the events of one append keep outside the log

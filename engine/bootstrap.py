@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Engine, create_engine, select
+from sqlalchemy import Engine, select
 from sqlalchemy.dialects.postgresql import insert
 
 from aggregates.base import Meta, Principal, Source
@@ -22,6 +22,7 @@ from commands.grants import ENGINE, SCOPES, authorize
 from commands.refusals import subject_of
 from engine import failpoints
 from engine.clock import Clock, SystemClock
+from engine.database import pool
 from engine.errors import StartupError
 from engine.founding import begin_project
 from engine.ids import new_id
@@ -167,7 +168,7 @@ def _take_in_step_types() -> None:
 def _parts(settings: Settings, secrets: Secrets) -> Parts:
     """What every unit of work shares. Each use of the secret has a key of its own."""
     return Parts(
-        engine=_pool(settings),
+        engine=pool(settings),
         recorder=LogRecorder(),
         audiences=Audiences(
             seeds=_seeds(secrets.derive("fingerprint seeds")),
@@ -193,24 +194,6 @@ def _parts(settings: Settings, secrets: Secrets) -> Parts:
         people_per_chunk=settings.people_per_chunk,
         vault=Vault(settings.secrets_dir),
         base_url=settings.base_url,
-    )
-
-
-def _pool(settings: Settings) -> Engine:
-    """The process's connections: as many again for a peak, then callers wait five seconds and are told 503.
-
-    Those of a peak are kept: to open one for each request of a busy time costs more than the request.
-    """
-    assert settings.database_url is not None, "services were not resolved"
-    return create_engine(
-        settings.database_url,
-        pool_size=2 * settings.pool_size,
-        max_overflow=0,
-        pool_use_lifo=True,  # the most recent one first: what a peak has opened is left alone when it is over
-        pool_timeout=5,
-        # What a statement was sent with is about people: it stays out of errors, and so out of the log.
-        hide_parameters=True,
-        connect_args={"application_name": "tidegate", "options": "-c timezone=UTC", "connect_timeout": 5},
     )
 
 

@@ -10,13 +10,15 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, text
 
+from projections.patience import patient
+
 MIGRATION_LOCK = 7_346_200_112
 """Advisory lock, so that several processes may migrate at once and one does."""
 
 
 def migrate(engine: Engine) -> None:
     """Apply every migration that the database lacks."""
-    with engine.begin() as connection:
+    with engine.begin() as connection, patient(connection):
         connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": MIGRATION_LOCK})
         command.upgrade(_config(connection), "head")
 

@@ -34,6 +34,9 @@ A = TypeVar("A", bound=Aggregate)
 LOG_LOCK = 7_346_200_111
 """The advisory lock that puts the log in order."""
 
+LOG_KEY = "log_pkey"
+"""The constraint by which a version of a stream is there once."""
+
 CHANNEL = "tidegate_log"
 """NOTIFY channel on which followers of the log are woken."""
 
@@ -222,6 +225,8 @@ class Store:
                 parents=[aggregate.parent_id for aggregate in moved],
             )
         except psycopg.errors.UniqueViolation as error:
+            if error.diag.constraint_name != LOG_KEY:
+                raise  # a position that is taken is nobody's change: the sequence is behind the table
             raise StreamMoved from error
         self.appended = positions[-1]
         return self.appended

@@ -7,6 +7,7 @@ piece       a piece of the log, as followers read it
 outside     values that events keep outside the log, fetched for a piece
 changes     the rows that a batch of events changes, each written once
 outage      whether an error means that the database is away
+patience    how long a statement may take, here and at the server
 failpoints  places at which a test may kill the process
 runner      followers of the log: catch up, follow, rebuild beside
 workflows   schedules   batch_jobs    views, written from events

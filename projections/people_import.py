@@ -30,6 +30,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB, insert
 
 from aggregates.errors import DomainError, Problem, invalid
+from projections.patience import patient
 from projections.people import merged
 from projections.people_files import READERS, SHOWN_REJECTIONS, Rejections, Unreadable
 from projections.tables import Instant, opt_outs, people
@@ -112,7 +113,7 @@ def import_people(
         problem = Problem("/format", "field.invalid", "The format of the file.", None, sorted(READERS), "csv")
         raise invalid("request.invalid", [problem])
     rejections, digested = Rejections(), Digested(stream)
-    with _temporary_table(conn):
+    with patient(conn), _temporary_table(conn):
         count = _copy(conn, READERS[format](cast("BinaryIO", digested), mapping or {}, now, rejections))
         _reject_doubles(conn, rejections)
         if rejections.total and not dry_run:

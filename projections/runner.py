@@ -17,6 +17,7 @@ from sqlalchemy.dialects.postgresql import insert
 
 from projections import failpoints
 from projections.outage import is_outage
+from projections.patience import patient
 from projections.piece import EVERYTHING, read, topics_of
 from projections.tables import view_positions
 from projections.view import Follower, Recorded, Unreachable, View
@@ -197,7 +198,7 @@ def rebuild(engine: Engine, view: View) -> int:
     shadow = view.beside(name)
     position = folded = 0
     while True:
-        with engine.begin() as connection:
+        with engine.begin() as connection, patient(connection):
             # Nobody is told of these rows before the swap, and its commit flushes theirs as well.
             connection.execute(text("SET LOCAL synchronous_commit = off"))
             piece = read(connection, shadow.topics, after=position, limit=REBUILD_BATCH)
@@ -212,7 +213,7 @@ def rebuild(engine: Engine, view: View) -> int:
 def _swap(engine: Engine, view: View, shadow: View, position: int) -> int:
     """Fold what has come meanwhile with the live view held still, then let the new table take its name."""
     folded = 0
-    with engine.begin() as connection:
+    with engine.begin() as connection, patient(connection):
         held = select(view_positions.c.position).where(view_positions.c.name == view.name).with_for_update()
         connection.execute(held)
         while (piece := read(connection, shadow.topics, after=position, limit=BATCH)).read:

@@ -7,6 +7,8 @@ from contextlib import contextmanager
 
 from sqlalchemy import Connection, text
 
+from projections.patience import GRACE_SECONDS, patience, waiting
+
 _LIMITS = text(
     "SELECT current_setting('statement_timeout') AS timeout, current_setting('plan_cache_mode') AS plan,"
     " current_setting('jit') AS jit, current_setting('timezone') AS zone,"
@@ -25,7 +27,7 @@ _RESTORE = text(
 @contextmanager
 def limited(conn: Connection, timeout_ms: int) -> Iterator[None]:
     """Let each statement take so many milliseconds, in a savepoint, so that a failure costs only itself."""
-    with conn.begin_nested():
+    with conn.begin_nested(), waiting(max(patience(), timeout_ms / 1000 + GRACE_SECONDS)):
         before = conn.execute(_LIMITS, {"timeout": str(timeout_ms)}).mappings().one()
         yield
         conn.execute(_RESTORE, dict(before))

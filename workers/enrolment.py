@@ -26,6 +26,7 @@ from engine.bootstrap import System, system_principal
 from engine.store import Store
 from projections import confirmed_people, failed_runs, failpoints
 from projections.audience import Frozen
+from projections.patience import patient
 from projections.tables import chunks, frozen_sizings, jobs_at_work, stream_heads
 
 logger = logging.getLogger(__name__)
@@ -37,7 +38,7 @@ def enrol(system: System, job_id: UUID) -> None:
     if meta is None:
         return
     try:
-        with system.engine.begin() as connection:
+        with system.engine.begin() as connection, patient(connection):
             # One worker enrols; the others find it done. Without the lock they would all resolve the audience.
             connection.execute(text("SELECT pg_advisory_xact_lock(hashtextextended(:id, -1))"), {"id": str(job_id)})
             _enrol(connection, system, job_id, meta)

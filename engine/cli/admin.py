@@ -10,13 +10,14 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import create_engine, select
+from sqlalchemy import select
 from sqlalchemy.exc import DBAPIError, OperationalError
 
 from aggregates.base import Meta
 from aggregates.errors import DomainError
 from commands.context import Accepted
 from engine.bootstrap import DEFAULT_PROJECT, System, build, system_principal
+from engine.database import connected
 from engine.embedded import Embedded, Services
 from engine.errors import StartupError
 from engine.settings import Settings, load_settings
@@ -108,7 +109,7 @@ def running_services(data_dir: Path) -> Services | None:
         services = Services(**json.loads((data_dir / SERVICES_FILE).read_text(encoding="utf-8")))
     except (FileNotFoundError, ValueError, TypeError):
         return None
-    engine = create_engine(services.database_url)
+    engine = connected(services.database_url)
     try:
         engine.connect().close()
     except OperationalError:

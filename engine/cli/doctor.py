@@ -15,7 +15,7 @@ import redis
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
-from sqlalchemy import Connection, create_engine, func, select, text
+from sqlalchemy import Connection, func, select, text
 from sqlalchemy.exc import SQLAlchemyError
 
 from aggregates.steps import catalogue
@@ -25,6 +25,7 @@ from engine.cli.client import KEY_FILE, connect
 from engine.cli.exits import Exit, Refusal
 from engine.cli.output import Json, Output
 from engine.clock import SystemClock
+from engine.database import connected
 from engine.errors import StartupError
 from engine.migrate import pending
 from engine.settings import Settings, load_settings
@@ -120,7 +121,7 @@ def _database(settings: Settings) -> Iterator[Finding]:
     if not settings.database_url:
         yield Finding("database", "warn", "the embedded one does not run", "Start it: `tidegate up`.")
         return
-    engine = create_engine(settings.database_url, connect_args={"connect_timeout": 5})
+    engine = connected(settings.database_url)
     try:
         with engine.connect() as connection:
             yield from _inside(connection)
