@@ -25,6 +25,8 @@ for package in lock["packages"].values():
 path.write_text(json.dumps(lock, indent=2, ensure_ascii=False) + "\n")
 endef
 export WITHOUT_ADDRESSES
+# Every process reads what the first one has compiled.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help demo up test interop nightly check format lock relock bench bench-peers chaos clean force
 .DELETE_ON_ERROR:

@@ -9,7 +9,9 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Iterator
+from functools import cache
 
+import httpcore2
 import pytest
 
 from engine.embedded import Embedded, Services
@@ -26,6 +28,14 @@ def given_urls() -> Iterator[dict[str, str]]:
         for name in given:
             patch.delenv(name)
         yield given
+
+
+@pytest.fixture(scope="session", autouse=True)
+def certificates() -> Iterator[None]:
+    """Read once, and not for every client: that takes longer than most tests."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(httpcore2, "default_ssl_context", cache(httpcore2.default_ssl_context))
+        yield
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -7,14 +7,16 @@ import sys
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
-from pathlib import Path
 
 import pytest
 
 from commands.grants import SCOPES
 from commands.keys import CreateKey
+from engine.embedded import Services
 from engine.settings import child_environment
+from tests.support.brokers import emptied
 from tests.support.crew import crew
+from tests.support.databases import Databases
 from tests.support.processes import ROOT
 from tests.support.product import Product
 from tests.support.terminal import at_terminal
@@ -49,8 +51,13 @@ class Installation:
         return int(self.product.execute("SELECT count(*) FROM stream_heads WHERE kind = 'batch_job'")[0][0])
 
 
-@pytest.fixture
-def installation(database_url: str, redis_url: str, tmp_path: Path) -> Iterator[Installation]:
+@pytest.fixture(scope="module")
+def installation(
+    databases: Databases, services: Services, worker_id: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Installation]:
+    """One for all of these tests: each of them sees how many jobs there were before."""
+    database_url, tmp_path = databases.create(), tmp_path_factory.mktemp("installation")
+    redis_url = emptied(services.redis_url, worker_id)
     with closing(Product(database_url, tmp_path, redis_url)) as product:
         product.add_people(PRO, properties={"plan": "pro"})
         product.add_people(1, distinct_id="free", email="free@example.com", properties={"plan": "free"})
@@ -72,25 +79,29 @@ def installation(database_url: str, redis_url: str, tmp_path: Path) -> Iterator[
             until((tmp_path / "url").exists, seconds=60, what="the address")
             url = (tmp_path / "url").read_text().strip()
             yield Installation(product, {"TIDEGATE_URL": url, "TIDEGATE_API_KEY": key})
+    databases.drop(database_url)
 
 
 def test_the_example_reaches_exactly_whom_a_human_confirmed_and_says_who_got_it(installation: Installation) -> None:
+    before = installation.jobs
     wrong = installation.agent("--yes", str(REACHED + 1))
-    assert (wrong.returncode, installation.jobs) == (5, 0), wrong.stderr
+    assert (wrong.returncode, installation.jobs) == (5, before), wrong.stderr
     nobody = installation.agent()
-    assert (nobody.returncode, installation.jobs) == (2, 0)
+    assert (nobody.returncode, installation.jobs) == (2, before)
     assert "nobody to ask" in nobody.stderr
 
     right = installation.agent("--yes", str(REACHED))
-    assert (right.returncode, installation.jobs) == (0, 1), right.stdout + right.stderr
+    assert (right.returncode, installation.jobs) == (0, before + 1), right.stdout + right.stderr
     assert f"{REACHED + GONE} people match; excluded: {GONE} opted_out" in right.stdout
     assert f"delivered: {REACHED}\n" in right.stdout
     assert f"enrolled {REACHED} = {REACHED} delivered\n" in right.stdout
-    assert installation.product.execute("SELECT count(*) FROM runs WHERE status = 'delivered'") == [(REACHED,)]
+    delivered = "SELECT count(*) FROM runs WHERE status = 'delivered'"
+    assert installation.product.execute(delivered) == [(REACHED * (before + 1),)]
 
 
 @pytest.mark.parametrize(("typed", "code", "jobs"), [(f"{REACHED}\n", 0, 1), ("yes\n", 5, 0)])
 def test_on_a_terminal_the_example_asks_and_waits(installation: Installation, typed: str, code: int, jobs: int) -> None:
+    before = installation.jobs
     ended, shown = at_terminal(EXAMPLE, env=installation.environment, typed=typed, seconds=90)
-    assert (ended, installation.jobs) == (code, jobs), shown
+    assert (ended, installation.jobs - before) == (code, jobs), shown
     assert f"Type {REACHED} to reach them" in shown

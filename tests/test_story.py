@@ -15,7 +15,7 @@ from tests.support.crew import Crew, crew
 from tests.support.product import Product
 from tests.support.wait import until
 
-PEOPLE = 5_000
+PEOPLE = 1_500
 SMALL = {"chunk_size": 5, "sweep_seconds": 0.2}
 
 

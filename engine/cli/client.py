@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterable, Iterator, Mapping
+from ssl import PROTOCOL_TLS_CLIENT, SSLContext
 from typing import Any
 from weakref import finalize
 
@@ -25,6 +26,11 @@ BEHIND_ATTEMPTS = 5
 """How often a read is repeated when the views have not reached the position that it needs."""
 
 
+def certificates(url: str) -> SSLContext | bool:
+    """Whom to believe: nobody, where nothing is encrypted. To read the list takes longer than most commands."""
+    return True if url.startswith("https:") else SSLContext(PROTOCOL_TLS_CLIENT)
+
+
 class Api:
     """One server, one key. Whatever is not a success is raised as a Refusal with the server's problem document."""
 
@@ -32,7 +38,9 @@ class Api:
         self.url = url.rstrip("/")
         headers = {"Authorization": f"Bearer {key}", "User-Agent": "tidegate-cli"}
         # No proxy from the environment: the server that was asked for is the one that gets the key.
-        self._client = httpx2.Client(base_url=self.url + BASE, headers=headers, timeout=TIMEOUT, trust_env=False)
+        self._client = httpx2.Client(
+            base_url=self.url + BASE, headers=headers, timeout=TIMEOUT, trust_env=False, verify=certificates(url)
+        )
         finalize(self, self._client.close)
 
     def get(self, path: str, **params: Any) -> dict[str, Any]:

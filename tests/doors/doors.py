@@ -7,11 +7,10 @@ import json
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
-from functools import cache, partial
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
-import httpcore2
 import httpx2
 import pytest
 from anyio.from_thread import BlockingPortal, start_blocking_portal
@@ -114,8 +113,6 @@ class Cli:
     def __init__(self, directory: Path, settings: dict[str, str]) -> None:
         self._directory = directory
         self._settings = settings
-        # Certificates take longer to read than anything else that a command does, and nothing here needs them.
-        self._certificates = cache(httpcore2.default_ssl_context)
 
     def ask(self, ask: Ask, key: Key) -> Verdict:
         code, told = self.call(key, *ask.argv)
@@ -134,7 +131,6 @@ class Cli:
             environment.chdir(self._directory)
             for name, value in {**self._settings, "api_key": key.plain}.items():
                 environment.setenv(f"TIDEGATE_{name.upper()}", value)
-            environment.setattr(httpcore2, "default_ssl_context", self._certificates)
             yield
 
 
