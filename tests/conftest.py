@@ -6,6 +6,7 @@ The database user must be allowed to create databases; the logical databases 1 t
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 from collections.abc import Iterator
@@ -18,6 +19,13 @@ from engine.embedded import Embedded, Services
 from engine.settings import PREFIX
 from tests.support.brokers import emptied
 from tests.support.databases import Databases, passing_folder, set_passing
+
+
+def pytest_collection_finish() -> None:
+    """What stays until the end is looked through by the garbage collector no more, and the rest less often."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 20)
 
 
 @pytest.fixture(scope="session", autouse=True)
