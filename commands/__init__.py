@@ -6,6 +6,7 @@ context     what a handler receives, as Protocols; people_ports: those to people
 confirm     the one acknowledgement guard, and the sizing that it rests on
 sends       what a workflow may send, and how much of it one person gets
 reach       whom a workflow may reach under a policy
+outlook     what every sizing says: what is left, and what would become of the request
 hints       warnings about an audience that names what no person has
 binding     confirm tokens, and what each is bound to
 standing    what an acknowledgement allows a schedule until further notice
@@ -36,8 +37,4 @@ key_terms   what a key is, and what its maker may make of it
 policy      what the project narrows of the installation's policy
 notes       why somebody did something
 refusals    which refused calls are recorded, and what they were about
-binding     confirm tokens: what each is bound to
-budget      how many people a principal reaches in a day
-standing    standing approvals of schedules
-crowding    how many schedules a workflow may have
 """

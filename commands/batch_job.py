@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
+from aggregates.audience import Audience
 from aggregates.batch_job.aggregate import BatchJob
 from aggregates.batch_job.pace import Pace
 from aggregates.values import digest
@@ -14,13 +15,13 @@ from aggregates.workflow.aggregate import Workflow
 from aggregates.workflow.definition import Definition
 from commands.binding import Purpose, bought_job, bound_to, counted, keep_claims, new_token
 from commands.budget import charge, left
-from commands.confirm import acknowledge, batch_definition, merged, sendable_definition, size
+from commands.confirm import acknowledge, batch_definition, merged, must_wait, sendable_definition, size
 from commands.context import Accepted, Context
 from commands.hints import audience_findings
 from commands.manual import size_run
 from commands.notes import checked_note
+from commands.outlook import outlook
 from commands.reach import reach_of
-from commands.sends import sends_answer
 from commands.sizing import purpose_of
 from commands.witness import waits_until
 
@@ -109,33 +110,31 @@ def size_audience(command: SizeAudience, ctx: Context) -> Accepted:
     variables = merged(definition, scheduled or {} if command.variables is None else command.variables)
     sizing = size(ctx, definition, audience, ctx.policy, shown=True)
     claims = counted(ctx, sizing.affected, sizing.fingerprint)
-    token, limit = new_token(ctx), ctx.policy.max_audience
-    if command.freeze and 0 < sizing.affected <= limit:
+    token = new_token(ctx)
+    if command.freeze and 0 < sizing.affected <= ctx.policy.max_audience:
         claims |= _keep(ctx, workflow, definition, claims, token)
     keep_claims(ctx, token, claims | bound_to(ctx, workflow, audience.digest(), variables, purpose))
-    budget_left, held_because = left(ctx, workflow.id, claims["count"])
+    over = must_wait(ctx, left(ctx, workflow.id, claims["count"])[1])
     data = {
-        "workflow_id": str(workflow.id),
-        "workflow_version": workflow.content_version,
-        "workflow_status": workflow.status,
+        **outlook(
+            ctx,
+            workflow,
+            definition,
+            claims,
+            token,
+            kind="schedule" if purpose.kind == "schedule" else "batch",
+            version=workflow.content_version,
+            held_because=over,
+            waits_as=bought_job(ctx, token),
+        ),
         "matched": sizing.matched,
         "excluded": dict(sizing.excluded),
-        "affected": claims["count"],
         "frozen": claims["frozen"],
         "total": sizing.total,
-        "limit": limit,
-        "reached_before": _reached_before(ctx, workflow),
-        "budget_left": budget_left,
-        "held_because": held_because,
+        "reached_before": reached_by(ctx, workflow, definition, audience),
         "everyone": sizing.everyone,
         "missing_variables": dict(sizing.missing_variables),
         "sample": [dict(person) for person in sizing.sample],
-        **sends_answer(definition, claims["count"]),
-        "send_mode": ctx.policy.send_mode,
-        "confirmation": ctx.policy.asked_confirmation,
-        "policy": ctx.policy.as_data(),
-        "confirm_token": token,
-        "expires_at": datetime.fromtimestamp(claims["expires_at"], UTC).isoformat(),
         "findings": [finding.as_data() for finding in audience_findings(ctx, definition)],
     }
     return Accepted(str(workflow.id), data)
@@ -208,8 +207,8 @@ def cancel(command: CancelBatchJob, ctx: Context) -> Accepted:
     return job_answer(job, ctx.store.save(job), reached=ctx.ledger.reached(job.id))
 
 
-def _reached_before(ctx: Context, workflow: Workflow) -> int | None:
-    definition, audience = sendable_definition(ctx, workflow)
+def reached_by(ctx: Context, workflow: Workflow, definition: Definition, audience: Audience) -> int | None:
+    """How many of the people of an audience the content of now has reached before; None if nobody can tell in time."""
     return ctx.people.reached_before(
         ctx.meta.principal.project_id,
         workflow.id,

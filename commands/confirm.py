@@ -249,11 +249,15 @@ def _allowed(ctx: Context, workflow: Workflow, count: int, purpose: Purpose) -> 
         )
     match purpose.kind:
         case "batch":
-            over = within_budget(ctx, workflow.id, count)
-            return "witnessed" if ctx.witnessed else over
+            return must_wait(ctx, within_budget(ctx, workflow.id, count))
         case "schedule":
             within_a_day(ctx, count)
     return None
+
+
+def must_wait(ctx: Context, over: str | None) -> str | None:
+    """Why a batch waits for a human, None if it need not; `over` is what the policy says of its size."""
+    return "witnessed" if ctx.witnessed else over
 
 
 def _confirmed(

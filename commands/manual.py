@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from typing import Any
 
 from aggregates.batch_job.standing import ONE_RUN
@@ -12,11 +11,11 @@ from aggregates.values import digest
 from aggregates.workflow.aggregate import Workflow
 from aggregates.workflow.definition import Definition
 from aggregates.workflow.triggers import ManualTrigger
-from commands.binding import bound_to, counted, keep_claims, new_token
+from commands.binding import bought_job, bound_to, counted, keep_claims, new_token
 from commands.budget import left, within_budget
 from commands.confirm import BATCH, Kept, acknowledge_run, who
 from commands.context import Accepted, Context
-from commands.sends import sends_answer
+from commands.outlook import outlook
 
 
 def manual_definition(workflow: Workflow, version: int | None) -> tuple[int, Definition]:
@@ -54,30 +53,28 @@ def size_run(ctx: Context, workflow: Workflow, given: Mapping[str, Any]) -> Acce
     claims = bound_to(ctx, workflow, who(None, run), variables, BATCH) | counted(ctx, affected, run.fingerprint)
     token = new_token(ctx)
     keep_claims(ctx, token, claims)
-    budget_left, over = left(ctx, workflow.id, affected)
+    over = left(ctx, workflow.id, affected)[1]
     data = {
-        "workflow_id": str(workflow.id),
-        "workflow_version": version,
-        "workflow_status": workflow.status,
+        **outlook(
+            ctx,
+            workflow,
+            definition,
+            claims,
+            token,
+            kind="run",
+            version=version,
+            held_because=_waits(ctx, workflow, version, over, confirmed=True) if definition.external else None,
+            waits_as=bought_job(ctx, token),
+        ),
         "matched": 1,
         "excluded": excluded,
-        "affected": affected,
         "frozen": False,
         "total": 1,
-        "limit": ctx.policy.max_audience,
         "everyone": False,
         "missing_variables": {},
         "sample": [],
         "reached_before": None,
-        "budget_left": budget_left,
-        "held_because": over,
-        **sends_answer(definition, affected),
         "findings": [],
-        "send_mode": ctx.policy.send_mode,
-        "confirmation": ctx.policy.asked_confirmation,
-        "policy": ctx.policy.as_data(),
-        "confirm_token": token,
-        "expires_at": datetime.fromtimestamp(claims["expires_at"], UTC).isoformat(),
     }
     return Accepted(str(workflow.id), data)
 
@@ -111,7 +108,7 @@ def held_because(
     if token is not None or count is not None:
         asked = _asked(version, inputs, 1)
         acknowledge_run(ctx, workflow, asked, count=count, token=token, variables=variables, spent=spent)
-    held = (_held(ctx, workflow, version, confirmed=token is not None) or over) if guarded else None
+    held = _waits(ctx, workflow, version, over, confirmed=token is not None)
     if not known and held is None and ctx.policy.send_mode == "live" and addresses(definition, inputs):
         # Whether an address has opted out is something about a person.
         raise DomainError("scope.missing", "This needs the scope person:read.", details={"missing": ["person:read"]})
@@ -149,14 +146,17 @@ def refuse_excluded(ctx: Context, definition: Definition, inputs: Mapping[str, A
         raise DomainError("audience.empty", "Nothing is sent to that address.", details={"excluded": excluded})
 
 
-def _held(ctx: Context, workflow: Workflow, version: int, *, confirmed: bool) -> str | None:
+def _waits(ctx: Context, workflow: Workflow, version: int, over: str | None, *, confirmed: bool) -> str | None:
+    """Why a run that can send waits for a human; `over` is what the policy says of so many runs in a day."""
+    if not ctx.meta.principal.guarded:
+        return None
     # `free` was said of the content of the day: an older version was never looked at for it.
     if workflow.agent_runs == "confirmed" or version != workflow.content_version:
         if ctx.witnessed:
             return "witnessed"
         if not confirmed and ctx.policy.send_mode == "live":
             return "agent_runs"
-    return None
+    return over
 
 
 def _asked(version: int, inputs: Mapping[str, Any], count: int) -> Kept:

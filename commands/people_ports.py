@@ -73,6 +73,12 @@ class People(Protocol):
     ) -> int | None:
         """How many of the affected people this version has reached before; None if that takes too long to count."""
 
+    def failed_before(self, project_id: UUID, workflow_id: UUID, version: int, job_id: UUID) -> int | None:
+        """The same of the people whose runs of a job have failed."""
+
+    def unfinished_before(self, project_id: UUID, workflow_id: UUID, version: int, job_id: UUID) -> int | None:
+        """The same of the enrolled people of a job whose runs have no outcome yet."""
+
     def failed(self, job_id: UUID, reach: Reach) -> tuple[int, str]:
         """The people whose runs of a job have failed: count, fingerprint over them and their addresses of now."""
 

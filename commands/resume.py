@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from uuid import UUID
 
+from aggregates.audience import Audience
 from aggregates.batch_job.aggregate import BatchJob
 from aggregates.errors import DomainError
 from aggregates.workflow.aggregate import Workflow
-from commands.batch_job import ResumeBatchJob, job_answer
+from aggregates.workflow.definition import Definition
+from commands.batch_job import ResumeBatchJob, job_answer, reached_by
 from commands.binding import Purpose, bought_job, bound_to, counted, keep_claims, new_token
-from commands.confirm import Acknowledged, Kept, acknowledge, batch_definition, who
+from commands.confirm import Acknowledged, Kept, acknowledge, batch_definition, must_wait, who
 from commands.context import Accepted, Context
-from commands.sends import sends_answer
+from commands.outlook import outlook
 from commands.witness import ask_human, asked_before, state_of
 
 SIZE_REST = "Size the rest: POST /api/v1/batch-jobs/{id}/unfinished; have a human confirm the number."
@@ -37,20 +38,23 @@ def size_open(command: SizeOpen, ctx: Context) -> Accepted:
     claims |= counted(ctx, rest.count, rest.fingerprint)
     token = new_token(ctx)
     keep_claims(ctx, token, claims)
+    alone = job.may_resume_alone(ctx.meta)
     data = {
         "batch_job_id": str(job.id),
-        "workflow_id": str(workflow.id),
-        "workflow_version": job.workflow_version,
-        "workflow_status": workflow.status,
-        "affected": rest.count,
         "left": {},
-        **sends_answer(definition, rest.count),
-        "limit": ctx.policy.max_audience,
+        "reached_before": _reached(ctx, workflow, job, definition, audience),
+        **outlook(
+            ctx,
+            workflow,
+            definition,
+            claims,
+            token,
+            kind="rest",
+            version=job.workflow_version,
+            held_because=None if alone else must_wait(ctx, None),
+            waits_as=bought_job(ctx, token),
+        ),
         "send_mode": job.send_mode,
-        "confirmation": ctx.policy.asked_confirmation,
-        "policy": ctx.policy.as_data(),
-        "confirm_token": token,
-        "expires_at": datetime.fromtimestamp(claims["expires_at"], UTC).isoformat(),
     }
     return Accepted(str(job.id), data)
 
@@ -93,6 +97,13 @@ def _acknowledged(ctx: Context, workflow: Workflow, job: BatchJob, command: Resu
         buys="schedule" if ctx.witnessed else None,
         kept=_rest(ctx, job),
     )
+
+
+def _reached(ctx: Context, workflow: Workflow, job: BatchJob, definition: Definition, audience: Audience) -> int | None:
+    """Of the people who have no outcome yet, how many this version has reached before, by this job or another."""
+    if job.enrolled is None:
+        return reached_by(ctx, workflow, definition, audience)
+    return ctx.people.unfinished_before(workflow.project_id, workflow.id, job.workflow_version, job.id)
 
 
 def _rest(ctx: Context, job: BatchJob) -> Kept:

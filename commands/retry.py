@@ -7,7 +7,6 @@ and nobody is retried twice; only where a retry ended before it reached anybody 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from itertools import count
 from uuid import UUID
 
@@ -18,11 +17,11 @@ from aggregates.workflow.aggregate import Workflow
 from aggregates.workflow.definition import Definition
 from commands.batch_job import held_until, job_answer
 from commands.binding import Purpose, bought_job, bound_to, counted, keep_claims, new_token
-from commands.budget import charge
-from commands.confirm import Kept, acknowledge, batch_definition, sendable_definition, who
+from commands.budget import charge, left
+from commands.confirm import Kept, acknowledge, batch_definition, must_wait, sendable_definition, who
 from commands.context import Accepted, Context
+from commands.outlook import outlook
 from commands.reach import reach_of
-from commands.sends import sends_answer
 
 
 @dataclass(frozen=True)
@@ -52,20 +51,22 @@ def size_failed(command: SizeFailed, ctx: Context) -> Accepted:
     claims |= counted(ctx, failed.count, failed.fingerprint)
     token = new_token(ctx)
     keep_claims(ctx, token, claims)
+    waits_as, _ = _place(ctx, old)
     data = {
         "batch_job_id": str(old.id),
-        "workflow_id": str(workflow.id),
-        "workflow_version": old.workflow_version,
-        "workflow_status": workflow.status,
-        "affected": failed.count,
         "left": dict(ctx.people.left_since(old.id, workflow.project_id, reach_of(definition, ctx.policy))),
-        **sends_answer(definition, failed.count),
-        "limit": ctx.policy.max_audience,
-        "send_mode": ctx.policy.send_mode,
-        "confirmation": ctx.policy.asked_confirmation,
-        "policy": ctx.policy.as_data(),
-        "confirm_token": token,
-        "expires_at": datetime.fromtimestamp(claims["expires_at"], UTC).isoformat(),
+        "reached_before": ctx.people.failed_before(workflow.project_id, workflow.id, old.workflow_version, old.id),
+        **outlook(
+            ctx,
+            workflow,
+            definition,
+            claims,
+            token,
+            kind="batch",
+            version=old.workflow_version,
+            held_because=must_wait(ctx, left(ctx, workflow.id, failed.count)[1]),
+            waits_as=waits_as,
+        ),
     }
     return Accepted(str(old.id), data)
 

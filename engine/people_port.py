@@ -22,10 +22,10 @@ from projections import (
     people,
     people_import,
     properties,
+    reached_before,
     unfinished_runs,
 )
 from projections.audience import Audiences
-from projections.reached_before import reached_before
 from projections.tables import frozen_sizings
 
 KEPT_AT_ONCE = 100
@@ -157,16 +157,19 @@ class PeoplePort:
     def reached_before(
         self, project_id: UUID, workflow_id: UUID, version: int, audience: Audience, *, reach: Reach, now: datetime
     ) -> int | None:
-        return reached_before(
-            self._connection,
-            self._audiences,
-            project_id,
-            audience,
-            workflow_id=workflow_id,
-            version=version,
-            reach=reach,
-            now=now,
+        jobs = reached_before.jobs_of(self._connection, project_id, workflow_id, version)
+        return reached_before.of_audience(
+            self._connection, self._audiences, project_id, audience, jobs=jobs, reach=reach, now=now
         )
+
+    def failed_before(self, project_id: UUID, workflow_id: UUID, version: int, job_id: UUID) -> int | None:
+        jobs = reached_before.jobs_of(self._connection, project_id, workflow_id, version)
+        return reached_before.of_known(self._connection, self._audiences, failed_runs.failed_of(job_id), jobs=jobs)
+
+    def unfinished_before(self, project_id: UUID, workflow_id: UUID, version: int, job_id: UUID) -> int | None:
+        jobs = reached_before.jobs_of(self._connection, project_id, workflow_id, version)
+        people = unfinished_runs.unfinished_of(job_id)
+        return reached_before.of_known(self._connection, self._audiences, people, jobs=jobs)
 
     def failed(self, job_id: UUID, reach: Reach) -> tuple[int, str]:
         return failed_runs.tally(self._connection, self._audiences, job_id, reach)

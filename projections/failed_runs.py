@@ -65,14 +65,18 @@ def left_since(
     return none | {row[0]: row[1] for row in rows}
 
 
+def failed_of(job_id: UUID) -> Select[Any]:
+    """(id): the people whose runs of a job have failed."""
+    return select(runs.c.person_id.label("id")).where(runs.c.job_id == job_id, runs.c.status == "failed")
+
+
 def _failed(job_id: UUID, reach: Reach, audiences: Audiences) -> Select[Any]:
     """The people, with the marks of the addresses that were confirmed where the workflow sends email.
 
     Runs of an older version have none; their addresses of now are confirmed with the retry.
     """
-    failed = (runs.c.job_id == job_id, runs.c.status == "failed")
     if not reach.sends_email:
-        return select(runs.c.person_id.label("id")).where(*failed)
+        return failed_of(job_id)
     marked = func.coalesce(runs.c.address_mark, mark(people.c.address, audiences.seeds.mark), NO_ADDRESS)
     source = runs.outerjoin(people, people.c.id == runs.c.person_id)
-    return select(runs.c.person_id.label("id"), marked.label("mark")).select_from(source).where(*failed)
+    return failed_of(job_id).add_columns(marked.label("mark")).select_from(source)

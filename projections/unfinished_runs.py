@@ -14,11 +14,12 @@ from projections.tables import chunks, runs
 
 def tally(connection: Connection, audiences: Audiences, job_id: UUID) -> tuple[int, str]:
     """How many have no outcome, and who, as a fingerprint."""
-    row = connection.execute(audience_sql.known(_unfinished(job_id), audiences.seeds)).mappings().one()
+    row = connection.execute(audience_sql.known(unfinished_of(job_id), audiences.seeds)).mappings().one()
     return int(row["count"]), audiences.fingerprint(row["count"], row["sum"], row["xor"])
 
 
-def _unfinished(job_id: UUID) -> Select[tuple[int]]:
+def unfinished_of(job_id: UUID) -> Select[tuple[int]]:
+    """(id): the people of a job who have no outcome yet."""
     # Chunks that wake parked runs name people of earlier chunks again.
     enrolled = select(func.unnest(chunks.c.person_ids).label("id")).where(chunks.c.job_id == job_id).distinct()
     people = enrolled.subquery("enrolled")

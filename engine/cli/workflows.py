@@ -207,6 +207,7 @@ def show_sizing(out: Output, sizing: dict[str, Any]) -> None:
         "reached_before",
         "budget_left",
         "held_because",
+        "next",
         "everyone",
         "frozen",
         "send_mode",

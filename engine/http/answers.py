@@ -123,56 +123,56 @@ class PolicyLevels(PolicyAnswer):
     set_at: datetime | None
 
 
-class SizingAnswer(BaseModel):
-    """Whom a workflow would reach now. `matched` less everyone excluded is `affected`."""
+class AnySizingAnswer(BaseModel):
+    """What every sizing tells beside its counts."""
 
     workflow_id: UUID
     workflow_version: int
     workflow_status: str
-    matched: int
-    excluded: Annotated[dict[str, int], Field(description="People who match and are left out, by reason.")]
-    affected: int
+    affected: Annotated[int, Field(description="The count to acknowledge.")]
     deliveries: Annotated[dict[str, int], Field(description="Most messages that one person gets, by step type.")]
     per_person: Annotated[int, Field(description="Most messages that one person gets in all.")]
     reaches: Annotated[str, Field(description="The same in words, and whether a receiver may tell others.")]
-    total: Annotated[int, Field(description="Everybody in the project.")]
     limit: int
-    everyone: Annotated[bool, Field(description="Whether there is no condition at all.")]
-    missing_variables: dict[str, int]
-    sample: Annotated[list[dict[str, Any]], Field(description="A few of the affected people, masked.")]
-    send_mode: str
-    confirmation: Annotated[str, Field(description="What an agent needs: `relayed` or `witnessed`.")]
-    frozen: Annotated[bool, Field(description="Whether these people are kept until the token expires.")]
     reached_before: Annotated[
         int | None,
         Field(description="Of them, people whom this version has reached before; null: unknown."),
     ]
-    budget_left: Annotated[int | None, Field(description="People that the caller may still reach today.")]
-    held_because: Annotated[str | None, Field(description="Why a batch over them would be held, as of now.")]
-    policy: PolicyAnswer
-    confirm_token: str
-    expires_at: datetime
-    findings: Annotated[list[dict[str, Any]], Field(description="Conditions that name what no person has.")]
-
-
-class FailedSizingAnswer(BaseModel):
-    """Whom a retry of the failed runs of a job would reach, or the resuming of a paused one."""
-
-    batch_job_id: UUID
-    workflow_id: UUID
-    workflow_version: int
-    workflow_status: str
-    affected: Annotated[int, Field(description="The failed or unfinished runs: the count to acknowledge.")]
-    left: Annotated[dict[str, int], Field(description="How many of them would be skipped, by reason.")]
-    deliveries: Annotated[dict[str, int], Field(description="Most messages that one person gets, by step type.")]
-    per_person: Annotated[int, Field(description="Most messages that one person gets in all.")]
-    reaches: Annotated[str, Field(description="The same in words, and whether a receiver may tell others.")]
-    limit: int
+    budget_left: Annotated[
+        int | None, Field(description="People that the caller may still reach today; null: no budget.")
+    ]
+    held_because: Annotated[
+        str | None, Field(description="`witnessed`, `agent_runs` or `approval_over`: why it would be held, as of now.")
+    ]
+    confirm_url: Annotated[
+        str | None, Field(description="Where a human confirms it once it is asked for with this token; null: nowhere.")
+    ]
+    next: Annotated[str, Field(description="What would become of it now: begun, held for whom, or refused.")]
     send_mode: str
     confirmation: Annotated[str, Field(description="What an agent needs: `relayed` or `witnessed`.")]
     policy: PolicyAnswer
     confirm_token: str
     expires_at: datetime
+
+
+class SizingAnswer(AnySizingAnswer):
+    """Whom a workflow would reach now. `matched` less everyone excluded is `affected`."""
+
+    matched: int
+    excluded: Annotated[dict[str, int], Field(description="People who match and are left out, by reason.")]
+    total: Annotated[int, Field(description="Everybody in the project.")]
+    everyone: Annotated[bool, Field(description="Whether there is no condition at all.")]
+    missing_variables: dict[str, int]
+    sample: Annotated[list[dict[str, Any]], Field(description="A few of the affected people, masked.")]
+    frozen: Annotated[bool, Field(description="Whether these people are kept until the token expires.")]
+    findings: Annotated[list[dict[str, Any]], Field(description="Conditions that name what no person has.")]
+
+
+class FailedSizingAnswer(AnySizingAnswer):
+    """Whom a retry of the failed runs of a job would reach, or the resuming of a paused one."""
+
+    batch_job_id: UUID
+    left: Annotated[dict[str, int], Field(description="How many of them would be skipped, by reason.")]
 
 
 class ExcludedAnswer(BaseModel):

@@ -12,7 +12,6 @@ from pydantic import Field
 
 from aggregates.batch_job.pace import MOST_ATTEMPTS, RATE
 from aggregates.errors import DomainError
-from aggregates.policy import Policy
 from commands.batch_job import RunBatch, SizeAudience
 from commands.resume import SizeOpen
 from mcp_adapter.schemas import Answer, Arguments, Row
@@ -104,6 +103,7 @@ class Sized(Answer):
     reached_before: int | None = None
     budget_left: int | None = None
     held_because: str | None = None
+    next: str
     policy: PolicyRow
     confirm_token: str
     expires_at: str
@@ -130,21 +130,28 @@ def size(call: Call, given: BlastRadius) -> Sized:
         fields["schedule"]["schedule_id"] = as_id(given.schedule.schedule_id, "schedule.not_found")
     command = SizeAudience(as_id(given.workflow_id, "workflow.not_found"), **fields)
     data = call.dispatch(command).data
-    return Sized(summary=_sized_summary(data), **data)
+    return Sized(summary=_sized_summary(data), **_known(data))
+
+
+def _known(data: Mapping[str, Any]) -> dict[str, Any]:
+    """What of a sizing an agent is told: not where something waits that nobody has asked for yet."""
+    return {name: data[name] for name in Sized.model_fields if name in data}
 
 
 def _size_rest(call: Call, batch_job_id: str) -> Sized:
     """Whom resuming a paused job would reach: those who have no outcome yet."""
-    data = call.dispatch(SizeOpen(as_id(batch_job_id, "batch_job.not_found"))).data
-    rest = data["affected"]
     none: dict[str, Any] = {"frozen": False, "excluded": {}, "everyone": False, "missing_variables": {}}
     none |= {"sample": [], "findings": []}
-    told = {name: data[name] for name in Sized.model_fields if name in data}
-    summary = (
-        f"Not resumed. {rest:,} people of it have no outcome yet. It reaches {data['reaches']} Show the user {rest:,} "
-        "and stop: go on only after their explicit yes in their own turn."
-    )
-    return Sized(summary=summary, matched=rest, total=rest, **none, **told)
+    data = {**call.dispatch(SizeOpen(as_id(batch_job_id, "batch_job.not_found"))).data, **none}
+    rest = data["affected"]
+    if rest == 0:
+        summary = "Not resumed. Nobody of it is left."
+    else:
+        summary = (
+            f"Not resumed. {rest:,} people of it have no outcome yet. It reaches {data['reaches']}"
+            f"{_circumstances(data)} {_stop(data)}"
+        )
+    return Sized(summary=summary, matched=rest, total=rest, **_known(data))
 
 
 def run(call: Call, given: Run) -> Started:
@@ -208,32 +215,23 @@ def _sized_summary(data: Mapping[str, Any]) -> str:
             f"Would contact {counted}; this key may reach {left:,} more people today, so a batch would be refused. "
             "Tell the user both numbers, and do not ask for a yes."
         )
-    return (
-        f"Not started. Would contact {counted}. It reaches {data['reaches']}{_circumstances(data)} Show the user "
-        f"{affected:,} and stop: go on only after their explicit yes in their own turn."
-    )
+    return f"Not started. Would contact {counted}. It reaches {data['reaches']}{_circumstances(data)} {_stop(data)}"
+
+
+def _stop(data: Mapping[str, Any]) -> str:
+    return f"Show the user {data['affected']:,} and stop: go on only after their explicit yes in their own turn."
 
 
 def _circumstances(data: Mapping[str, Any]) -> str:
     """What else the user has to know before they say yes."""
-    policy = Policy(**data["policy"])
     told = ""
-    if policy.send_mode == "capture":
+    if data["send_mode"] == "capture":
         told += " Send mode is capture: nothing would leave this server."
-    if data["workflow_status"] != "active":
-        told += f" The workflow is {data['workflow_status']}, not active."
     if data["frozen"]:
         told += " These people are kept until expires_at: the batch reaches exactly them, minus who opts out meanwhile."
     if data["reached_before"]:
         told += f" {data['reached_before']:,} of them have been reached by this version before: say so."
-    if data["confirmation"] == "witnessed":
-        told += " A person has to confirm it too: the answer to the next call has the confirm_url for the user."
-    if data["held_because"] == "approval_over":
-        told += (
-            f" Over {policy.approval_over:,} people within a day, so it will be HELD until a second person approves it "
-            "over HTTP or the command line; so will each occurrence of a schedule."
-        )
-    return told
+    return f"{told} {data['next']}"
 
 
 TOOLS: tuple[Tool[Any, Any], ...] = (

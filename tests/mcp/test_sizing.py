@@ -23,13 +23,13 @@ def confirmed(sized: dict[str, Any], workflow_id: str) -> dict[str, Any]:
 def test_the_answer_carries_the_policy_of_the_key(agent: Agent, world: World, workflow_id: str) -> None:
     sized = agent.call("workflows-blast-radius", workflow_id=workflow_id)
     assert (sized["frozen"], sized["policy"]["max_audience"]) == (False, sized["limit"])
-    assert "HELD" not in sized["summary"]
+    assert "held" not in sized["next"] and sized["next"] in sized["summary"]
     assert (sized["deliveries"], sized["per_person"]) == ({}, 0)
     assert f"It reaches {PEOPLE} people." in sized["summary"]
     narrow = world.limited(agent, max_growth=0.05, approval_over=PEOPLE)
     sized = narrow.call("workflows-blast-radius", workflow_id=workflow_id)
     assert (sized["policy"]["max_growth"], sized["policy"]["approval_over"]) == (0.05, PEOPLE)
-    assert "HELD" not in sized["summary"]
+    assert "held" not in sized["next"]
 
 
 def test_frozen_people_stay_the_ones_who_are_reached(agent: Agent, world: World, workflow_id: str) -> None:
@@ -46,7 +46,9 @@ def test_a_batch_over_the_approval_limit_is_held_for_a_second_person(
 ) -> None:
     narrow = world.limited(agent, approval_over=PEOPLE - 1)
     sized = narrow.call("workflows-blast-radius", workflow_id=workflow_id)
-    assert "HELD until a second person" in sized["summary"]
+    for said in ("It would be held", "within a day", "at confirm_url once it is asked for", "who did not ask for it"):
+        assert said in sized["summary"]
+    assert "confirm_url" not in sized
     started = narrow.call("workflows-run-batch", **confirmed(sized, workflow_id))
     assert (started["status"], started["held_because"]) == ("held", "approval_over")
     assert started["confirm_url"].endswith(f"/confirm/{started['batch_job_id']}")
