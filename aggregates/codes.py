@@ -66,6 +66,11 @@ CODES: dict[str, Code] = {
         "Set TIDEGATE_SECRET_KEY (or the data directory) to the one that it was made with.",
     ),
     # idempotency
+    "idempotency.missing": Code(
+        Kind.INVALID,
+        "An agent's run of a workflow that can send needs an idempotency key, so that a repeated call is one run.",
+        "Send an Idempotency-Key of your own, and the same one with each repetition.",
+    ),
     "idempotency.mismatch": Code(
         Kind.INVALID, "This Idempotency-Key was used with another body.", "Use a new key for a new request."
     ),

@@ -93,14 +93,16 @@ def held_because(
 ) -> str | None:
     """Why a run has to wait for a human, None if it need not; refused when it may not be.
 
-    Raises `workflow.agent_runs_never`, `audience.empty`, `audience.over_budget`, `audience.drift`, `confirm.*` and
-    `scope.missing`.
+    Raises `workflow.agent_runs_never`, `idempotency.missing`, `audience.empty`, `audience.over_budget`,
+    `audience.drift`, `confirm.*` and `scope.missing`.
     """
     if not definition.external:
         return None
     guarded = ctx.meta.principal.guarded
     if guarded and workflow.agent_runs == "never":
         raise DomainError("workflow.agent_runs_never")
+    if guarded and ctx.meta.idempotency_key is None:
+        raise DomainError("idempotency.missing")
     known = "person:read" in ctx.meta.principal.scopes
     if known:
         refuse_excluded(ctx, definition, inputs)

@@ -92,6 +92,7 @@ _BATCH_NEXT = {
     "batch_job.ended": "See how it ended with batch-jobs-get.",
     "run.not_found": "Find its run_id with runs-list.",
     "run.ended": "Read it with runs-get-result.",
+    "idempotency.missing": "Call again with an idempotency_key of your own, and with the same one if you repeat it.",
     "workflow.not_manual": "Choose a workflow whose trigger_type is manual; see workflows-list.",
     "workflow.version_unknown": "Leave version out, or choose one of details.known.",
     "inputs.invalid": "Correct the inputs that are named; the declared ones are in the trigger of workflows-get.",
@@ -147,6 +148,7 @@ _STUDIO_NEXT = {
     "run.not_found": "Find its runId with list_runs.",
     "run.ended": "Read it with get_run_result.",
     "idempotency.mismatch": "Use another idempotencyKey for another run.",
+    "idempotency.missing": "Call again with an idempotencyKey of your own, and with the same one if you repeat it.",
     **dict.fromkeys(
         (code for code in CODES if code.startswith(("audience.", "confirm.", "acknowledgement."))), _NO_TOOL
     ),

@@ -166,7 +166,7 @@ def run_batch(caller: Commanding, workflow_id: PathId, body: RunBatchBody, respo
 def run_workflow(
     caller: Commanding, workflow_id: PathId, response: Response, body: RunWorkflowBody | None = None
 ) -> dict[str, Any]:
-    """Start one run of a manual workflow. Its effects are real.
+    """Start one run of a manual workflow. Its effects are real. An agent sends an Idempotency-Key if it can send.
 
     The answer comes at once; `Location` is the run.
     """

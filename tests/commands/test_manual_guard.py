@@ -8,6 +8,7 @@ from uuid import UUID
 import pytest
 
 from aggregates.base import Principal
+from aggregates.errors import DomainError
 from aggregates.policy import Limits
 from commands.approval import ApproveBatchJob
 from commands.batch_job import PauseBatchJob, ResumeBatchJob, RunBatch, SizeAudience
@@ -69,6 +70,21 @@ def test_a_human_runs_it_and_an_agent_runs_what_sends_nothing(live: Product) -> 
 def test_in_capture_an_agent_runs_it(product: Product) -> None:
     answer = product.ask(RunWorkflow(sending(product), TO), agent(product))
     assert answer["batch_job_status"] == "queued"
+
+
+@pytest.mark.parametrize("facts", [{"agent": True}, {"source": "mcp"}])
+def test_an_agents_run_that_can_send_needs_an_idempotency_key(product: Product, facts: Any) -> None:
+    by, workflow_id = product.principal(id="agent", **facts), sending(product)
+    bare = dict[str, Any](idempotency_key=None)
+    for given in ({}, proof(product, workflow_id, by)):
+        with pytest.raises(DomainError) as refusal:
+            product.ask(RunWorkflow(workflow_id, TO, **given), by, **bare)
+        assert refusal.value.code == "idempotency.missing"
+    assert statuses(product) == []
+    runs = {product.ask(RunWorkflow(workflow_id, TO), by, idempotency_key="once")["run_id"] for _ in range(2)}
+    assert len(runs) == 1
+    product.ask(RunWorkflow(workflow_id, TO), **bare)
+    product.ask(RunWorkflow(product.workflow(trigger=MANUAL, steps=[NOTE]), TO), by, **bare)
 
 
 # -- held

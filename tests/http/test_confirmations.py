@@ -153,13 +153,16 @@ def test_a_human_says_whether_agents_run_a_workflow_by_hand(door: Door, agent: s
     trigger = {"type": "manual", "inputs": {"n": {"type": "string"}}}
     workflow_id = door.enabled(trigger=trigger, steps=steps, variables=[])
     path = f"/api/v1/workflows/{workflow_id}"
-    first = door.client.post(f"{path}/run", json={"inputs": {"n": "1"}}, headers=bearer(agent)).json()
+    keyed = bearer(agent) | {"Idempotency-Key": "one"}
+    bare = door.client.post(f"{path}/run", json={"inputs": {"n": "1"}}, headers=bearer(agent))
+    assert problem(bare, 422)["code"] == "idempotency.missing"
+    first = door.client.post(f"{path}/run", json={"inputs": {"n": "1"}}, headers=keyed).json()
     assert (first["batch_job_status"], first["held_because"]) == ("held", "witnessed")
     assert first["confirm_url"] == f"{BASE}/confirm/{first['batch_job_id']}"
     assert problem(door.client.put(f"{path}/agent-runs", json={"agent_runs": "free"}, headers=bearer(agent)), 403)
     done = door.client.put(f"{path}/agent-runs", json={"agent_runs": "never"})
     assert (done.status_code, done.json()["agent_runs"]) == (200, "never")
-    refused = door.client.post(f"{path}/run", json={"inputs": {"n": "1"}}, headers=bearer(agent))
+    refused = door.client.post(f"{path}/run", json={"inputs": {"n": "2"}}, headers=keyed | {"Idempotency-Key": "two"})
     assert problem(refused, 403)["code"] == "workflow.agent_runs_never"
     door.catch_up()
     assert door.client.get(path).json()["agent_runs"] == "never"

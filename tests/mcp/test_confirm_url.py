@@ -53,6 +53,8 @@ def test_a_manual_run_is_held_over_both_addresses(witnessed: Agent) -> None:
     told = witnessed.call("workflows-run", workflow_id=made, idempotency_key="k")
     assert (told["batch_job_status"], "confirm_url" in told) == ("held", True)
     studio = replace(witnessed, url=f"{witnessed.url}/studio")
+    bare = studio.refusal("run_workflow", workflowId=made)
+    assert bare["code"] == "idempotency.missing" and "idempotencyKey" in bare["next"]
     theirs = studio.call("run_workflow", workflowId=made, idempotencyKey="s")
     assert "confirmUrl" in theirs and "Give confirmUrl to the user" in theirs["summary"]
 

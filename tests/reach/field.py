@@ -19,6 +19,7 @@ from mcp import MCPError
 
 from commands.grants import AGENT_SCOPES, SCOPES
 from engine.demo.receivers import HttpReceiver, SmtpReceiver
+from engine.ids import new_id
 from tests.doors.doors import Key as DoorKey
 from tests.doors.doors import Mcp
 from tests.support.product import Json, Product, batch, person
@@ -112,10 +113,14 @@ class Field:
         return Said("ok" if answer.is_success else data["code"], data)
 
     def post(self, key: DoorKey, path: str, body: Any = None, **headers: str) -> Said:
+        if path.endswith("/run"):
+            headers.setdefault("Idempotency-Key", new_id().hex)
         return self.http(key, "POST", path, body, **headers)
 
     def tool(self, key: DoorKey, name: str, /, *, studio: bool = False, **arguments: Any) -> Said:
         door = self._studio if studio else self._mcp
+        if name == "run_workflow":
+            arguments.setdefault("idempotencyKey", new_id().hex)
         try:
             data, is_error = door.call(key, name, arguments)
         except MCPError as error:

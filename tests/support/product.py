@@ -14,6 +14,7 @@ from aggregates.address import normalised
 from aggregates.base import Principal, Source
 from commands.batch_job import RunBatch, SizeAudience
 from commands.grants import SCOPES
+from commands.runs import RunWorkflow
 from commands.workflow import CreateWorkflow, EnableWorkflow
 from engine.bootstrap import System, build, ensure_project
 from engine.clock import SystemClock
@@ -80,7 +81,9 @@ class Product:
         return Principal(scopes=SCOPES - set(without), source=source, **named)
 
     def ask(self, command: Any, principal: Principal | None = None, **meta: Any) -> Json:
-        """A command's answer, with the views brought up to date."""
+        """A command's answer, with the views brought up to date. A manual run has an idempotency key unless told."""
+        if isinstance(command, RunWorkflow):
+            meta.setdefault("idempotency_key", str(new_id()))
         answer = self.system.bus.dispatch(command, self.system.meta(principal or self.principal(), via="test", **meta))
         self._runner.catch_up()
         return {**answer.data, **answer.once, "position": answer.position}
