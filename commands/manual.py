@@ -16,6 +16,7 @@ from commands.budget import left, within_budget
 from commands.confirm import BATCH, Kept, acknowledge_run, who
 from commands.context import Accepted, Context
 from commands.outlook import outlook
+from commands.reach import reach_of
 
 
 def manual_definition(workflow: Workflow, version: int | None) -> tuple[int, Definition]:
@@ -111,7 +112,7 @@ def held_because(
         asked = _asked(version, inputs, 1)
         acknowledge_run(ctx, workflow, asked, count=count, token=token, variables=variables, spent=spent)
     held = _waits(ctx, workflow, version, over, confirmed=token is not None)
-    if not known and held is None and ctx.policy.send_mode == "live" and addresses(definition, inputs):
+    if not known and held is None and ctx.policy.send_mode == "live" and definition.input_addresses(inputs):
         # Whether an address has opted out is something about a person.
         raise DomainError("scope.missing", "This needs the scope person:read.", details={"missing": ["person:read"]})
     return held
@@ -124,20 +125,12 @@ def refuse_run(ctx: Context, workflow: Workflow, definition: Definition, inputs:
     refuse_excluded(ctx, definition, inputs)
 
 
-def addresses(definition: Definition, inputs: Mapping[str, Any]) -> list[str]:
-    """The inputs that are declared to be addresses, and given."""
-    declared = definition.trigger.inputs if isinstance(definition.trigger, ManualTrigger) else ()
-    return [inputs[entry.key] for entry in declared if entry.type == "address" and inputs.get(entry.key)]
-
-
 def refusals(ctx: Context, definition: Definition, inputs: Mapping[str, Any]) -> dict[str, int]:
     """Why a run with these inputs would reach nobody, as a sizing says it; empty when it would."""
-    given = addresses(definition, inputs)
+    given = definition.input_addresses(inputs)
     if not definition.external or not given:
         return {}
-    refused = ctx.people.refused_addresses(
-        ctx.meta.principal.project_id, given, definition.transactional, definition.topic
-    )
+    refused = ctx.people.refused_addresses(ctx.meta.principal.project_id, given, reach_of(definition, ctx.policy))
     return {min(refused.values()): 1} if refused else {}
 
 

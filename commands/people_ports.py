@@ -134,12 +134,10 @@ class People(Protocol):
     def unsuppress(self, project_id: UUID, address: str) -> bool:
         """Let it be sent to again; whether it was suppressed."""
 
-    def refused_addresses(
-        self, project_id: UUID, addresses: Iterable[str], transactional: bool, topic: str = ""
-    ) -> Mapping[str, str]:
+    def refused_addresses(self, project_id: UUID, addresses: Iterable[str], reach: Reach) -> Mapping[str, str]:
         """Addresses that may not be sent to, as they were told: `invalid_address`, `suppressed`, `opted_out`.
 
-        A transactional message looks at suppressions only, any other also at opt-outs: of all, and of its topic.
+        Which opt-outs count is the reach's to say, as for an audience.
         """
 
     def digest(self, address: str) -> str:

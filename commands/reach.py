@@ -9,4 +9,4 @@ from aggregates.workflow.definition import Definition
 
 def reach_of(definition: Definition, policy: Policy) -> Reach:
     """Whom a workflow may reach under a policy, whatever its conditions say."""
-    return Reach(definition.sends_email, definition.topic, definition.transactional, policy.per_person)
+    return definition.reach(policy.per_person)

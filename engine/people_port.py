@@ -232,12 +232,8 @@ class PeoplePort:
     def unsuppress(self, project_id: UUID, address: str) -> bool:
         return consent.unsuppress(self._connection, project_id, address)
 
-    def refused_addresses(
-        self, project_id: UUID, addresses: Iterable[str], transactional: bool, topic: str = ""
-    ) -> Mapping[str, str]:
-        return consent.refused_addresses(
-            self._connection, project_id, addresses, transactional=transactional, topic=topic
-        )
+    def refused_addresses(self, project_id: UUID, addresses: Iterable[str], reach: Reach) -> Mapping[str, str]:
+        return consent.refused_addresses(self._connection, project_id, addresses, reach)
 
     def digest(self, address: str) -> str:
         return self._audiences.digest(address)

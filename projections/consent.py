@@ -85,31 +85,24 @@ def unsuppress(conn: Connection, project_id: UUID, address: str) -> bool:
     return conn.execute(delete(suppressions).where(*here)).rowcount > 0
 
 
-def refused_addresses(
-    conn: Connection, project_id: UUID, addresses: Iterable[str], *, transactional: bool, topic: str = ""
-) -> dict[str, str]:
+def refused_addresses(conn: Connection, project_id: UUID, addresses: Iterable[str], reach: Reach) -> dict[str, str]:
     """Those of these addresses that may not be sent to, as they were told, each with the reason of a sizing.
 
     An address is opted out by itself, and by any person who has it and opted out, under whatever address that was.
     """
     forms = {told: normalised(told) for told in addresses}
-    stop = refused(project_id, Reach(topic=topic)).c
+    stop = refused(project_id, reach).c
     known = [form for form in set(forms.values()) if form is not None]
-    rows = conn.execute(select(stop.address, stop.opted_out, stop.suppressed).where(stop.address.in_(known)))
-    found = {
-        row.address: "opted_out" if row.opted_out and not transactional else "suppressed"
-        for row in rows
-        if row.suppressed or not transactional
-    }
-    if not transactional:
-        found |= dict.fromkeys(_left_by_person(conn, project_id, known, topic), "opted_out")
+    rows = conn.execute(select(stop.address, stop.opted_out).where(stop.address.in_(known)))
+    found = {row.address: "opted_out" if row.opted_out else "suppressed" for row in rows}
+    found |= dict.fromkeys(_left_by_person(conn, project_id, known, reach), "opted_out")
     reasons = {told: "invalid_address" if form is None else found.get(form) for told, form in forms.items()}
     return {told: reason for told, reason in reasons.items() if reason is not None}
 
 
-def _left_by_person(conn: Connection, project_id: UUID, known: Sequence[str], topic: str) -> set[str]:
+def _left_by_person(conn: Connection, project_id: UUID, known: Sequence[str], reach: Reach) -> set[str]:
     """Those of these addresses that somebody has who left the topic, or all of them."""
-    gone = left_topic(Reach(topic=topic))
+    gone = left_topic(reach)
     by_topic = false() if gone is None else exists().where(gone.c.person_id == people.c.id)
     out = or_(people.c.opted_out_at.is_not(None), by_topic)
     here = (people.c.project_id == project_id, people.c.address.in_(known))

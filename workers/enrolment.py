@@ -15,7 +15,6 @@ from aggregates.base import Meta
 from aggregates.batch_job.aggregate import BatchJob
 from aggregates.batch_job.standing import ONE_RUN
 from aggregates.errors import DomainError, invalid
-from aggregates.reach import Reach
 from aggregates.schedule.aggregate import Schedule
 from aggregates.values import NOBODY
 from aggregates.workflow.aggregate import Workflow
@@ -116,7 +115,7 @@ def _frozen(connection: Connection, system: System, job: BatchJob, workflow: Wor
         return _kept(connection, job.id)
     size = system.settings.people_per_chunk(job.acknowledged_count)
     definition, audience = batch_definition(workflow)
-    reach = Reach(definition.sends_email, definition.topic, definition.transactional, job.per_person)
+    reach = definition.reach(job.per_person)
     if job.retry_of:
         return failed_runs.freeze(connection, system.audiences, job.id, of=job.retry_of, reach=reach, chunk_size=size)
     return system.audiences.freeze(

@@ -30,8 +30,7 @@ class WorkingJob:
     @property
     def reach(self) -> Reach:
         """Whom its workflow may reach; the cap had its say when people were enrolled."""
-        definition = self.route.definition
-        return Reach(definition.sends_email, definition.topic, definition.transactional)
+        return self.route.definition.reach()
 
 
 class JobCache:

@@ -13,6 +13,7 @@ from sqlalchemy import Connection, Row, TextClause, text
 
 from aggregates.values import NOBODY
 from aggregates.walk.entry import Entry, RunVariables, as_json
+from projections.consent import refused_addresses
 from projections.failed_runs import NO_ADDRESS
 from workers.jobs import WorkingJob
 
@@ -197,12 +198,25 @@ def count(connection: Connection, job_id: UUID, number: int, change: dict[str, i
 
 
 def unreachable(connection: Connection, job: WorkingJob, ids: Sequence[int]) -> dict[int, str]:
-    """Whom of these nothing may be done for any more, and why: `run_cancelled`, `erased`, `opted_out`, `suppressed`."""
+    """Whom of these nothing may be done for any more, and why: `run_cancelled`, `erased`, `opted_out`, `suppressed`.
+
+    A manual run is about the address among its inputs, if there is one, as its sizing has it.
+    """
+    if job.route.inputs is not None:
+        return {NOBODY: why} if (why := _stopped(connection, job)) is not None else {}
     about = {"job_id": job.id, "project_id": job.project_id, "topics": list(job.reach.topics)}
     asked = {"ids": as_array(ids), **about}
     if connection.execute(_ALL_REACHABLE, {**asked, "many": len(ids)}).scalar():
         return {}
     return {row.id: row.reason for row in connection.execute(_UNREACHABLE, {**asked, "nobody": NOBODY})}
+
+
+def _stopped(connection: Connection, job: WorkingJob) -> str | None:
+    """Why a manual run that can send reaches nobody any more; None where it may."""
+    definition, inputs = job.route.definition, job.route.inputs or {}
+    given = definition.input_addresses(inputs) if definition.external else []
+    stopped = refused_addresses(connection, job.project_id, given, job.reach) if given else {}
+    return min(stopped.values(), default=None)
 
 
 def in_progress(connection: Connection, job_id: UUID, chunk: Row[Any], limit: int | None = None) -> list[Row[Any]]:

@@ -32,18 +32,6 @@ _CONFIRMED = text(
 )
 
 
-# An address is opted out by itself, and by any person who has it and opted out.
-_STOPPED = text(
-    "SELECT p.address, 'opted_out' AS reason FROM people p WHERE p.project_id = :project_id "
-    "AND p.address = ANY (CAST(:addresses AS text[])) AND (p.opted_out_at IS NOT NULL OR EXISTS (SELECT FROM "
-    "person_opt_outs o WHERE o.person_id = p.id AND o.topic = ANY (CAST(:topics AS text[])))) "
-    "UNION ALL SELECT address, 'opted_out' FROM opt_outs WHERE project_id = :project_id "
-    "AND address = ANY (CAST(:addresses AS text[])) AND topic = ANY (CAST(:topics AS text[])) "
-    "UNION ALL SELECT address, 'suppressed' FROM suppressions WHERE project_id = :project_id "
-    "AND address = ANY (CAST(:addresses AS text[]))"
-)
-
-
 def addressed(
     connection: Connection, system: System, job: WorkingJob, batch: SubBatch, plans: Mapping[str, Deliver]
 ) -> Addressed:
@@ -71,8 +59,6 @@ def addressed(
             literals[effect.person_id] = address
         else:
             found.to[effect.person_id] = address
-    if found.to:
-        _take_out_stopped(connection, job, found)
     if literals:
         _add_listed(connection, system, job.project_id, literals, found)
     confirmed, changed = _compared(connection, system, job.id, batch)
@@ -87,15 +73,6 @@ def _named(job: WorkingJob, recipient: Recipient) -> str | None:
     if recipient.kind == "input":
         return normalised(str((job.route.inputs or {}).get(recipient.value) or ""))
     return recipient.value or None
-
-
-def _take_out_stopped(connection: Connection, job: WorkingJob, found: Addressed) -> None:
-    """Of the addresses that inputs name, those that opted out or are suppressed are not written to."""
-    topics = list(job.reach.topics)
-    asked = {"project_id": job.project_id, "addresses": list(found.to.values()), "topics": topics}
-    stopped = {row.address: row.reason for row in connection.execute(_STOPPED, asked)}
-    for person_id in [id for id, address in found.to.items() if address in stopped]:
-        found.skipped[person_id] = stopped[found.to.pop(person_id)]
 
 
 def _compared(connection: Connection, system: System, job_id: UUID, batch: SubBatch) -> tuple[dict[int, str], set[int]]:

@@ -11,6 +11,7 @@ from typing import Any
 from aggregates.audience import Audience
 from aggregates.errors import Problem
 from aggregates.policy import Policy
+from aggregates.reach import PerPerson, Reach
 from aggregates.shape import at, echo, json_problems, unknown_fields
 from aggregates.steps.base import NEXT
 from aggregates.templates import Template
@@ -116,6 +117,14 @@ class Definition:
     def external(self) -> bool:
         """Whether any step has an effect outside."""
         return any(step.type.external for step in self.steps)
+
+    def reach(self, cap: PerPerson | None = None) -> Reach:
+        """Whom it may reach, whatever its conditions say; a `cap` is the policy's."""
+        return Reach(self.sends_email, self.topic, self.transactional, cap)
+
+    def input_addresses(self, inputs: Mapping[str, Any]) -> list[str]:
+        """Whom a manual run with these inputs is about: the inputs that are declared to be addresses, and given."""
+        return self.trigger.addresses(inputs) if isinstance(self.trigger, ManualTrigger) else []
 
     @cached_property
     def sends(self) -> Sends:

@@ -39,6 +39,10 @@ class ManualTrigger:
     def as_data(self) -> dict[str, Any]:
         return {"type": "manual", "inputs": {entry.key: _input_data(entry) for entry in self.inputs}}
 
+    def addresses(self, given: Mapping[str, Any]) -> list[str]:
+        """The inputs that are declared to be addresses, and given."""
+        return [given[entry.key] for entry in self.inputs if entry.type == ADDRESS and given.get(entry.key)]
+
 
 Trigger = BatchTrigger | ManualTrigger
 

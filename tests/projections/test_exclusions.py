@@ -183,11 +183,11 @@ def test_addresses_of_inputs_are_refused_with_the_reasons_of_a_sizing(connection
     leave(connection, "topic@example.com", "news")
     consent.suppress(connection, PROJECT, "stopped@example.com", "complaint", NOW)
     told = ["LEFT@example.com", "stopped@example.com", "no address", "fine@example.com", "topic@example.com"]
-    found = consent.refused_addresses(connection, PROJECT, told, transactional=False)
+    found = consent.refused_addresses(connection, PROJECT, told, Reach())
     assert found == dict(zip(told[:3], ["opted_out", "suppressed", "invalid_address"], strict=True))
-    found = consent.refused_addresses(connection, PROJECT, told, transactional=True, topic="news")
-    assert found == {told[1]: "suppressed", told[2]: "invalid_address"}
-    found = consent.refused_addresses(connection, PROJECT, told, transactional=False, topic="news")
+    found = consent.refused_addresses(connection, PROJECT, told, Reach(topic="news", transactional=True))
+    assert found == dict(zip(told[:3], ["opted_out", "suppressed", "invalid_address"], strict=True))
+    found = consent.refused_addresses(connection, PROJECT, told, Reach(topic="news"))
     assert found[told[4]] == "opted_out"
 
 
@@ -198,10 +198,12 @@ def test_an_address_of_an_input_is_refused_for_the_person_who_has_it(connection:
     consent.opt_out(connection, PROJECT, person_id=of_all, topic="", **whom)
     consent.opt_out(connection, PROJECT, person_id=of_news, topic="news", **whom)
     told = ["all@example.com", "news@example.com"]
-    found = consent.refused_addresses(connection, PROJECT, told, transactional=False, topic="news")
+    found = consent.refused_addresses(connection, PROJECT, told, Reach(topic="news"))
     assert found == dict.fromkeys(told, "opted_out")
-    assert consent.refused_addresses(connection, PROJECT, told, transactional=False) == {told[0]: "opted_out"}
-    assert consent.refused_addresses(connection, PROJECT, told, transactional=True, topic="news") == {}
+    assert consent.refused_addresses(connection, PROJECT, told, Reach()) == {told[0]: "opted_out"}
+    assert consent.refused_addresses(connection, PROJECT, told, Reach(topic="news", transactional=True)) == {
+        told[0]: "opted_out"
+    }
 
 
 def test_an_address_follows_where_only_the_email_is_written(connection: Connection) -> None:
