@@ -112,8 +112,8 @@ def held_because(
         asked = _asked(version, inputs, 1)
         acknowledge_run(ctx, workflow, asked, count=count, token=token, variables=variables, spent=spent)
     held = _waits(ctx, workflow, version, over, confirmed=token is not None)
-    if not known and held is None and ctx.policy.send_mode == "live" and definition.input_addresses(inputs):
-        # Whether an address has opted out is something about a person.
+    if not known and held is None and definition.input_addresses(inputs):
+        # Whether an address has opted out is something about a person, and how the run ends would tell it.
         raise DomainError("scope.missing", "This needs the scope person:read.", details={"missing": ["person:read"]})
     return held
 

@@ -54,7 +54,7 @@ class Replay:
             raise invalid("request.invalid", [problem])
         rows, values = self._until(principal, as_id(id, "stream.not_found"), position, time)
         aggregate = _folded(rows, values)
-        return {**_place(aggregate, rows), "state": for_reader(principal, aggregate.as_data())}
+        return {**_place(aggregate, rows), "state": for_reader(principal, aggregate.as_data(), aggregate.KIND)}
 
     def diff(
         self, principal: Principal, id: object, *, from_position: int, to_position: int | None = None
@@ -66,7 +66,7 @@ class Replay:
         after, kept_after = self._until(principal, stream_id, to_position, None)
         old, new = _folded(before, kept_before), _folded(after, kept_after)
         # Both as they are shown: where something is not told, neither is that it changed.
-        shown = (for_reader(principal, old.as_data()), for_reader(principal, new.as_data()))
+        shown = tuple(for_reader(principal, each.as_data(), each.KIND) for each in (old, new))
         return {
             "stream_id": stream_id,
             "kind": new.KIND,

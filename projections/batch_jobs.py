@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from sqlalchemy import Connection, case
@@ -23,6 +24,7 @@ from aggregates.batch_job.events import (
 from projections import tables, unknown_outcomes
 from projections.changes import Changes
 from projections.page import Page, Reader, as_id
+from projections.person_facts import word_for_reader
 from projections.view import Recorded, View
 
 
@@ -98,7 +100,7 @@ class BatchJobReads(Reader):
         self.authorize(principal, "batch_jobs.list")
         workflow = None if workflow_id is None else as_id(workflow_id, "workflow.not_found")
         schedule = None if schedule_id is None else as_id(schedule_id, "schedule.not_found")
-        return self.newest(
+        page = self.newest(
             principal,
             tables.batch_jobs,
             "requested_at",
@@ -108,14 +110,19 @@ class BatchJobReads(Reader):
             schedule_id=schedule,
             status=status,
         )
+        return replace(page, data=[_as_told(principal, row) for row in page.data])
 
     def get(self, principal: Principal, batch_job_id: object) -> dict[str, Any]:
         """One job, and how many of those who wait in it do so because nobody knows what became of an effect."""
         self.authorize(principal, "batch_jobs.get")
-        job = self.one(principal, tables.batch_jobs, batch_job_id, "batch_job.not_found")
+        job = _as_told(principal, self.one(principal, tables.batch_jobs, batch_job_id, "batch_job.not_found"))
         with self.engine.connect() as connection:
             # Nobody waits for a decision in a job in which nobody waits.
             return job | {"outcome_unknown": unknown_outcomes.left(connection, job["id"]) if job["waiting"] else 0}
+
+
+def _as_told(principal: Principal, job: dict[str, Any]) -> dict[str, Any]:
+    return {**job, "reason": word_for_reader(principal, job["reason"])}
 
 
 def _counted(event: BatchJobProgressed | BatchJobCancelled | BatchJobCompleted) -> dict[str, Any]:

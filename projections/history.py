@@ -116,8 +116,8 @@ def _matching(
 
 def _row(row: Mapping[str, Any], principal: Principal, values: Mapping[str, Any]) -> dict[str, Any]:
     """An event as it was recorded; what is told of it does not depend on the code of today."""
-    state = for_reader(principal, told(row["state"]))
-    meta = state["meta"]
+    state = for_reader(principal, told(row["state"]), row["topic"])
+    meta = for_reader(principal, state["meta"], row["topic"])
     return {
         **{name: value for name, value in row.items() if name != "state"},
         **{name: _told(meta.get(name), values) for name in META},

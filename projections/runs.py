@@ -12,6 +12,7 @@ from aggregates.errors import DomainError, Problem, invalid
 from aggregates.values import NOBODY, parse_run_id
 from projections import unknown_outcomes
 from projections.page import MOST, Page, Reader, as_id, bigint, decode_cursor, encode_cursor
+from projections.person_facts import run_for_reader
 from projections.run_rows import STATUSES, as_run, is_job, of_job, of_project
 from projections.tables import jobs_at_work
 
@@ -144,7 +145,7 @@ class RunReads(Reader):
             rows = of_job(connection, principal.project_id, job_id, last=person_id - 1, person_id=person_id, limit=1)
         if not rows:
             raise DomainError("run.not_found")
-        return as_run(rows[0])
+        return run_for_reader(principal, as_run(rows[0]))
 
     def _variables(self, run: Mapping[str, Any]) -> dict[str, Any]:
         """The job's variables overlaid by those that the run has set itself."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -23,6 +24,7 @@ from aggregates.schedule.events import (
 from projections import tables
 from projections.changes import Changes
 from projections.page import Page, Reader, as_id, decode_cursor, mine
+from projections.person_facts import word_for_reader
 from projections.view import Recorded, View
 
 
@@ -173,4 +175,6 @@ class ScheduleReads(Reader):
             statement = statement.where(table.c.state == state)
         if after is not None:
             statement = statement.where(table.c.scheduled_for < decode_cursor(after, (datetime.fromisoformat,))[0])
-        return self.page(statement.order_by(table.c.scheduled_for.desc()), limit, ("scheduled_for",), table.name)
+        page = self.page(statement.order_by(table.c.scheduled_for.desc()), limit, ("scheduled_for",), table.name)
+        told = [{**row, "reason": word_for_reader(principal, row["reason"])} for row in page.data]
+        return replace(page, data=told)

@@ -117,6 +117,15 @@ def test_a_key_that_may_only_run_is_held_and_learns_nothing_of_the_address(watch
     assert (refusal.code, refusal.details["excluded"]) == ("audience.empty", {"opted_out": 1})
 
 
+@pytest.mark.parametrize("guarded", [True, False])
+def test_a_key_that_reads_no_people_starts_no_run_about_an_address_by_itself(product: Product, guarded: bool) -> None:
+    """Nothing leaves in capture; but how the run ends would say whether the address has left."""
+    poor = product.principal(id="poor", agent=guarded, without=["person:read"])
+    assert refused(product, RunWorkflow(sending(product), TO), poor).code == "scope.missing"
+    hook = step("hook", "webhook", {"url": "https://example.com/"})
+    product.ask(RunWorkflow(product.workflow(trigger={"type": "manual"}, steps=[hook])), poor)
+
+
 def test_approval_over_nobody_holds_one_run(product_with: MakeProduct) -> None:
     product = product_with(approval_over=0)
     workflow_id = sending(product)

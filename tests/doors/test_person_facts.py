@@ -22,38 +22,49 @@ from sqlalchemy import insert
 import aggregates
 from aggregates.base import Event, Principal
 from aggregates.batch_job.aggregate import BatchJob
+from aggregates.errors import DomainError
+from aggregates.values import NOBODY
 from commands.batch_job import RunBatch
 from commands.consent import OptIn, OptOut, Suppress, Unsuppress
 from commands.grants import SCOPES
 from commands.people import CreateCohort, ImportPeople
+from commands.runs import RunWorkflow
 from commands.workflow import CreateWorkflow, EnableWorkflow
 from engine.store import Store
 from projections import tables
-from projections.person_facts import TELLING
+from projections.person_facts import OF_PEOPLE, PEOPLE_TOPICS, TELLING, WITHHELD
 from tests.doors.doors import Doors, Key
 from tests.doors.stage import Stage
 from tests.support.product import CAPTURE, EVERYONE, Json, person
+from workers.enrolment import enrol
 
 PEOPLE = ("ann", "ben", "cleo")
 
 TOLD = {
     "cohort.created.v1": ("members", "conditions_digest"),
-    "people.imported.v1": ("sha256", "inserted", "updated", "unchanged", "addresses_changed"),
-    "people.opted_out.v1": ("person_id", "address"),
-    "people.opted_in.v1": ("person_id", "address"),
-    "people.suppressed.v1": ("address",),
-    "people.unsuppressed.v1": ("address",),
+    "people.imported.v1": ("sha256", "source", "inserted", "updated", "unchanged", "addresses_changed"),
+    "people.opted_out.v1": ("person_id", "address", "topic", "reason", "source"),
+    "people.opted_in.v1": ("person_id", "address", "topic", "reason", "source"),
+    "people.suppressed.v1": ("address", "reason", "source"),
+    "people.unsuppressed.v1": ("address", "reason", "source"),
     "batch_job.run_cancelled.v1": ("person_id",),
     "batch_job.unknown_decided.v1": ("person_id",),
 }
 """What events say of people."""
 
+WORDED = {"batch_job.failed.v1": ("code", "reason"), "call.refused.v1": ("code", "kind")}
+"""Words of events that are about people, if they are what these are here."""
+
+SILENT = ["http state batch_job.failed.v1", "mcp state batch_job.failed.v1", "studio get_run_status run"]
+"""Readings that say nothing of people to anybody."""
+
 
 @dataclass(frozen=True)
 class Past:
-    """A project with a history, the id of its job, and a key without person:read beside one with it."""
+    """A project with a history, its job and its manual run, and a key without person:read beside one with it."""
 
     job: str
+    run: str
     blind: Key
     seeing: Key
 
@@ -80,12 +91,53 @@ def _past(stage: Stage, who: str, members: list[str]) -> Past:
     _decided(stage, project, job_id, ids[who])
     stage.ask(CreateCohort("Some", "static", members=members), **there)
     stage.ask(CreateCohort("Rules", "dynamic", conditions=conditions), **there)
-    for command in (OptOut(person_id=ids[who]), OptIn(distinct_id=who), Suppress(address), Unsuppress(address)):
+    told: Json = {"topic": who, "reason": f"{who}s", "source": f"{who}s-page"}
+    stopped: Json = {"reason": {"ann": "complaint", "ben": "hard_bounce"}[who], "source": f"{who}s-relay"}
+    for command in (
+        OptOut(person_id=ids[who], **told),
+        OptIn(distinct_id=who, **told),
+        Suppress(address, **stopped),
+        Unsuppress(address, source=f"{who}s-relay"),
+    ):
         stage.ask(command, **there)
+    _stopped(stage, project, workflow_id, who)
     # One of them is there already and the other is not; or both are new.
     file = "".join(f"{name},{name}@example.org\n" for name in ({"ann": "ann", "ben": "dora"}[who], "emil"))
     stage.ask(ImportPeople(io.BytesIO(f"distinct_id,email\n{file}".encode()), "csv"), **there)
-    return Past(str(job_id), *(_key(stage, project, scopes) for scopes in (SCOPES - {"person:read"}, SCOPES)))
+    run = _skipped(stage, project, who)
+    stage.settle()
+    return Past(str(job_id), run, *(_key(stage, project, scopes) for scopes in (SCOPES - {"person:read"}, SCOPES)))
+
+
+def _stopped(stage: Stage, project: UUID, workflow_id: UUID, who: str) -> None:
+    """Let something end for a reason that says something of people, another one for each."""
+    system = stage.product.system
+    meta = system.meta(Principal(project_id=project, id="another", scopes=SCOPES, source="api"), via="test")
+    code = {"ann": "audience.empty", "ben": "audience.drift"}[who]
+    job_id = UUID(stage.ask(RunBatch(workflow_id, len(PEOPLE)), project_id=project)["batch_job_id"])
+    with system.engine.begin() as connection:
+        store = Store(connection, system.recorder)
+        job = store.load(BatchJob, job_id, meta)
+        job.fail(code=code, reason=f"It is about {who}.", meta=meta)
+        store.save(job)
+    system.refusals.record(DomainError(code), meta, "RunBatch", workflow_id)
+
+
+def _skipped(stage: Stage, project: UUID, who: str) -> str:
+    """A manual run to an address that nothing may be sent to when its turn comes, each for another reason."""
+    steps = [{"id": "mail", "type": "email", "config": {"to": "{{ inputs.to }}", "subject": "Hello", "text": "Hello"}}]
+    trigger: Json = {"type": "manual", "inputs": {"to": {"type": "address"}}}
+    workflow_id = UUID(stage.ask(CreateWorkflow("To", trigger=trigger, steps=steps), project_id=project)["workflow_id"])
+    stage.ask(EnableWorkflow(workflow_id), project_id=project)
+    run = stage.ask(RunWorkflow(workflow_id, {"to": "one@example.net"}), project_id=project)
+    job_id = UUID(run["batch_job_id"])
+    enrol(stage.product.system, job_id)
+    reason = {"ann": "opted_out", "ben": "suppressed"}[who]
+    note = {"step": "mail", "outcome": "skipped", "reason": reason}
+    with stage.product.system.engine.begin() as connection:
+        row: Json = {"job_id": job_id, "person_id": NOBODY, "status": "skipped", "reason": reason, "steps": [note]}
+        connection.execute(insert(tables.runs).values(**row, updated_at=stage.product.clock.now()))
+    return str(run["run_id"])
 
 
 def _decided(stage: Stage, project: UUID, job_id: UUID, person_id: int) -> None:
@@ -116,7 +168,7 @@ def _events(doors: Doors, key: Key) -> list[Json]:
 
 def _readings(doors: Doors, past: Past, key: Key) -> Iterator[tuple[str, Any]]:
     """Everything that is told of the past, by every way to it."""
-    events = [event for event in _events(doors, key) if event["topic"] in TOLD]
+    events = [event for event in _events(doors, key) if event["topic"] in {**TOLD, **WORDED}]
     for event in events:
         topic, position = event["topic"], event["position"]
         yield f"http log {topic}", event["data"]
@@ -132,6 +184,15 @@ def _readings(doors: Doors, past: Past, key: Key) -> Iterator[tuple[str, Any]]:
     first = min(event["position"] for event in events if event["stream_id"] == past.job)
     diff = f"/streams/{past.job}/diff?from_position={first - 1}"
     yield "http diff", doors.http.send(key, "GET", diff).json()["changes"]
+    for name in ("", "/result", "/trace"):
+        yield f"http run{name} run", doors.http.send(key, "GET", f"/runs/{past.run}{name}").json()
+    for name in ("runs-get-status", "runs-get-result"):
+        yield f"mcp {name} run", doors.mcp.call(key, name, {"run_id": past.run})[0]
+    for name in ("get_run_status", "get_run_result"):
+        yield f"studio {name} run", doors.studio.call(key, name, {"runId": past.run})[0]
+    for name in ("show", "trace", "result"):
+        yield f"cli {name} run", doors.cli.call(key, "runs", name, past.run)
+    yield "http jobs run", doors.http.send(key, "GET", "/batch-jobs?status=failed").json()["data"]
 
 
 def _plain(said: Any) -> str:
@@ -144,7 +205,7 @@ def _plain(said: Any) -> str:
 
 def test_a_key_that_reads_no_people_reads_two_pasts_alike(doors: Doors, pasts: tuple[Past, Past]) -> None:
     one, other = ([(name, _plain(said)) for name, said in _readings(doors, past, past.blind)] for past in pasts)
-    assert {name.rpartition(" ")[2] for name, _ in one} == {*TOLD, "diff"}
+    assert {name.rpartition(" ")[2] for name, _ in one} == {*TOLD, *WORDED, "diff", "run"}
     assert one == other
 
 
@@ -152,14 +213,15 @@ def test_a_key_that_reads_people_reads_what_is_different(doors: Doors, pasts: tu
     """Otherwise the test above would see nothing."""
     one, other = ([_plain(said) for _, said in _readings(doors, past, past.seeing)] for past in pasts)
     names = [name for name, _ in _readings(doors, pasts[0], pasts[0].seeing)]
-    assert [name for name, mine, theirs in zip(names, one, other, strict=True) if mine == theirs] == []
+    assert [name for name, mine, theirs in zip(names, one, other, strict=True) if mine == theirs] == SILENT
 
 
 def test_every_field_is_there_and_says_nothing(doors: Doors, pasts: tuple[Past, Past]) -> None:
     past = pasts[0]
     for event in _events(doors, past.blind):
-        names = TOLD.get(event["topic"], ())
+        names, words = TOLD.get(event["topic"], ()), WORDED.get(event["topic"], ())
         assert {name: event["data"][name] for name in names} == dict.fromkeys(names)
+        assert {name: event["data"][name] for name in words} == dict.fromkeys(words, WITHHELD)
     seen = [event for event in _events(doors, past.seeing) if event["topic"] in TOLD]
     assert {name for event in seen for name in TOLD[event["topic"]] if event["data"][name] is not None} == {
         name for names in TOLD.values() for name in names
@@ -191,7 +253,8 @@ def test_every_event_whose_fields_are_named_after_people_is_looked_at() -> None:
     }
     assert {name for _, name in found} <= TELLING
     assert {topic for topic, _ in found} <= set(TOLD)
-    assert {name for names in TOLD.values() for name in names} <= TELLING
+    assert {name for topic, names in TOLD.items() for name in names if not topic.startswith(PEOPLE_TOPICS)} <= TELLING
+    assert {name for names in TOLD.values() for name in names} <= TELLING | OF_PEOPLE
 
 
 def _kinds(kind: type[Any]) -> Iterator[type[Any]]:
