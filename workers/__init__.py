@@ -5,6 +5,7 @@ reactions   the log -> bells, with a position of its own
 fanout      a bell's work: lease chunks and process them until none is left
 enrolment   the audience resolved in one snapshot and frozen into chunks
 milestones  progress, completion, the end of a cancel: one writer a job
+stuck       whether nobody gets on with a job that this process cannot read
 jobs        a job as a worker knows it
 ledger      set-based writes of runs, effects and chunk counters
 leases      a chunk with effects outside, held by one worker

@@ -26,11 +26,12 @@ from projections import failpoints, people
 from workers import ledger
 from workers.attempts import unrecorded
 from workers.enrolment import enrol
-from workers.jobs import JobCache, WorkingJob
+from workers.jobs import ContentRefused, JobCache, WorkingJob
 from workers.leases import Lease
 from workers.milestones import Milestones
 from workers.pace import PATIENCE_SECONDS
 from workers.sending import Sender
+from workers.stuck import REFUSED, Stuck
 
 logger = logging.getLogger(__name__)
 
@@ -65,6 +66,7 @@ class Fanout:
         self._ring = ring
         self._jobs = JobCache()
         self._milestones = Milestones(system)
+        self._stuck = Stuck(system)
 
     def advance(self, job_id: str) -> None:
         """The actor: look at a job. A failure is logged and left to the sweep, which rings again."""
@@ -80,7 +82,7 @@ class Fanout:
     def _advance(self, connection: Connection, job_id: UUID) -> None:
         if self._status(connection, job_id) == "queued":
             enrol(self._system, job_id)
-        if self._status(connection, job_id) == "running" and self._drain(connection, job_id):
+        if self._status(connection, job_id) == "running" and self._carry_on(connection, job_id):
             self._ring(job_id, 1)
         elif self._status(connection, job_id) == "cancelling":
             self._milestones.wind_up(job_id)
@@ -88,6 +90,16 @@ class Fanout:
     def _status(self, connection: Connection, job_id: UUID) -> str | None:
         with connection.begin():
             return head_status(connection, job_id)
+
+    def _carry_on(self, connection: Connection, job_id: UUID) -> bool:
+        """Process chunks for a slice of time; whether there may be more. A job that nobody can read is given up."""
+        try:
+            return self._drain(connection, job_id)
+        except ContentRefused as refusal:
+            logger.warning("%s", refusal)
+            if self._stuck.is_stuck(job_id):
+                self._milestones.give_up(job_id, REFUSED)
+            return False
 
     def _drain(self, connection: Connection, job_id: UUID) -> bool:
         """Process chunks until none is left or the slice is over; whether there may be more."""

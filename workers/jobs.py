@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
 from sqlalchemy import Connection, select
 
 from aggregates.batch_job.pace import Pace
+from aggregates.errors import Problem
 from aggregates.reach import Reach
 from aggregates.walk.route import Route
 from aggregates.workflow.definition import Definition
@@ -16,6 +18,14 @@ from projections.tables import jobs_at_work, manual_runs
 
 KEPT = 64
 """Jobs that a process remembers."""
+
+
+class ContentRefused(Exception):
+    """This version takes the content that an enrolment pinned for none. Names the problems, without any value."""
+
+    def __init__(self, job_id: UUID, problems: Sequence[Problem]) -> None:
+        found = ", ".join(sorted({f"{problem.pointer} {problem.code}" for problem in problems}))
+        super().__init__(f"the pinned content of job {job_id} is refused: {found}")
 
 
 @dataclass(frozen=True)
@@ -50,6 +60,7 @@ class JobCache:
 
 
 def load(connection: Connection, job_id: UUID) -> WorkingJob:
+    """The job as it was enrolled. Raises ContentRefused."""
     started_with = manual_runs.c.inputs
     row = connection.execute(
         select(jobs_at_work, started_with)
@@ -57,7 +68,8 @@ def load(connection: Connection, job_id: UUID) -> WorkingJob:
         .where(jobs_at_work.c.id == job_id)
     ).one()
     definition, problems = Definition.parse(row.content)
-    assert definition is not None, f"enrolment pinned content that is not valid: {problems}"
+    if definition is None:
+        raise ContentRefused(job_id, problems)
     route = Route(
         job_id=job_id,
         workflow={"id": str(row.workflow_id), "name": row.workflow_name},

@@ -7,6 +7,7 @@ written depends on how long the job has run, never on how many people it has.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -61,14 +62,28 @@ _REACHED = text(
 )
 _COUNT_REACHED = text("UPDATE chunks SET reached = reached + :more WHERE job_id = :id AND number = :number")
 _STOP_SENDING = text("UPDATE chunks SET state = 'done' WHERE job_id = :id AND state = 'sending'")
-_SKIP_OPEN = text(
-    "WITH stopped AS (UPDATE runs r "
-    "SET status = 'skipped', reason = 'job_cancelled', wake_at = NULL, updated_at = :now "
-    "FROM runs before WHERE r.job_id = :id AND r.status IN ('waiting', 'in_progress') "
-    "AND before.job_id = r.job_id AND before.person_id = r.person_id RETURNING before.status AS was) "
-    "INSERT INTO chunks (job_id, number, person_ids, size, state, skipped, waiting, in_progress) "
-    "SELECT :id, (SELECT max(number) + 1 FROM chunks WHERE job_id = :id), '{}', 0, 'done', count(*), "
-    "-count(*) FILTER (WHERE was = 'waiting'), -count(*) FILTER (WHERE was = 'in_progress') FROM stopped"
+# Everybody who has a row and no outcome, ended; a chunk without people takes them from one count to the other.
+_END_OPEN = {
+    outcome: text(
+        "WITH ended AS (UPDATE runs r "
+        "SET status = $outcome, reason = :reason, wake_at = NULL, updated_at = :now "
+        "FROM runs before WHERE r.job_id = :id AND r.status IN ('waiting', 'in_progress') "
+        "AND before.job_id = r.job_id AND before.person_id = r.person_id RETURNING before.status AS was) "
+        "INSERT INTO chunks (job_id, number, person_ids, size, state, $outcome, waiting, in_progress) "
+        "SELECT :id, (SELECT max(number) + 1 FROM chunks WHERE job_id = :id), '{}', 0, 'done', count(*), "
+        "-count(*) FILTER (WHERE was = 'waiting'), -count(*) FILTER (WHERE was = 'in_progress') FROM ended".replace(
+            "= $outcome", f"= '{outcome}'"
+        ).replace("$outcome", outcome)
+    )
+    for outcome in ("skipped", "failed")
+}
+# Chunks that nobody has begun: their people get a row each, and what was confirmed of their addresses with it.
+_FAIL_CHUNKS = text(
+    "WITH begun AS (UPDATE chunks SET state = 'done', failed = failed + greatest(size, 0) "
+    "WHERE job_id = :id AND state = 'ready' RETURNING person_ids, address_marks, size) "
+    "INSERT INTO runs (job_id, person_id, status, reason, steps, updated_at, address_mark) "
+    "SELECT :id, p.id, 'failed', :reason, '[]'::jsonb, :now, begun.address_marks[p.place] FROM begun "
+    "CROSS JOIN LATERAL unnest(begun.person_ids) WITH ORDINALITY AS p (id, place) WHERE begun.size > 0"
 )
 
 
@@ -104,6 +119,10 @@ class Milestones:
     def wind_up(self, job_id: UUID) -> None:
         """End a cancel: nothing begins any more, those not reached are skipped, and only then is it cancelled."""
         self._write(job_id, self._cancel, wait=True)
+
+    def give_up(self, job_id: UUID, reason: str) -> None:
+        """Fail everybody of a running job who has no outcome, and complete it; not while somebody sends for it."""
+        self._write(job_id, partial(self._fail, reason=reason), wait=True)
 
     def _asked(self, statement: TextClause, parameters: dict[str, Any]) -> bool:
         """Ask before the job is locked and read: of all workers at a job, only one has something to write."""
@@ -162,9 +181,23 @@ class Milestones:
         alone_with_chunks(connection, job.id)
         found, reached = counts_and_reached(connection, job.id)
         if found["waiting"] or found["in_progress"]:
-            connection.execute(_SKIP_OPEN, {"id": job.id, "now": meta.now})
+            ended = {"id": job.id, "reason": "job_cancelled", "now": meta.now}
+            connection.execute(_END_OPEN["skipped"], ended)
             found, reached = counts_and_reached(connection, job.id)
         job.finish_cancel(found, reached=reached, meta=meta)
+        store.save(job)
+
+    def _fail(self, connection: Connection, store: Store, job: BatchJob, meta: Meta, *, reason: str) -> None:
+        if job.status != "running" or connection.execute(_STILL_SENDING, {"id": job.id}).first() is not None:
+            return  # whoever sends can read it
+        ended = {"id": job.id, "reason": reason, "now": meta.now}
+        alone_with_chunks(connection, job.id)
+        connection.execute(_FAIL_CHUNKS, ended)
+        _count_begun(connection, job.id)
+        connection.execute(_STOP_SENDING, {"id": job.id})
+        connection.execute(_END_OPEN["failed"], ended)
+        found, reached = counts_and_reached(connection, job.id)
+        job.complete(found, reached=reached, meta=meta)
         store.save(job)
 
 
