@@ -6,6 +6,7 @@ fanout      a bell's work: lease chunks and process them until none is left
 enrolment   the audience resolved in one snapshot and frozen into chunks
 milestones  progress, completion, the end of a cancel: one writer a job
 stuck       whether nobody gets on with a job that this process cannot read
+winding_up  the people of a cancelled job who have no outcome, skipped piece by piece
 jobs        a job as a worker knows it
 ledger      set-based writes of runs, effects and chunk counters
 leases      a chunk with effects outside, held by one worker
@@ -15,6 +16,7 @@ recipients  where emails go, compared with what was confirmed
 making      what is sent to one person, or what comes of it without sending
 sending     effects outside: attempt recorded, sent, outcome recorded
 due         occurrences and approvals whose time has come, decided one by one
+waking      parked runs whose time has come, turned into chunks
 scheduler   the loop: what is due, parked runs to wake, the sweep for lost bells
 skew        whether this clock is the database's
 tally       what the scheduler has done, added up over all of them

@@ -85,7 +85,7 @@ class Fanout:
         if self._status(connection, job_id) == "running" and self._carry_on(connection, job_id):
             self._ring(job_id, 1)
         elif self._status(connection, job_id) == "cancelling":
-            self._milestones.wind_up(job_id)
+            self._milestones.wind_up(connection, job_id)
 
     def _status(self, connection: Connection, job_id: UUID) -> str | None:
         with connection.begin():

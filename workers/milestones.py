@@ -18,8 +18,8 @@ from aggregates.batch_job.aggregate import BatchJob
 from commands.bus import StreamMoved
 from engine.bootstrap import System
 from engine.store import Store
-from projections.run_rows import alone_with_chunks, counts_and_reached
-from workers.attempts import unrecorded
+from projections.run_rows import counts_and_reached
+from workers import winding_up
 from workers.enrolment import engine_meta
 from workers.pace import forget
 
@@ -43,48 +43,6 @@ _MAY_BE_SETTLED = text(
 )
 _LOCK = text("SELECT pg_advisory_xact_lock(hashtextextended(:id, -2))")
 _TRY_LOCK = text("SELECT pg_try_advisory_xact_lock(hashtextextended(:id, -2))")
-
-# What was never begun is skipped as it stands; a wake chunk that was never begun leaves its people in progress.
-_CANCEL_CHUNKS = text(
-    "UPDATE chunks SET state = 'cancelled', skipped = skipped + CASE WHEN size > 0 THEN size ELSE 0 END "
-    "WHERE job_id = :id AND state = 'ready'"
-)
-_STILL_SENDING = text("SELECT 1 FROM chunks WHERE job_id = :id AND state = 'sending' AND leased_until >= now() LIMIT 1")
-# People at whom a sender was when it fell silent or was stopped: of chunks that are sent, and of nobody else.
-_AT_AN_EFFECT = text(
-    "SELECT c.number, r.person_id, r.at_step FROM chunks c CROSS JOIN LATERAL unnest(c.person_ids) AS p (id) "
-    "JOIN runs r ON r.job_id = c.job_id AND r.person_id = p.id "
-    "WHERE c.job_id = :id AND c.state = 'sending' AND r.status = 'in_progress' AND NOT r.reached "
-    "AND r.resumed_by IS NOT DISTINCT FROM CASE WHEN c.size > 0 THEN NULL ELSE c.number END"
-)
-_REACHED = text(
-    "UPDATE runs SET reached = true WHERE job_id = :id AND person_id = ANY (CAST(:people AS bigint[])) AND NOT reached"
-)
-_COUNT_REACHED = text("UPDATE chunks SET reached = reached + :more WHERE job_id = :id AND number = :number")
-_STOP_SENDING = text("UPDATE chunks SET state = 'done' WHERE job_id = :id AND state = 'sending'")
-# Everybody who has a row and no outcome, ended; a chunk without people takes them from one count to the other.
-_END_OPEN = {
-    outcome: text(
-        "WITH ended AS (UPDATE runs r "
-        "SET status = $outcome, reason = :reason, wake_at = NULL, updated_at = :now "
-        "FROM runs before WHERE r.job_id = :id AND r.status IN ('waiting', 'in_progress') "
-        "AND before.job_id = r.job_id AND before.person_id = r.person_id RETURNING before.status AS was) "
-        "INSERT INTO chunks (job_id, number, person_ids, size, state, $outcome, waiting, in_progress) "
-        "SELECT :id, (SELECT max(number) + 1 FROM chunks WHERE job_id = :id), '{}', 0, 'done', count(*), "
-        "-count(*) FILTER (WHERE was = 'waiting'), -count(*) FILTER (WHERE was = 'in_progress') FROM ended".replace(
-            "= $outcome", f"= '{outcome}'"
-        ).replace("$outcome", outcome)
-    )
-    for outcome in ("skipped", "failed")
-}
-# Chunks that nobody has begun: their people get a row each, and what was confirmed of their addresses with it.
-_FAIL_CHUNKS = text(
-    "WITH begun AS (UPDATE chunks SET state = 'done', failed = failed + greatest(size, 0) "
-    "WHERE job_id = :id AND state = 'ready' RETURNING person_ids, address_marks, size) "
-    "INSERT INTO runs (job_id, person_id, status, reason, steps, updated_at, address_mark) "
-    "SELECT :id, p.id, 'failed', :reason, '[]'::jsonb, :now, begun.address_marks[p.place] FROM begun "
-    "CROSS JOIN LATERAL unnest(begun.person_ids) WITH ORDINALITY AS p (id, place) WHERE begun.size > 0"
-)
 
 
 class Milestones:
@@ -116,9 +74,14 @@ class Milestones:
         """Pause a job whose breaker has seen enough; once it is resumed the breaker counts anew."""
         self._write(job_id, self._trip, wait=True)
 
-    def wind_up(self, job_id: UUID) -> None:
-        """End a cancel: nothing begins any more, those not reached are skipped, and only then is it cancelled."""
-        self._write(job_id, self._cancel, wait=True)
+    def wind_up(self, connection: Connection, job_id: UUID) -> None:
+        """End a cancel: nothing begins any more, those not reached are skipped, and only then is it cancelled.
+
+        A caller that is not alone with it leaves at once: of all workers with a bell for the job, one winds it up.
+        """
+        with winding_up.alone(connection, job_id) as mine:
+            if mine and winding_up.wind_up(connection, job_id, self._system.clock.now()):
+                self._write(job_id, self._cancel, wait=True)
 
     def give_up(self, job_id: UUID, reason: str) -> None:
         """Fail everybody of a running job who has no outcome, and complete it; not while somebody sends for it."""
@@ -173,38 +136,14 @@ class Milestones:
     def _cancel(self, connection: Connection, store: Store, job: BatchJob, meta: Meta) -> None:
         if job.status != "cancelling":
             return
-        connection.execute(_CANCEL_CHUNKS, {"id": job.id})
-        if connection.execute(_STILL_SENDING, {"id": job.id}).first() is not None:
-            return  # its sender stops before the next sub-batch; the sweep comes back
-        _count_begun(connection, job.id)
-        connection.execute(_STOP_SENDING, {"id": job.id})
-        alone_with_chunks(connection, job.id)
+        winding_up.skip_the_rest(connection, job.id, meta.now)
         found, reached = counts_and_reached(connection, job.id)
-        if found["waiting"] or found["in_progress"]:
-            ended = {"id": job.id, "reason": "job_cancelled", "now": meta.now}
-            connection.execute(_END_OPEN["skipped"], ended)
-            found, reached = counts_and_reached(connection, job.id)
         job.finish_cancel(found, reached=reached, meta=meta)
         store.save(job)
 
     def _fail(self, connection: Connection, store: Store, job: BatchJob, meta: Meta, *, reason: str) -> None:
-        if job.status != "running" or connection.execute(_STILL_SENDING, {"id": job.id}).first() is not None:
-            return  # whoever sends can read it
-        ended = {"id": job.id, "reason": reason, "now": meta.now}
-        alone_with_chunks(connection, job.id)
-        connection.execute(_FAIL_CHUNKS, ended)
-        _count_begun(connection, job.id)
-        connection.execute(_STOP_SENDING, {"id": job.id})
-        connection.execute(_END_OPEN["failed"], ended)
+        if job.status != "running" or not winding_up.fail_the_rest(connection, job.id, reason, meta.now):
+            return
         found, reached = counts_and_reached(connection, job.id)
         job.complete(found, reached=reached, meta=meta)
         store.save(job)
-
-
-def _count_begun(connection: Connection, job_id: UUID) -> None:
-    """Count people in the middle of an effect as reached: it was begun, and its outcome will be recorded by nobody."""
-    standing = connection.execute(_AT_AN_EFFECT, {"id": job_id}).all()
-    begun = sorted(unrecorded(connection, job_id, standing))
-    if begun:
-        more = connection.execute(_REACHED, {"id": job_id, "people": begun}).rowcount
-        connection.execute(_COUNT_REACHED, {"id": job_id, "more": more, "number": standing[0].number})

@@ -8,14 +8,13 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable
-from uuid import UUID
 
-from sqlalchemy import Connection, text
+from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
 from engine.bootstrap import System
 from engine.supervise import StopSignals
-from projections.run_rows import alone_with_chunks
+from workers import waking
 from workers.broker import Bells
 from workers.due import Due, Pass
 from workers.pace import PATIENCE_SECONDS
@@ -24,24 +23,6 @@ from workers.tally import Tally
 
 logger = logging.getLogger(__name__)
 
-WAKE_AT_ONCE = 5_000
-"""Parked runs woken in one transaction."""
-
-_DUE_JOBS = text(
-    "SELECT DISTINCT r.job_id FROM (SELECT job_id FROM runs WHERE status = 'waiting' AND wake_at <= :now "
-    "ORDER BY wake_at LIMIT :limit) r JOIN stream_heads h ON h.id = r.job_id AND h.status = 'running'"
-)
-_WAKE = text(
-    "WITH due AS (SELECT person_id FROM runs WHERE job_id = :job_id AND status = 'waiting' AND wake_at <= :now "
-    "ORDER BY person_id LIMIT :limit FOR UPDATE SKIP LOCKED), "
-    "cut AS (SELECT person_id, (SELECT max(number) + 1 FROM chunks WHERE job_id = :job_id) "
-    "+ (row_number() OVER (ORDER BY person_id) - 1) / :size AS number FROM due), "
-    "woken AS (UPDATE runs r SET status = 'in_progress', wake_at = NULL, updated_at = :now, resumed_by = cut.number "
-    "FROM cut WHERE r.job_id = :job_id AND r.person_id = cut.person_id RETURNING r.person_id, r.resumed_by) "
-    "INSERT INTO chunks (job_id, number, person_ids, size, state, waiting, in_progress) "
-    "SELECT :job_id, resumed_by, array_agg(person_id ORDER BY person_id), 0, 'ready', -count(*), count(*) "
-    "FROM woken GROUP BY resumed_by"
-)
 # Work without a worker: jobs that wait for enrolment or for the end of a cancel, and jobs with a free chunk.
 _SILENT = text(
     "SELECT h.id FROM stream_heads h WHERE h.kind = 'batch_job' AND ("
@@ -116,26 +97,14 @@ class Scheduler:
 
     def wake(self) -> int:
         """Turn parked runs whose time has come into chunks; how many jobs were touched."""
-        now = self._system.clock.now()
         with self._system.engine.connect() as connection:
-            jobs = list(connection.execute(_DUE_JOBS, {"now": now, "limit": WAKE_AT_ONCE}).scalars())
+            jobs = waking.due_jobs(connection, self._system.clock.now())
         for job_id in jobs:
             with self._system.engine.begin() as connection:
-                self._wake_job(connection, job_id)
+                now, size = self._system.clock.now(), self._system.settings.chunk_size
+                waking.wake(connection, job_id, now, chunk_size=size)
             self._bells.ring(job_id, self._system.settings.drainers)
         return len(jobs)
-
-    def _wake_job(self, connection: Connection, job_id: UUID) -> None:
-        alone_with_chunks(connection, job_id)
-        connection.execute(
-            _WAKE,
-            {
-                "job_id": job_id,
-                "now": self._system.clock.now(),
-                "limit": WAKE_AT_ONCE,
-                "size": self._system.settings.chunk_size,
-            },
-        )
 
     def sweep(self) -> int:
         """Ring again for every job that has work and perhaps no bell; how many such jobs there were."""

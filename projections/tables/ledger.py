@@ -72,7 +72,7 @@ the address that was confirmed, in jobs that send email.
 `resumed_by` is the number of the chunk that woke the run last, null before that: whoever has the lease of that chunk,
 or else of the one that enrolled the person, is the only one to move the run on while it is in progress.
 """
-Index("runs_to_wake", runs.c.wake_at, postgresql_where=text("status = 'waiting'"))
+Index("runs_waiting", runs.c.job_id, runs.c.wake_at, runs.c.person_id, postgresql_where=text("status = 'waiting'"))
 
 manual_runs = Table(
     "manual_runs",

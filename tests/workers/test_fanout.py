@@ -8,13 +8,14 @@ from uuid import UUID
 
 import pytest
 
-from commands.batch_job import CancelBatchJob
+from commands.batch_job import CancelBatchJob, PauseBatchJob
 from commands.people import CreateCohort
 from commands.workflow import ArchiveWorkflow, DisableWorkflow
 from projections.run_rows import audit
 from tests.support.gates import Gate, beginning, somebody_waits
 from tests.support.product import CAPTURE, Product, batch, person
 from tests.workers.conftest import Workshop
+from workers import waking, winding_up
 
 
 def outcomes(job: dict[str, Any]) -> dict[str, int]:
@@ -216,17 +217,48 @@ def test_a_cancel_that_comes_while_people_are_woken_counts_them_once(
     workshop.advance(job_id)
     product.clock.advance(days=2)
     gate = Gate()
-    monkeypatch.setattr(workshop.scheduler, "_wake_job", gate.stops(workshop.scheduler._wake_job))
-    waking = gate.run(workshop.scheduler.wake)
+    monkeypatch.setattr(waking, "wake", gate.stops(waking.wake))
+    woken = gate.run(workshop.scheduler.wake)
     product.ask(CancelBatchJob(job_id, "no more"))
     with beginning(lambda: workshop.fanout.advance(str(job_id))) as cancelling:
         somebody_waits(product.system.engine)
         gate.open.set()
-        assert waking.result() == 1
+        assert woken.result() == 1
         cancelling.result()
     job = product.job(job_id)
     assert (job["status"], outcomes(job)) == ("cancelled", {"skipped": 10})
     assert audit(product.system.engine, job_id)["skipped"] == 10
+
+
+def test_a_bell_for_a_job_that_is_wound_up_already_waits_for_nothing(product: Product, workshop: Workshop) -> None:
+    product.add_people(10)
+    steps = [{"id": "wait", "name": "Wait", "type": "delay", "config": {"duration": "P1D"}}]
+    job_id = product.run(product.workflow(steps=steps))
+    workshop.advance(job_id)
+    product.ask(CancelBatchJob(job_id, "no more"))
+    with product.system.engine.connect() as other, winding_up.alone(other, job_id) as mine:
+        assert mine
+        workshop.fanout.advance(str(job_id))
+        assert product.job(job_id)["status"] == "cancelling"
+    assert workshop.advance(job_id)["status"] == "cancelled"
+
+
+def test_people_of_a_paused_job_who_are_due_keep_nobody_else_waiting(product: Product, workshop: Workshop) -> None:
+    product.add_people(1)
+    steps = [{"id": "wait", "name": "Wait", "type": "delay", "config": {"duration": "P1D"}}]
+    paused, other = (product.run(product.workflow(steps=steps)) for _ in range(2))
+    for job_id in (paused, other):
+        workshop.advance(job_id)
+    product.execute(
+        "INSERT INTO runs (job_id, person_id, status, wake_at, steps, updated_at) "
+        "SELECT :job, 1000 + n, 'waiting', now() - interval '1 day', '[]', now() FROM generate_series(1, :more) n",
+        job=paused,
+        more=waking.AT_ONCE,
+    )
+    product.ask(PauseBatchJob(paused, "wait"))
+    product.clock.advance(days=2)
+    assert workshop.scheduler.wake() == 1
+    assert workshop.bells.rung[-1] == other
 
 
 def test_a_job_that_failed_to_start_is_cancelled_at_once(product: Product, workshop: Workshop) -> None:
