@@ -13,7 +13,7 @@ from benchmarks.result import Line, number, percentile, spread
 from benchmarks.stack import CAPTURE, POLL_SECONDS, Stack, stack
 from commands.workflow import CreateWorkflow
 from projections.batch_jobs import BatchJobsView
-from projections.runner import rebuild
+from projections.rebuilding import rebuild
 
 LAG_MILLISECONDS, EVENTS_A_SECOND = 200, 20_000
 

@@ -9,7 +9,8 @@ changes     the rows that a batch of events changes, each written once
 outage      whether an error means that the database is away
 patience    how long a statement may take, here and at the server
 failpoints  places at which a test may kill the process
-runner      followers of the log: catch up, follow, rebuild beside
+runner      followers of the log: catch up, follow
+rebuilding  a view built again beside the live one, and exchanged row by row
 workflows   schedules   batch_jobs    views, written from events
 runs        run_rows run_cancelling  the ledger of a batch job, person by person; its rows; one run cancelled
 people      person_rules    recipients, and what one may be

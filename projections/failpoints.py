@@ -21,7 +21,7 @@ POINTS = {
     "instant_claimed": "P11: a due stream is claimed, and nothing is decided",
     "job_made": "P12: an occurrence is decided, its job is made, and the next one is not looked for",
     "rows_written": "P13: a follower has taken events, and its position is not moved",
-    "rebuild_ready": "P14: a view is built beside the live one, and has not taken its place",
+    "rebuild_ready": "P14: a view is built again, its rows are exchanged, and nothing is committed",
 }
 """Every place there is, and what has happened when it is reached."""
 

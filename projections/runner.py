@@ -1,4 +1,4 @@
-"""Followers of the log: catch up in batches, follow by LISTEN and a poll, stop loudly, rebuild beside.
+"""Followers of the log: catch up in batches, follow by LISTEN and a poll, stop loudly.
 
 A follower's rows and its position move in one transaction, and the row of its position is locked meanwhile, so
 any number of runners may run at once and each event is taken exactly once. A NOTIFY can be lost; the poll makes
@@ -12,23 +12,19 @@ import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, Engine, select, text, update
+from sqlalchemy import Connection, Engine, update
 from sqlalchemy.dialects.postgresql import insert
 
 from projections import failpoints
 from projections.outage import is_outage
-from projections.patience import patient
 from projections.piece import EVERYTHING, read, topics_of
 from projections.tables import view_positions
-from projections.view import Follower, Recorded, Unreachable, View
+from projections.view import Follower, Recorded, Unreachable
 
 logger = logging.getLogger(__name__)
 
 BATCH = 500
 """Events in one transaction of a follower."""
-
-REBUILD_BATCH = 5_000
-"""Events in one transaction of a rebuild: nobody waits for its rows, and a row that changes often is written once."""
 
 POLL_SECONDS = 0.5
 """How long a lost NOTIFY can delay a follower."""
@@ -187,48 +183,6 @@ def _places(connection: Connection, followers: Sequence[Follower], limit: int) -
 def read_log(connection: Connection, *, after: int, limit: int) -> list[Recorded]:
     """Events after a position, in order."""
     return list(read(connection, EVERYTHING, after=after, limit=limit).events(EVERYTHING))
-
-
-def rebuild(engine: Engine, view: View) -> int:
-    """Build a view again beside the live one and swap; readers never wait. Answers the events folded."""
-    name = f"{view.name}__next"
-    with engine.begin() as connection:
-        connection.execute(text(f"DROP TABLE IF EXISTS {name}"))
-        connection.execute(text(f"CREATE TABLE {name} (LIKE {view.name} INCLUDING ALL)"))
-    shadow = view.beside(name)
-    position = folded = 0
-    while True:
-        with engine.begin() as connection, patient(connection):
-            # Nobody is told of these rows before the swap, and its commit flushes theirs as well.
-            connection.execute(text("SET LOCAL synchronous_commit = off"))
-            piece = read(connection, shadow.topics, after=position, limit=REBUILD_BATCH)
-            shadow.handle(connection, piece.events(shadow.topics))
-        folded += piece.read
-        position = piece.position
-        if piece.read < REBUILD_BATCH:
-            break
-    return folded + _swap(engine, view, shadow, position)
-
-
-def _swap(engine: Engine, view: View, shadow: View, position: int) -> int:
-    """Fold what has come meanwhile with the live view held still, then let the new table take its name."""
-    folded = 0
-    with engine.begin() as connection, patient(connection):
-        held = select(view_positions.c.position).where(view_positions.c.name == view.name).with_for_update()
-        connection.execute(held)
-        while (piece := read(connection, shadow.topics, after=position, limit=BATCH)).read:
-            shadow.handle(connection, piece.events(shadow.topics))
-            position = piece.position
-            folded += piece.read
-        failpoints.reach("rebuild_ready")
-        connection.execute(text(f"DROP TABLE {view.name}"))
-        connection.execute(text(f"ALTER TABLE {shadow.table.name} RENAME TO {view.name}"))
-        connection.execute(
-            update(view_positions)
-            .where(view_positions.c.name == view.name)
-            .values(position=position, updated_at=text("now()"), stopped=None)
-        )
-    return folded
 
 
 def _may_pass(error: BaseException) -> bool:

@@ -28,7 +28,7 @@ from engine.failpoints import FILE, WATCH
 from engine.migrate import migrate
 from engine.settings import child_environment, load_settings
 from projections.reads import VIEWS
-from projections.runner import rebuild
+from projections.rebuilding import rebuild
 
 Crew = dict[str, int]
 CREW: Crew = {"server": 1, "projector": 1, "scheduler": 2, "worker": 3}

@@ -9,7 +9,7 @@ from engine.cli.client import connect
 from engine.cli.exits import usage
 from engine.cli.output import Column, Json, Output
 from projections.reads import VIEWS
-from projections.runner import rebuild as rebuild_view
+from projections.rebuilding import rebuild as rebuild_view
 
 app = App(name="views", help="How far the views have come; rebuild one.")
 

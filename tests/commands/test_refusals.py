@@ -18,7 +18,7 @@ from commands.runs import CancelRun
 from commands.workflow import CreateWorkflow, EnableWorkflow
 from engine.bootstrap import system_principal
 from projections.reads import VIEWS
-from projections.runner import rebuild
+from projections.rebuilding import rebuild
 from tests.support.product import CAPTURE, EVERYONE, Product
 from tests.support.refusals import recorded
 

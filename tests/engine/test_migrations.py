@@ -57,6 +57,20 @@ def test_a_key_keeps_its_cap_and_the_views_are_filled_again(empty: Engine) -> No
     assert [tuple(row) for row in positions] == [("schedules", 0), ("workflows", 9)]
 
 
+def test_the_indexes_of_a_view_that_was_rebuilt_have_their_names_again(empty: Engine) -> None:
+    with empty.begin() as connection:
+        command.upgrade(_config(connection), "0013")
+        connection.execute(text("CREATE TABLE batch_jobs__next (LIKE batch_jobs INCLUDING ALL)"))
+        connection.execute(text("DROP TABLE batch_jobs"))
+        connection.execute(text("ALTER TABLE batch_jobs__next RENAME TO batch_jobs"))
+        connection.execute(text("CREATE TABLE workflows__next (LIKE workflows INCLUDING ALL)"))
+    migrate(empty)
+    with empty.connect() as connection:
+        assert compare_metadata(MigrationContext.configure(connection), metadata) == []
+        keys = text("SELECT relname FROM pg_class WHERE relname LIKE 'batch\\_jobs%pkey' OR relname LIKE '%next%'")
+        assert list(connection.execute(keys).scalars()) == ["batch_jobs_pkey"]
+
+
 def test_who_was_woken_before_goes_on_with_the_chunk_that_did_so(empty: Engine) -> None:
     with empty.begin() as connection:
         command.upgrade(_config(connection), "0005")

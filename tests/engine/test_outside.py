@@ -22,7 +22,7 @@ from commands.workflow import CreateWorkflow, EditWorkflow, EnableWorkflow
 from engine.bootstrap import system_principal
 from engine.replay import check
 from projections.batch_jobs import BatchJobsView
-from projections.runner import rebuild
+from projections.rebuilding import rebuild
 from projections.schedules import SchedulesView
 from projections.workflows import WorkflowsView
 from tests.support.product import CAPTURE, EVERYONE, Json, Product, batch, person

@@ -12,9 +12,11 @@ from sqlalchemy import Connection
 
 from commands.batch_job import CancelBatchJob, PauseBatchJob, ResumeBatchJob
 from commands.workflow import ArchiveWorkflow, CreateWorkflow, DisableWorkflow, EnableWorkflow
+from projections import rebuilding
 from projections.batch_jobs import BatchJobsView
 from projections.reads import VIEWS
-from projections.runner import Runner, advance, rebuild, step
+from projections.rebuilding import rebuild
+from projections.runner import Runner, advance, step
 from projections.view import Recorded
 from projections.workflows import WorkflowsView
 from tests.support.product import CAPTURE, EVERYONE, Product
@@ -261,6 +263,56 @@ def test_a_rebuild_misses_nothing_that_is_recorded_meanwhile(product: Product) -
     rebuild(product.system.engine, Meanwhile())
     assert [row.status for row in rows(product)].count("archived") == 1
     assert step(product.system.engine, view) == 0
+
+
+def test_a_second_rebuild_takes_nothing_from_the_first(product: Product, monkeypatch: pytest.MonkeyPatch) -> None:
+    some_workflows(product, 3)
+    before, batches = rows(product), []
+    monkeypatch.setattr(rebuilding, "BATCH", 2)
+
+    class Dies(WorkflowsView):
+        def beside(self, name: str) -> Any:
+            raise ConnectionAbortedError
+
+    class Rebuilt(WorkflowsView):
+        def handle(self, connection: Connection, batch: Any) -> None:
+            batches.append(batch)
+            if len(batches) == 2:
+                with pytest.raises(ConnectionAbortedError):
+                    rebuild(product.system.engine, Dies())
+            super().handle(connection, batch)
+
+    rebuild(product.system.engine, Rebuilt())
+    assert len(batches) >= 2
+    assert rows(product) == before
+
+
+def test_a_rebuilt_view_is_the_same_table(product: Product) -> None:
+    """With its privileges, its indexes' names, and what others have built on it."""
+    some_workflows(product, 3)
+    product.execute("CREATE VIEW report AS SELECT id, name FROM workflows")
+    product.execute("GRANT SELECT ON workflows TO pg_monitor")
+    facts = (
+        "SELECT c.oid, c.relname, CAST(c.relacl AS text) FROM pg_class c WHERE c.oid = 'workflows'::regclass "
+        "OR c.oid IN (SELECT indexrelid FROM pg_index WHERE indrelid = 'workflows'::regclass) ORDER BY c.oid"
+    )
+    before = product.execute(facts)
+    product.execute("DELETE FROM workflows WHERE name = 'Launch 1'")
+    rebuild(product.system.engine, WorkflowsView())
+    assert product.execute(facts) == before
+    assert product.execute("SELECT count(*) FROM report") == [(3,)]
+
+
+def test_a_rebuild_mends_rows_that_are_wrong_and_takes_away_those_that_should_not_be(product: Product) -> None:
+    some_workflows(product, 3)
+    before = rows(product)
+    product.execute("UPDATE workflows SET name = 'Wrong', content = '{}' WHERE name = 'Launch 0'")
+    product.execute(
+        "CREATE TEMP TABLE more AS SELECT * FROM workflows; UPDATE more SET id = gen_random_uuid(); "
+        "INSERT INTO workflows SELECT * FROM more; DROP TABLE more"
+    )
+    rebuild(product.system.engine, WorkflowsView())
+    assert rows(product) == before
 
 
 def test_positions_appear_in_the_order_of_commits(product: Product) -> None:

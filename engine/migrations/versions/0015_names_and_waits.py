@@ -1,0 +1,49 @@
+"""runs that wait are found by their job; a rebuilt view has its names again"""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0015"
+down_revision = "0013"
+
+# A rebuild used to put another table in a view's place, whose indexes had names of that table.
+_INDEXES = {
+    "workflows": {"workflows_pkey": "id", "workflows_by_time": "project_id,created_at,id"},
+    "schedules": {
+        "schedules_pkey": "id",
+        "schedules_by_time": "project_id,created_at,id",
+        "ix_schedules_workflow_id": "workflow_id",
+    },
+    "occurrences": {"occurrences_pkey": "schedule_id,scheduled_for"},
+    "batch_jobs": {
+        "batch_jobs_pkey": "id",
+        "batch_jobs_by_time": "project_id,requested_at,id",
+        "batch_jobs_by_workflow": "workflow_id,requested_at,id",
+    },
+    "confirmations": {"confirmations_pkey": "id", "confirmations_by_time": "project_id,requested_at,id"},
+}
+_NAMED = sa.text(
+    "SELECT c.relname, (SELECT string_agg(a.attname, ',' ORDER BY k.place) FROM unnest(i.indkey) "
+    "WITH ORDINALITY k (number, place) JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = k.number) "
+    "FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid WHERE i.indrelid = CAST(:view AS regclass)"
+)
+
+
+def upgrade() -> None:
+    # By job first: people of a paused job who are due stand in the way of no other job.
+    op.create_index(
+        "runs_waiting", "runs", ["job_id", "wake_at", "person_id"], postgresql_where=sa.text("status = 'waiting'")
+    )
+    op.drop_index("runs_to_wake", "runs")
+    for view, indexes in _INDEXES.items():
+        op.execute(f"DROP TABLE IF EXISTS {view}__next")
+        found = {columns: name for name, columns in op.get_bind().execute(_NAMED, {"view": view})}
+        for name, columns in indexes.items():
+            if (now := found.get(columns, name)) != name:
+                op.execute(f'ALTER INDEX "{now}" RENAME TO {name}')
+
+
+def downgrade() -> None:
+    raise NotImplementedError("the log is append-only, and so is its schema")
