@@ -18,6 +18,7 @@ from sqlalchemy import Engine, create_engine, event, make_url
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import InvalidatePoolError
 
+from engine import stored_json
 from engine.settings import Settings
 from projections.patience import USUAL_SECONDS, patience, waiting
 
@@ -76,6 +77,7 @@ def connected(url: str, **options: Any) -> Engine:
         parsed,
         # What a statement was sent with is about people: it stays out of errors, and so out of the log.
         hide_parameters=True,
+        json_deserializer=stored_json.loads,
         connect_args=_arguments(parsed),
         **options,
     )

@@ -1,8 +1,8 @@
 """Files of people, read line by line into rows for COPY. Memory does not grow with the file, nor with a line of it.
 
 CSV: a header; `distinct_id` is needed, `email`, `opted_out_at` (ISO) and `opted_out` (true, false) are known, every
-other column is a property. A cell that is a number in its shortest plain form (`5`, `-1.25`, not `05` or `5.0`), `true`
-or `false` becomes a JSON number or boolean, any other stays a text, an empty one is absent.
+other column is a property. A cell that is a number in its shortest plain form (`5`, `-1.25`, not `05` or `5.0`) of at
+most 100 digits, `true` or `false` becomes a JSON number or boolean, any other stays a text, an empty one is absent.
 JSONL: one object a line, `{"distinct_id", "email", "opted_out_at", "opted_out", "properties"}`, strict JSON.
 """
 
@@ -15,14 +15,15 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from io import StringIO
 from itertools import chain
-from math import isinf
 from typing import Any, BinaryIO, NoReturn
 
 from aggregates.address import normalised
 from aggregates.values import NAME_LIMIT
 from projections.conditions import CANONICAL_NUMBER
+from projections.line_json import STRICT
 from projections.person_rules import (
     CONTROL,
+    NUMBER_DIGITS,
     PROPERTIES_SIZE_LIMIT,
     PROPERTY_LIMIT,
     PersonInput,
@@ -185,7 +186,8 @@ class _Table:
                 continue
             # Most cells begin like a word: a look at one character spares them the pattern.
             if cell[0] in "-0123456789tf" and (
-                cell in ("true", "false") or (CANONICAL_NUMBER.fullmatch(cell) and cell != "-0")
+                cell in ("true", "false")
+                or (len(cell) <= NUMBER_DIGITS and CANONICAL_NUMBER.fullmatch(cell) and cell != "-0")
             ):
                 members.append(name + cell)
             else:
@@ -217,7 +219,7 @@ def jsonl_rows(stream: BinaryIO, mapping: Mapping[str, str], now: datetime, reje
             if not text.strip():
                 continue
             try:
-                raw = _STRICT.decode(text)
+                raw = STRICT.decode(text)
             except (ValueError, RecursionError):
                 rejections.add(line, None, "row.malformed", "Not one strict JSON object.")
                 continue
@@ -273,23 +275,3 @@ def _decodes(line: bytes) -> bool:
     except UnicodeDecodeError:
         return False
     return True
-
-
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    members = dict(pairs)
-    if len(members) < len(pairs):
-        raise ValueError("a name is there twice")
-    return members
-
-
-def _finite(text: str) -> float:
-    if isinf(number := float(text)):
-        raise ValueError("a number is too large")
-    return number
-
-
-def _no_constant(text: str) -> NoReturn:
-    raise ValueError(f"{text} is not JSON")
-
-
-_STRICT = json.JSONDecoder(object_pairs_hook=_unique, parse_float=_finite, parse_constant=_no_constant)

@@ -26,6 +26,9 @@ PROPERTIES_SIZE_LIMIT = 64 * 1024
 DEPTH_LIMIT = 32
 """Deepest nesting of objects and arrays in a property."""
 
+NUMBER_DIGITS = 100
+"""Most digits of a number. One with thousands cannot be read again, neither here nor by others."""
+
 FIELDS = ("distinct_id", "email", "opted_out_at", "opted_out", "properties")
 
 # One address and nothing around it: no display name, no quoting, no blank, nothing that could end a header.
@@ -109,6 +112,8 @@ def properties_fault(properties: Any) -> Fault | None:
     try:
         if _depth(properties.values()) > DEPTH_LIMIT:
             return "properties.too_deep", f"A property is nested at most {DEPTH_LIMIT} deep."
+        if _too_large(properties):
+            return "number.too_large", f"A number has at most {NUMBER_DIGITS} digits; one with more can be a text."
         text = as_json(properties)
         size = len(text.encode())
     except UnicodeEncodeError:
@@ -166,6 +171,20 @@ def _depth(values: Iterable[Any]) -> int:
         value.values() if isinstance(value, dict) else value for value in values if isinstance(value, (dict, list))
     ]
     return 1 + max(map(_depth, inner)) if inner else 1
+
+
+def _too_large(value: Any) -> bool:
+    match value:
+        case bool():
+            return False
+        case int() | float():
+            return bool(abs(value) >= 10**NUMBER_DIGITS)
+        case dict():
+            return any(map(_too_large, value.values()))
+        case list():
+            return any(map(_too_large, value))
+        case _:
+            return False
 
 
 def _has_nul(value: Any) -> bool:

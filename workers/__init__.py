@@ -7,6 +7,7 @@ enrolment   the audience resolved in one snapshot and frozen into chunks
 milestones  progress, completion, the end of a cancel: one writer a job
 stuck       whether nobody gets on with a job that this process cannot read
 winding_up  the people of a cancelled job who have no outcome, skipped piece by piece
+splitting   chunks that fail, split until the person is found
 jobs        a job as a worker knows it
 ledger      set-based writes of runs, effects and chunk counters
 leases      a chunk with effects outside, held by one worker

@@ -23,7 +23,8 @@ from aggregates.walk.walk import Group, Walk
 from engine.bootstrap import System, system_principal
 from engine.store import Store, head_status
 from projections import failpoints, people
-from workers import ledger
+from projections.outage import is_outage
+from workers import ledger, splitting
 from workers.attempts import unrecorded
 from workers.enrolment import enrol
 from workers.jobs import ContentRefused, JobCache, WorkingJob
@@ -46,9 +47,9 @@ _LEAVE_SLOT = text("SELECT pg_advisory_unlock(hashtextextended(:job, :slot))")
 
 # The job's status is read in the statement that leases, so a pause or cancel that was committed before is seen.
 _LEASE = text(
-    "SELECT c.number, c.person_ids, c.address_marks, c.size, c.state FROM chunks c WHERE c.job_id = :job_id "
-    "AND (c.state = 'ready' OR (c.state = 'sending' AND c.leased_until < now() "
-    "AND NOT EXISTS (SELECT 1 FROM sending_pace p "
+    "SELECT c.number, c.person_ids, c.address_marks, c.size, c.state, c.fence FROM chunks c WHERE c.job_id = :job_id "
+    "AND ((c.state = 'ready' AND coalesce(c.leased_until < now(), true)) "
+    "OR (c.state = 'sending' AND c.leased_until < now() AND NOT EXISTS (SELECT 1 FROM sending_pace p "
     "WHERE p.job_id = c.job_id AND p.free_at > now() + make_interval(secs => :patience)))) "
     "AND EXISTS (SELECT 1 FROM stream_heads h WHERE h.id = :job_id AND h.status = 'running') "
     "ORDER BY c.number LIMIT 1 FOR UPDATE OF c SKIP LOCKED"
@@ -114,14 +115,21 @@ class Fanout:
 
     def _next_chunk(self, connection: Connection, job_id: UUID) -> bool:
         """Lease one chunk and carry it as far as it goes; False when there is none to lease."""
-        with connection.begin():
-            chunk = connection.execute(_LEASE, {"job_id": job_id, "patience": PATIENCE_SECONDS}).first()
-            if chunk is None:
-                return False
-            job = self._jobs.get(connection, job_id)
-            lease = self._process(connection, job, chunk)
-        if lease is not None and self._sender.send(connection, job, chunk, lease, self._milestones.progress):
-            self._milestones.trip(job_id)
+        job = chunk = lease = None
+        try:
+            with connection.begin():
+                chunk = connection.execute(_LEASE, {"job_id": job_id, "patience": PATIENCE_SECONDS}).first()
+                if chunk is None:
+                    return False
+                job = self._jobs.get(connection, job_id)
+                lease = self._process(connection, job, chunk)
+            if lease is not None and self._sender.send(connection, job, chunk, lease, self._milestones.progress):
+                self._milestones.trip(job_id)
+        except Exception as error:
+            if job is None or chunk is None or is_outage(error):
+                raise
+            logger.exception("chunk %s of job %s failed", chunk.number, job_id)
+            splitting.set_back(connection, job, chunk, lease, self._system.clock.now())
         return True
 
     def _process(self, connection: Connection, job: WorkingJob, chunk: Row[Any]) -> Lease | None:

@@ -35,6 +35,7 @@ chunks = Table(
     Column("state", Text, nullable=False, server_default="ready"),
     Column("leased_until", Instant),
     Column("fence", Integer, nullable=False, server_default="0"),
+    Column("failures", SmallInteger, nullable=False, server_default="0"),
     Column("delivered", Integer, nullable=False, server_default="0"),
     Column("skipped", Integer, nullable=False, server_default="0"),
     Column("failed", Integer, nullable=False, server_default="0"),
@@ -45,7 +46,8 @@ chunks = Table(
 )
 """Frozen ids in ascending order. `address_marks` has a keyed hash of the normalised address of each, where the
 workflow sends email, else it is NULL. `size` counts people enrolled by this chunk: 0 for one that resumes parked runs,
-whose counters are then differences, so that sums over a job's chunks are always right."""
+whose counters are then differences, so that sums over a job's chunks are always right. `failures` counts how often it
+could not be processed; until `leased_until` it is then left alone, although it is ready."""
 Index("chunks_to_do", chunks.c.job_id, chunks.c.number, postgresql_where=text("state IN ('ready', 'sending')"))
 
 runs = Table(

@@ -61,6 +61,19 @@ def test_a_csv_file_becomes_people_in_its_order(connection: Connection) -> None:
     assert found["a"].opted_out_at is None
 
 
+def test_a_cell_with_more_digits_than_a_number_may_have_stays_a_text(connection: Connection) -> None:
+    digits = {"short": "9" * 100, "long": "9" * 101, "longest": "9" * 5_000, "decimal": "1" * 400 + ".5"}
+    load(connection, f"distinct_id,{','.join(digits)}\na,{','.join(digits.values())}\n")
+    kept = connection.execute(text("SELECT key, jsonb_typeof(value) FROM people, jsonb_each(properties)")).all()
+    assert dict(map(tuple, kept)) == {"short": "number", "long": "string", "longest": "string", "decimal": "string"}
+
+
+@pytest.mark.parametrize("number", ["9" * 101, "-" + "9" * 5_000, "1e200", "[[1e100]]"])
+def test_a_number_that_is_too_large_is_refused_by_its_column(connection: Connection, number: str) -> None:
+    line = f'{{"distinct_id": "a", "properties": {{"n": {number}}}}}'
+    assert faults(connection, line, "jsonl") == [(1, "properties", "number.too_large")]
+
+
 def test_a_jsonl_file_becomes_people(connection: Connection) -> None:
     lines: list[dict[str, Any]] = [
         {
@@ -151,7 +164,6 @@ def test_every_bad_row_is_named_and_nothing_is_imported(connection: Connection) 
         ('{"distinct_id": "a", "distinct_id": "b"}', None, "row.malformed"),
         ('{"distinct_id": "a", "properties": {"n": NaN}}', None, "row.malformed"),
         ('{"distinct_id": "a", "properties": {"n": 1e999}}', None, "row.malformed"),
-        ('{"distinct_id": "a", "properties": {"n": ' + "9" * 5000 + "}}", None, "row.malformed"),
         ('{"distinct_id": "a"', None, "row.malformed"),
         ('{"distinct_id": "a"} {}', None, "row.malformed"),
         ("[" * 100_000, None, "row.malformed"),

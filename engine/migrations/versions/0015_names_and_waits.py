@@ -1,4 +1,4 @@
-"""runs that wait are found by their job; a rebuilt view has its names again"""
+"""runs that wait are found by their job; a rebuilt view has its names again; chunks that fail are counted"""
 
 from __future__ import annotations
 
@@ -37,6 +37,7 @@ def upgrade() -> None:
         "runs_waiting", "runs", ["job_id", "wake_at", "person_id"], postgresql_where=sa.text("status = 'waiting'")
     )
     op.drop_index("runs_to_wake", "runs")
+    op.add_column("chunks", sa.Column("failures", sa.SmallInteger(), nullable=False, server_default="0"))
     for view, indexes in _INDEXES.items():
         op.execute(f"DROP TABLE IF EXISTS {view}__next")
         found = {columns: name for name, columns in op.get_bind().execute(_NAMED, {"view": view})}
