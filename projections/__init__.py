@@ -2,6 +2,7 @@
 
 tables      every table
 page        cursors and pages
+waiting     how long a read waits for a view
 view        what a view is: one event, its rows, its position
 piece       a piece of the log, as followers read it
 outside     values that events keep outside the log, fetched for a piece

@@ -12,11 +12,12 @@ from functools import cache
 from typing import Any, TypeVar
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Engine, Integer, Select, Table, bindparam, literal, select, tuple_
+from sqlalchemy import ColumnElement, Engine, Integer, Row, Select, Table, bindparam, literal, select, tuple_
 
 from aggregates.base import Principal
 from aggregates.errors import DomainError, Problem, invalid
-from projections.tables import view_positions
+from projections.tables import stream_heads, view_positions
+from projections.waiting import looks
 
 MOST = 200
 """Largest page."""
@@ -60,13 +61,33 @@ class Reader:
         return self._page(statement, values, limit, (time, "id"), table.name)
 
     def one(self, principal: Principal, table: Table, id: object, code: str) -> dict[str, Any]:
-        """One row by its id; an unknown one and a foreign one are refused alike, with `code`."""
+        """One row by its id; an unknown one and a foreign one are refused alike, with `code`.
+
+        One that the log has and the view has not yet is waited for, then refused with `position.not_reached`.
+        """
+        values = {"of_project_id": principal.project_id, "of_id": as_id(id, code)}
         with self.engine.connect() as connection:
-            values = {"of_project_id": principal.project_id, "of_id": as_id(id, code)}
             row = connection.execute(_one(table), values).first()
+            head = None if row is not None else connection.execute(_HEAD, values).first()
         if row is None:
-            raise DomainError(code)
+            # A code begins with the kind of the stream that it is about.
+            if head is None or head.kind != code.partition(".")[0]:
+                raise DomainError(code)
+            row = self._awaited(table, values, head.position, code)
         return dict(row._mapping)
+
+    def _awaited(self, table: Table, values: Mapping[str, object], position: int, code: str) -> Row[Any]:
+        reached = 0
+        for _ in looks():
+            with self.engine.connect() as connection:
+                # Read before the row: once the view has come so far, a row that is not there will not come.
+                reached = connection.execute(_POSITION, {"view": table.name}).scalar() or 0
+                row = connection.execute(_one(table), values).first()
+            if row is not None:
+                return row
+            if reached >= position:
+                raise DomainError(code)
+        raise DomainError("position.not_reached", details={"reached": reached, "asked": position})
 
     def page(self, statement: Select[Any], limit: int, keys: Sequence[str], view: str | None) -> Page:
         """Run a keyset statement for one row more than asked, to know whether there is a next page."""
@@ -95,6 +116,10 @@ class Reader:
 _ROWS = bindparam("rows", type_=Integer)
 
 _POSITION = select(view_positions.c.position).where(view_positions.c.name == bindparam("view"))
+
+_HEAD = select(stream_heads.c.kind, stream_heads.c.position).where(
+    stream_heads.c.id == bindparam("of_id"), stream_heads.c.project_id == bindparam("of_project_id")
+)
 
 
 @cache

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -23,12 +22,8 @@ from projections.runs import RunReads
 from projections.schedules import OccurrencesView, ScheduleReads, SchedulesView
 from projections.tables import log, projects, view_positions
 from projections.view import View
+from projections.waiting import looks
 from projections.workflows import WorkflowReads, WorkflowsView
-
-WAIT_SECONDS = 2.0
-"""How long a read waits for the views to reach a position."""
-
-WAIT_STEP_SECONDS = 0.005
 
 VIEWS: tuple[type[View], ...] = (WorkflowsView, SchedulesView, OccurrencesView, BatchJobsView, ConfirmationsView)
 
@@ -63,19 +58,17 @@ class Reads:
 
         A position that the log has not come to is none that any command can have answered: refused at once.
         """
-        never = threading.Event()
         reached = 0
         names = [view.source.name for view in VIEWS]
         lowest = select(func.min(view_positions.c.position)).where(view_positions.c.name.in_(names))
         end = select(func.max(log.c.notification_id))
-        for _ in range(int(WAIT_SECONDS / WAIT_STEP_SECONDS)):
+        for _ in looks():
             with self._engine.connect() as connection:
                 reached = connection.execute(lowest).scalar() or 0
                 if reached < position and position > (connection.execute(end).scalar() or 0):
                     raise DomainError("position.unknown", details={"asked": position})
             if reached >= position:
                 return
-            never.wait(WAIT_STEP_SECONDS)
         raise DomainError("position.not_reached", details={"reached": reached, "asked": position})
 
     def views(self, principal: Principal) -> list[dict[str, Any]]:

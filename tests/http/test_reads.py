@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+import pytest
 from pydantic import BaseModel
+from sqlalchemy import insert
 
 from engine.http import answers, rows
 from engine.ids import new_id
-from projections import tables
+from projections import tables, waiting
 from tests.http.conftest import CONTENT, Door, pointers, problem
 
 
@@ -61,6 +64,44 @@ def test_a_read_that_the_views_cannot_follow_is_refused_for_now(door: Door) -> N
     answer = door.client.get("/api/v1/workflows", params={"min_position": position})
     assert problem(answer, 503)["code"] == "position.not_reached"
     assert answer.headers["retry-after"] == "1"
+
+
+def test_what_a_command_has_made_is_waited_for_where_it_is_to_be(door: Door) -> None:
+    made = door.client.post("/api/v1/workflows", json={"name": "x", **CONTENT})
+    answer = door.client.get(made.headers["location"])
+    refused = problem(answer, 503)
+    assert (refused["code"], refused["details"]["asked"]) == ("position.not_reached", made.json()["position"])
+    assert answer.headers["retry-after"] == "1"
+    with ThreadPoolExecutor(1) as pool:
+        read = pool.submit(door.client.get, made.headers["location"])
+        door.catch_up()
+        assert read.result().status_code == 200
+
+
+@pytest.mark.parametrize("path", ["workflows/{0}", "schedules/{0}", "schedules/{0}/occurrences", "batch-jobs/{0}"])
+def test_what_a_view_lacks_is_waited_for_if_the_log_has_it_and_it_is_ours(
+    door: Door, path: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(waiting, "WAIT_SECONDS", 0)
+    kind = path.partition("/")[0].removesuffix("s").replace("-", "_")
+    expected = {}
+    for project, told in ((door.project, kind), (door.project, "key"), (door.other_project, kind)):
+        head = {"id": new_id(), "project_id": project, "kind": told, "version": 1, "status": "", "position": 10**6}
+        with door.system.engine.begin() as connection:
+            connection.execute(insert(tables.stream_heads).values(head))
+        ours = (project, told) == (door.project, kind)
+        expected[path.format(head["id"])] = "position.not_reached" if ours else f"{kind}.not_found"
+    expected[path.format(new_id())] = f"{kind}.not_found"
+    found = {asked: door.client.get(f"/api/v1/{asked}").json()["code"] for asked in expected}
+    assert found == expected
+
+
+def test_a_row_that_the_view_has_passed_by_is_not_waited_for(door: Door) -> None:
+    id = new_id()
+    head = {"id": id, "project_id": door.project, "kind": "workflow", "version": 1, "status": "", "position": 0}
+    with door.system.engine.begin() as connection:
+        connection.execute(insert(tables.stream_heads).values(head))
+    problem(door.client.get(f"/api/v1/workflows/{id}"), 404)
 
 
 def test_a_position_that_the_log_has_not_come_to_is_waited_for_by_nobody(door: Door) -> None:
