@@ -10,7 +10,12 @@ values      Condition, Audience, Variables, Acknowledgement: parsed once, then t
 lineage     who counts as one when somebody approves
 policy      Policy and the Limits that narrow it
 recurrence  Recurrence: what a schedule repeats
-templates   Liquid texts whose needs are known before they are rendered (liquid: in which bounds)
+templates   Liquid texts whose needs are known before they are rendered
+template_names  what a template names, and what is wrong with that
+template_trial  what in a template fails for everybody
+liquid      what a template may do (liquid_filters: with which filters; places: where its output goes)
+numbers     decimals in templates, printed as they were written
+allowance   what rendering may cost
 secrets     what webhooks may use and nobody may read
 filters     how a trigger and a branch say whom they mean
 shape       checks on plain data that every parser needs

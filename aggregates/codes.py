@@ -127,6 +127,16 @@ CODES: dict[str, Code] = {
         Kind.CONFLICT, "The workflow cannot go to that status from where it is.", "See its status."
     ),
     "variables.invalid": Code(Kind.INVALID, "The variables are not valid.", "Use the workflow's declared variables."),
+    "template.over_limit": Code(
+        Kind.INVALID,
+        "A template would cost more time, or give more text, than one person's message may.",
+        "Loop over fewer items, apply fewer filters, or send less text.",
+    ),
+    "template.together_over_limit": Code(
+        Kind.INVALID,
+        "The templates of those who are rendered together cost too much.",
+        "Loop over fewer items, apply fewer filters, send less text, or take fewer people.",
+    ),
     "template.failed": Code(
         Kind.INVALID, "A template could not be rendered for this person.", "Correct the template, or the person's data."
     ),

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 from urllib.parse import quote
 
 from aggregates.errors import Problem
-from aggregates.liquid import MASK
+from aggregates.places import MASK
 from aggregates.shape import echo
 
 NAME = re.compile(r"[A-Z][A-Z0-9_]{0,63}")

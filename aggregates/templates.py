@@ -12,40 +12,40 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
 
-from liquid import BoundTemplate, RenderContext
 from liquid.ast import Node
 from liquid.builtin.content import ContentNode
 from liquid.builtin.expressions import FilteredExpression, Path
-from liquid.builtin.expressions.primitive import IntegerLiteral, RangeLiteral
 from liquid.builtin.output import OutputNode
 from liquid.exceptions import LiquidError, ResourceLimitError
-from liquid.expression import Expression
-from liquid.static_analysis import TemplateAnalysis
 
+from aggregates.allowance import LETTERS, Allowance, weight
 from aggregates.errors import DomainError, Problem
-from aggregates.liquid import FILTERS, ITEM_LIMIT, TEXT_LIMIT, Place, environment
+from aggregates.liquid import BoundedTemplate, environment
+from aggregates.liquid_filters import TEXT_LIMIT
+from aggregates.numbers import plain
+from aggregates.places import Place, climbs
 from aggregates.secrets import named_plainly
 from aggregates.shape import at, echo
+from aggregates.template_names import (
+    EXAMPLE,
+    expressions_of,
+    filter_problems,
+    keep_numbers_as_written,
+    name_problems,
+    needs_of,
+    range_problems,
+    references_of,
+)
+from aggregates.template_trial import trial_problems
 
 SOURCE_LIMIT = 64 * 1024
 """Longest source of one template, in characters."""
 
-PERSON_FIELDS = frozenset({"id", "distinct_id", "email", "properties"})
-ROOTS: Mapping[str, frozenset[str] | None] = {
-    "person": PERSON_FIELDS,
-    "variables": None,
-    "inputs": None,
-    "workflow": frozenset({"id", "name"}),
-    "run": frozenset({"id"}),
-    "secrets": None,
-}
-"""What a template may name, and below it; None leaves the names to the workflow."""
-
-EXAMPLE = "Hello {{ person.properties.first_name }}"
-UNSEEN = "A template cannot see this."
-
 Scope = Mapping[str, Any]
 """`{"person": …, "variables": …, "inputs": …, "workflow": …, "run": …, "secrets": …}`."""
+
+Render = Callable[[Scope, Allowance], str]
+Value = Callable[[Scope, Allowance], Any]
 
 # Liquid gives these words a meaning of their own on lists and texts; the short way does not imitate it.
 SPECIAL = frozenset({"size", "first", "last"})
@@ -53,15 +53,20 @@ SPECIAL = frozenset({"size", "first", "last"})
 
 @dataclass(frozen=True)
 class Template:
-    """A text that is safe to render for anybody. `references` are the dotted names that it reads, as tuples."""
+    """A text that is safe to render for anybody. `references` are the dotted names that it reads, as tuples.
+
+    `findings` are the parts that fail for everybody; saving refuses them, while content that runs goes on as it is.
+    """
 
     source: str
     place: Place
     references: frozenset[tuple[str, ...]]
     needs: tuple[str, ...]
-    _render: Callable[[Scope], str] = field(repr=False, compare=False)
+    _render: Render = field(repr=False, compare=False)
+    _value: Value | None = field(default=None, repr=False, compare=False)
     constant: bool = False
     secrets: frozenset[str] = frozenset()
+    findings: tuple[Problem, ...] = ()
 
     @classmethod
     def parse(cls, source: Any, pointer: str = "", place: Place = "text") -> tuple[Template | None, list[Problem]]:
@@ -82,15 +87,42 @@ class Template:
             raise DomainError("template.failed", problems=tuple(problems))
         return template
 
-    def render(self, scope: Scope) -> str:
-        """The text for one person; `template.failed` when a limit is passed or a filter cannot take a value."""
-        try:
-            return self._render(scope)
-        except ResourceLimitError as error:
-            raise DomainError("template.failed", "A template passed a limit.") from error
-        except Exception as error:
-            # The library's sentence may hold a person's value, so it is not repeated.
-            raise DomainError("template.failed", details={"error": type(error).__name__}) from error
+    def render(self, scope: Scope, allowance: Allowance | None = None) -> str:
+        """The text for one person. `template.failed` when a filter cannot take a value, `template.over_limit` when
+        it would cost more than the allowance, which is one person's unless it is given."""
+        allowance = allowance or Allowance().person()
+        text: str = _guarded(self._render, scope, allowance)
+        allowance.write(len(text))
+        if self.place == "url" and climbs(text):
+            raise DomainError("template.failed", "A value would climb out of its path segment.")
+        return text
+
+    def value(self, scope: Scope, allowance: Allowance) -> Any:
+        """As `render`, but a template that is exactly one `{{ … }}` keeps the type of its value, as JSON has it."""
+        if self._value is None:
+            return self.render(scope, allowance)
+        found = plain(_guarded(self._value, scope, allowance))
+        allowance.write(LETTERS * weight(found))
+        return found
+
+
+def _guarded(render: Callable[[Scope, Allowance], Any], scope: Scope, allowance: Allowance) -> Any:
+    try:
+        return render(scope, allowance)
+    except DomainError:
+        raise
+    except ResourceLimitError as error:
+        raise DomainError("template.over_limit") from error
+    except Exception as error:
+        # The library's sentence may hold a person's value, so it is not repeated.
+        raise DomainError("template.failed", details={"error": type(error).__name__}) from error
+
+
+@dataclass(frozen=True)
+class Typed:
+    """A template in a JSON document that keeps the type of what it names."""
+
+    template: Template
 
 
 class Document:
@@ -105,13 +137,19 @@ class Document:
         self.secrets = frozenset().union(*(leaf.secrets for leaf in leaves))
 
     @classmethod
-    def of(cls, data: Any, place: Place = "text") -> Document:
-        """Plain data, every text in it a template; names of fields are never templates."""
-        return cls(_templated(data, place))
+    def of(cls, data: Any, place: Place = "text", *, typed: bool = False) -> Document:
+        """Plain data, every text in it a template; names of fields are never templates.
 
-    def render(self, scope: Scope) -> Any:
-        """Plain JSON for one person. A constant document may be rendered once with an empty scope."""
-        return _rendered(self.tree, scope)
+        With `typed`, a text that is exactly one `{{ … }}` gives a number, a list or whatever it names.
+        """
+        return cls(_templated(data, place, typed))
+
+    def render(self, scope: Scope, allowance: Allowance | None = None) -> Any:
+        """Plain JSON for one person, all of it from one allowance; errors as `Template.render`.
+
+        A constant document may be rendered once with an empty scope.
+        """
+        return _rendered(self.tree, scope, allowance or Allowance().person())
 
 
 def texts(data: Any, pointer: str) -> Iterator[tuple[str, str]]:
@@ -126,38 +164,41 @@ def texts(data: Any, pointer: str) -> Iterator[tuple[str, str]]:
             yield from texts(value, at(pointer, index))
 
 
-def _templated(data: Any, place: Place) -> Any:
+def _templated(data: Any, place: Place, typed: bool) -> Any:
     if isinstance(data, str):
-        return Template.of(data, place)
+        template = Template.of(data, place)
+        return Typed(template) if typed else template
     if isinstance(data, dict):
-        return {key: _templated(value, place) for key, value in data.items()}
+        return {key: _templated(value, place, typed) for key, value in data.items()}
     if isinstance(data, list):
-        return [_templated(value, place) for value in data]
+        return [_templated(value, place, typed) for value in data]
     return data
 
 
 def _leaves(tree: Any) -> Iterator[Template]:
-    if isinstance(tree, Template):
-        yield tree
+    if isinstance(tree, (Template, Typed)):
+        yield tree if isinstance(tree, Template) else tree.template
     children = tree.values() if isinstance(tree, dict) else tree if isinstance(tree, list) else ()
     for child in children:
         yield from _leaves(child)
 
 
-def _rendered(tree: Any, scope: Scope) -> Any:
+def _rendered(tree: Any, scope: Scope, allowance: Allowance) -> Any:
     if isinstance(tree, Template):
-        return tree.render(scope)
+        return tree.render(scope, allowance)
+    if isinstance(tree, Typed):
+        return tree.template.value(scope, allowance)
     if isinstance(tree, dict):
-        return {key: _rendered(value, scope) for key, value in tree.items()}
+        return {key: _rendered(value, scope, allowance) for key, value in tree.items()}
     if isinstance(tree, list):
-        return [_rendered(value, scope) for value in tree]
+        return [_rendered(value, scope, allowance) for value in tree]
     return tree
 
 
 @lru_cache(maxsize=4096)
 def _compile(source: str, place: Place) -> Template | list[Problem]:
     if "{{" not in source and "{%" not in source:
-        return Template(source, place, frozenset(), (), lambda _: source, constant=True)
+        return Template(source, place, frozenset(), (), lambda scope, allowance: source, constant=True)
     try:
         bound = environment(place).from_string(source)
         analysis = bound.analyze(include_partials=False)
@@ -165,122 +206,69 @@ def _compile(source: str, place: Place) -> Template | list[Problem]:
         reason = str(error).partition("\n")[0]
         message = f"This is not a template that we take: {echo(reason)}."
         return [Problem("", "template.syntax", message, None, "Liquid", EXAMPLE)]
-    expressions = list(_expressions(bound))
-    references = frozenset(_references(analysis))
+    assert isinstance(bound, BoundedTemplate)
+    expressions = list(expressions_of(bound))
+    keep_numbers_as_written(expressions)
+    references = frozenset(references_of(analysis))
     quick = _quick(bound.nodes, place)
     secrets, findings = named_plainly(references, plain=quick is not None)
-    problems = [*_name_problems(references), *_filter_problems(analysis), *_range_problems(expressions), *findings]
+    problems = [*name_problems(references), *filter_problems(analysis), *range_problems(expressions), *findings]
     if problems:
         return problems
     return Template(
-        source, place, references, _needs(analysis, _defaulted(expressions)), quick or _slow(bound), secrets=secrets
+        source,
+        place,
+        references,
+        needs_of(analysis, expressions),
+        quick or _slow(bound),
+        _exact(bound),
+        secrets=secrets,
+        findings=tuple(trial_problems(bound, expressions)),
     )
-
-
-# -- what a template reads, known without rendering it
-
-
-def _expressions(bound: BoundTemplate) -> Iterator[Expression]:
-    context = RenderContext(bound)
-    nodes = list(bound.nodes)
-    while nodes:
-        node = nodes.pop()
-        nodes += node.children(context, include_partials=False)
-        pending = list(node.expressions())
-        while pending:
-            expression = pending.pop()
-            yield expression
-            pending += expression.children()
-
-
-def _references(analysis: TemplateAnalysis) -> Iterator[tuple[str, ...]]:
-    for variables in analysis.globals.values():
-        for variable in variables:
-            path: list[str] = []
-            for segment in variable.segments:
-                if isinstance(segment, list):  # a computed name: nothing below it is known
-                    break
-                path.append(str(segment))
-            yield tuple(path)
-
-
-def _name_problems(references: frozenset[tuple[str, ...]]) -> Iterator[Problem]:
-    for path in sorted(references):
-        root = path[0] if path else "[…]"  # a computed one could be any
-        if root not in ROOTS:
-            yield Problem("", "template.name_unknown", UNSEEN, echo(root), sorted(ROOTS), EXAMPLE)
-            continue
-        below = ROOTS[root]
-        if below is not None and len(path) > 1 and path[1] not in below:
-            got = f"{root}.{echo(path[1])}"
-            example = f"person.properties.{echo(path[1])}" if root == "person" else None
-            yield Problem("", "template.name_unknown", UNSEEN, got, sorted(below), example)
-
-
-def _filter_problems(analysis: TemplateAnalysis) -> Iterator[Problem]:
-    for name in sorted(set(analysis.filters) - FILTERS):
-        yield Problem("", "template.filter_unknown", "There is no such filter.", echo(name), sorted(FILTERS), "upcase")
-
-
-def _range_problems(expressions: list[Expression]) -> Iterator[Problem]:
-    """A range is made in full before any loop counts it, so its size must be on the page."""
-    for expression in expressions:
-        if isinstance(expression, RangeLiteral):
-            start, stop = expression.start, expression.stop
-            if not isinstance(start, IntegerLiteral) or not isinstance(stop, IntegerLiteral):
-                message = "A range is written with two whole numbers."
-            elif stop.value - start.value >= ITEM_LIMIT:
-                message = f"A range has at most {ITEM_LIMIT} numbers."
-            else:
-                continue
-            yield Problem("", "template.range", message, None, "range", "(1..10)")
-
-
-def _defaulted(expressions: list[Expression]) -> set[int]:
-    """Where paths stand whose absence the author has provided for."""
-    return {
-        expression.left.token.start_index
-        for expression in expressions
-        if isinstance(expression, FilteredExpression) and isinstance(expression.left, Path)
-        if expression.filters and expression.filters[0].name == "default"
-    }
-
-
-def _needs(analysis: TemplateAnalysis, defaulted: set[int]) -> tuple[str, ...]:
-    read = [v for v in analysis.globals.get("person", []) if len(v.segments) > 2 and v.segments[1] == "properties"]
-    needed = [v for v in read if not isinstance(v.segments[2], list) and v.span.index not in defaulted]
-    return tuple(sorted({str(v.segments[2]) for v in needed}))
 
 
 # -- rendering
 
 
-def _slow(bound: BoundTemplate) -> Callable[[Scope], str]:
-    # Only what is plain may name secrets, so nothing else ever sees one, however cleverly it asks.
-    return lambda scope: bound.render({name: value for name, value in scope.items() if name != "secrets"})
+def _slow(bound: BoundedTemplate) -> Render:
+    return lambda scope, allowance: bound.rendered(_without_secrets(scope), allowance)
 
 
-def _quick(nodes: list[Node], place: Place) -> Callable[[Scope], str] | None:
+def _exact(bound: BoundedTemplate) -> Value | None:
+    """The value of the one output that the template is; None for any other template."""
+    if len(bound.nodes) != 1 or not isinstance(bound.nodes[0], OutputNode):
+        return None
+    path = _plain_path(bound.nodes[0])
+    if path is not None:
+        return lambda scope, allowance: _value(scope, path)
+    return lambda scope, allowance: bound.evaluated(_without_secrets(scope), allowance)
+
+
+def _without_secrets(scope: Scope) -> dict[str, Any]:
+    """Only what is plain may name secrets, so nothing else ever sees one, however cleverly it asks."""
+    return {name: value for name, value in scope.items() if name != "secrets"}
+
+
+def _plain_path(node: Node) -> tuple[str, ...] | None:
+    """The names of an output that has nothing but names in it."""
+    expression = node.expression if isinstance(node, OutputNode) else None
+    if not isinstance(expression, FilteredExpression) or expression.filters or not isinstance(expression.left, Path):
+        return None
+    path = tuple(segment for segment in expression.left.path if isinstance(segment, str) and segment not in SPECIAL)
+    return path if len(path) == len(expression.left.path) else None
+
+
+def _quick(nodes: list[Node], place: Place) -> Render | None:
     """The short way for text with plain names in it, which is what most templates are; None for others."""
     pieces: list[str | tuple[str, ...]] = []
     for node in nodes:
-        if isinstance(node, ContentNode):
-            pieces.append(node.text)
-            continue
-        expression = node.expression if isinstance(node, OutputNode) else None
-        if (
-            not isinstance(expression, FilteredExpression)
-            or expression.filters
-            or not isinstance(expression.left, Path)
-        ):
+        piece = node.text if isinstance(node, ContentNode) else _plain_path(node)
+        if piece is None:
             return None
-        path = [segment for segment in expression.left.path if isinstance(segment, str) and segment not in SPECIAL]
-        if len(path) != len(expression.left.path):
-            return None
-        pieces.append(tuple(path))
+        pieces.append(piece)
     printed = environment(place).printed
 
-    def render(scope: Scope) -> str:
+    def render(scope: Scope, allowance: Allowance) -> str:
         text = "".join([piece if isinstance(piece, str) else printed(_value(scope, piece)) for piece in pieces])
         if len(text) > TEXT_LIMIT:
             raise ResourceLimitError("output", token=None)

@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from aggregates.allowance import Allowance
 from aggregates.audience import Audience
 from aggregates.errors import Problem, invalid
 from aggregates.shape import at, echo
@@ -29,6 +30,9 @@ from commands.reach import reach_of
 SAMPLE = 10
 MOST_PEOPLE = 100
 """People of one simulation."""
+
+WORK, CHARACTERS = 1_000_000, 8 * 1024 * 1024
+"""What all the templates of one simulation may cost together: it runs while its caller waits, and may be abandoned."""
 
 ROUNDS = 100
 """Waits that a simulated person sits through: a circle with a wait in it would go on for ever."""
@@ -86,6 +90,7 @@ class Simulation:
         self._route = route
         self._ctx = ctx
         self._decisions = decisions
+        self._allowance = Allowance(WORK, CHARACTERS)
 
     def run(self, ids: Sequence[int]) -> list[Entry]:
         """Where everybody came to, each with the whole of their trace."""
@@ -94,7 +99,7 @@ class Simulation:
         for _ in range(ROUNDS):
             waiting: list[tuple[Group, datetime]] = []
             for group, now in walking:
-                for entry in Walk(self._route, self, now).run([group]):
+                for entry in Walk(self._route, self, now, self._allowance).run([group]):
                     if entry.status == "waiting":
                         waiting.append(_after(entry, now))
                     else:

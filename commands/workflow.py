@@ -16,6 +16,7 @@ from aggregates.workflow.aggregate import Workflow
 from aggregates.workflow.definition import Definition
 from aggregates.workflow.sending import sending_problems
 from aggregates.workflow.silence import silent_approvals
+from aggregates.workflow.trials import trial_problems
 from aggregates.workflow.triggers import BatchTrigger, parse_trigger
 from commands.context import Accepted, Context
 from commands.due import CHANGED
@@ -135,7 +136,8 @@ def enable(command: EnableWorkflow, ctx: Context) -> Accepted:
     workflow = ctx.store.load(Workflow, command.workflow_id, ctx.meta)
     definition, problems = Definition.parse(workflow.content)
     problems += _cohort_problems(ctx, workflow.content, definition)
-    problems += [*sending_problems(workflow.content, ctx.policy), *_silent(ctx, workflow.content)]
+    problems += [*sending_problems(workflow.content, ctx.policy), *trial_problems(workflow.content)]
+    problems += _silent(ctx, workflow.content)
     problems += secret_problems(ctx, workflow.content)
     if workflow.status == "draft" and _errors(problems):
         raise invalid("workflow.invalid", problems)
@@ -220,6 +222,7 @@ def _checked(ctx: Context, name: Any, description: Any, content: dict[str, Any])
     strict = ctx.meta.principal.source != "web"
     definition, findings = Definition.parse(content, strict=strict)
     further = [*_cohort_problems(ctx, content, definition), *sending_problems(content, ctx.policy)]
+    further += trial_problems(content)
     if not strict:
         further = [replace(problem, severity="warning") for problem in further]
     findings = [*findings, *further, *_silent(ctx, content), *secret_problems(ctx, content, strict=strict)]

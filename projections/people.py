@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -16,6 +17,7 @@ from sqlalchemy import (
     any_,
     bindparam,
     case,
+    cast,
     func,
     literal_column,
     or_,
@@ -28,6 +30,7 @@ from sqlalchemy.exc import DBAPIError
 from aggregates.address import normalised
 from aggregates.base import Principal
 from aggregates.errors import DomainError
+from aggregates.numbers import Number
 from aggregates.values import NOBODY
 from projections import consent
 from projections.page import Page, Reader, bigint, decode_cursor
@@ -59,6 +62,9 @@ class Person:
     opted_out_at: datetime | None
     created_at: datetime
     updated_at: datetime
+
+
+_AS_WRITTEN = json.JSONDecoder(parse_float=Number)
 
 
 def upsert(conn: Connection, project_id: UUID, person: PersonInput, now: datetime) -> tuple[Person, bool]:
@@ -131,10 +137,13 @@ def merged(statement: Insert, now: datetime, *, only_changes: bool) -> Insert:
 
 
 def records(conn: Connection, ids: Sequence[int]) -> dict[int, dict[str, Any]]:
-    """What templates may see of these people. Nobody, for whom a manual run is, is always there."""
-    shown = (people.c.id, people.c.distinct_id, people.c.email, people.c.properties)
+    """What templates may see of these people, numbers as they were written.
+
+    The placeholder person `NOBODY`, used by manual runs, is always included.
+    """
+    shown = (people.c.id, people.c.distinct_id, people.c.email, cast(people.c.properties, Text).label("properties"))
     rows = conn.execute(select(*shown).where(people.c.id == any_(_ids(ids))))
-    found = {row.id: dict(row._mapping) for row in rows}
+    found = {row.id: {**row._mapping, "properties": _AS_WRITTEN.decode(row.properties)} for row in rows}
     return {**found, NOBODY: {"id": NOBODY}} if NOBODY in ids else found
 
 

@@ -51,7 +51,11 @@ WHERE m.job_id = j.id AND s.last < :nobody AND NOT EXISTS (SELECT 1 FROM chunks 
 
 _SHOWN = """
 SELECT j.id AS batch_job_id, j.workflow_id, j.workflow_version, j.requested_at, j.manual,
-       j.status AS batch_job_status, x.*
+       j.status AS batch_job_status, x.person_id, x.distinct_id, x.status, x.reason, x.at_step, x.wake_at,
+       CASE WHEN :whole THEN x.steps ELSE (
+           SELECT coalesce(jsonb_agg(s.note - 'output' ORDER BY s.place), '[]'::jsonb)
+           FROM jsonb_array_elements(x.steps) WITH ORDINALITY AS s (note, place)
+       ) END AS steps, x.variables, x.updated_at, x.reached
 """
 
 _EACH = f"CROSS JOIN LATERAL (({_OF_A_JOB}) UNION ALL ({_UNENROLLED})) AS x"
@@ -105,11 +109,16 @@ def of_job(
     status: str | None = None,
     person_id: int | None = None,
     limit: int | None,
+    whole: bool = False,
 ) -> list[Row[Any]]:
-    """Some runs of one job by ascending person; nothing for a job of somebody else."""
+    """Some runs of one job by ascending person; nothing for a job of somebody else.
+
+    Only with `whole` do their steps have what they gave: a page of rendered messages would be as large as the memory.
+    """
     statement = text("\n".join(_ONE_JOB)).bindparams(*(bindparam(name, type_=tables.Id) for name in _IDS))
     parameters = {"job_id": job_id, "project_id": project_id, "last": last, "nobody": NOBODY}
-    return list(connection.execute(statement, {**parameters, "status": status, "person_id": person_id, "limit": limit}))
+    asked = {"status": status, "person_id": person_id, "limit": limit, "whole": whole}
+    return list(connection.execute(statement, {**parameters, **asked}))
 
 
 def of_project(connection: Connection, project_id: UUID, **asked: Any) -> list[Row[Any]]:
@@ -117,7 +126,7 @@ def of_project(connection: Connection, project_id: UUID, **asked: Any) -> list[R
     names = (*_IDS, "workflow_id")
     instants = [bindparam(name, type_=tables.Instant) for name in ("since", "until", "requested_at")]
     statement = text("\n".join(_ALL_JOBS)).bindparams(*(bindparam(name, type_=tables.Id) for name in names), *instants)
-    return list(connection.execute(statement, {"project_id": project_id, "nobody": NOBODY, **asked}))
+    return list(connection.execute(statement, {"project_id": project_id, "nobody": NOBODY, "whole": False, **asked}))
 
 
 def is_job(connection: Connection, project_id: UUID, job_id: UUID) -> bool:
@@ -168,7 +177,7 @@ def audit(engine: Engine, job_id: UUID) -> dict[str, int]:
     heads = tables.stream_heads.c
     with engine.connect() as connection:
         project_id = connection.execute(select(heads.project_id).where(heads.id == job_id)).scalar_one()
-        rows = of_job(connection, project_id, job_id, limit=None)
+        rows = of_job(connection, project_id, job_id, limit=None, whole=True)
     found = dict.fromkeys(STATUSES, 0)
     for row in rows:
         found[row.status] += 1

@@ -142,7 +142,8 @@ class RunReads(Reader):
             # Asked of the id alone, before anything is looked up: who may not read people learns nothing from it.
             self.authorize(principal, "runs.list")
         with self.engine.connect() as connection:
-            rows = of_job(connection, principal.project_id, job_id, last=person_id - 1, person_id=person_id, limit=1)
+            project_id, before = principal.project_id, person_id - 1
+            rows = of_job(connection, project_id, job_id, last=before, person_id=person_id, limit=1, whole=True)
         if not rows:
             raise DomainError("run.not_found")
         return run_for_reader(principal, as_run(rows[0]))

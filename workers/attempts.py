@@ -65,12 +65,14 @@ class Addressed:
 class SubBatch:
     """The effects that are made together, what templates may see of their people, and who may not be reached.
 
-    `plans` are those that were looked at, by step: a plan may be another one an instant later.
+    `now` is when their attempts were recorded, and what templates take for now. `plans` are those that were looked at,
+    by step: a plan may be another one an instant later.
     """
 
     effects: Sequence[Effect]
     people: dict[int, dict[str, Any]]
     gone: dict[int, str]
+    now: datetime
     addressed: Addressed = field(default_factory=Addressed)
     plans: Mapping[str, Deliver] = field(default_factory=dict)
 
@@ -116,4 +118,4 @@ def attempt(connection: Connection, job: WorkingJob, standing: Sequence[Row[Any]
         )
         tried = {row.id: row for row in rows}
         effects = [replace(e, attempts=tried[e.id].attempts, was=tried[e.id].was) for e in effects]
-    return SubBatch(effects, records(connection, ids), ledger.unreachable(connection, job, ids))
+    return SubBatch(effects, records(connection, ids), ledger.unreachable(connection, job, ids), now)

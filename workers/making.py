@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from aggregates.allowance import Allowance
 from aggregates.batch_job.standing import OUTCOME_UNKNOWN
 from aggregates.secrets import MASKED, SecretsInUse
 from aggregates.steps.base import Deliver
@@ -37,9 +38,12 @@ def made(
     if secrets is None:
         return "secret.unknown"
     person = {effect.person_id: batch.people[effect.person_id]}
-    rendered, _ = render(job.route, person, plan.request, effect.variables, secrets.values or MASKED)
-    if effect.person_id not in rendered:
-        return "template.failed"
+    known = secrets.values or MASKED
+    rendered, broken = render(
+        job.route, person, plan.request, effect.variables, now=batch.now, allowance=Allowance(), secrets=known
+    )
+    if broken:
+        return next(iter(broken))
     request = rendered[effect.person_id]
     if plan.channel == "email":
         # The address that was compared, whatever a template would make of it now.

@@ -18,7 +18,7 @@ from pydantic.json_schema import GenerateJsonSchema
 
 from aggregates.audience import Audience
 from aggregates.errors import Problem
-from aggregates.liquid import Place
+from aggregates.places import Place
 from aggregates.secrets import SecretUse
 from aggregates.templates import Document
 

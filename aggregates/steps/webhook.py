@@ -50,14 +50,16 @@ class WebhookConfig(Config):
     )
     method: Literal["POST", "PUT", "PATCH", "GET", "DELETE"] = "POST"
     headers: dict[str, str] = Field(default_factory=dict, max_length=HEADER_LIMIT, description="Templates in values.")
-    body: JsonValue = Field(None, description="Sent as JSON; its texts are Liquid templates.")
+    body: JsonValue = Field(
+        None, description="Sent as JSON; its texts are Liquid templates. One that is only a {{ value }} keeps its type."
+    )
     timeout_seconds: float = Field(10, ge=1, le=30)
     on_unknown: OnUnknown = "retry"
     max_attempts: int = Field(5, ge=1, le=10)
 
     @cached_property
     def request(self) -> Document:
-        """What is rendered for each person; only its `Template` leaves are."""
+        """What is rendered for each person; only its `Template` and `Typed` leaves are."""
         tree: dict[str, Any] = {
             "method": self.method,
             "url": Template.of(self.url, "url"),
@@ -67,7 +69,7 @@ class WebhookConfig(Config):
             "max_attempts": self.max_attempts,
         }
         if self.body is not None:
-            tree["body"] = Document.of(self.body).tree
+            tree["body"] = Document.of(self.body, typed=True).tree
         return Document(tree)
 
 

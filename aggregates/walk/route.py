@@ -9,6 +9,7 @@ from functools import cached_property
 from typing import Any
 from uuid import UUID
 
+from aggregates.liquid_filters import NOW
 from aggregates.secrets import MASKED
 from aggregates.shape import json_problems
 from aggregates.steps.base import Assign, Plan
@@ -37,7 +38,9 @@ class Route:
         step = self.definition.step(step_id)
         return step.plan(now)
 
-    def scope(self, person: dict[str, Any], own: Mapping[str, Any], secrets: Mapping[str, Any] = MASKED) -> Scope:
+    def scope(
+        self, person: dict[str, Any], own: Mapping[str, Any], now: datetime, secrets: Mapping[str, Any] = MASKED
+    ) -> Scope:
         """What a template sees for one person; `own` is what the run has set itself."""
         return {
             "person": person if self.inputs is None else {},
@@ -46,6 +49,7 @@ class Route:
             "workflow": self.workflow,
             "run": {"id": run_id(self.job_id, person["id"])},
             "secrets": secrets,
+            NOW: now,
         }
 
     def assigned(self, plan: Assign, rendered: Mapping[str, Any], before: Mapping[str, Any]) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import Any, Protocol
 from uuid import UUID
 
+from aggregates.allowance import Allowance
 from aggregates.audience import Audience
 from aggregates.errors import DomainError
 from aggregates.secrets import MASKED
@@ -86,10 +87,12 @@ class Group:
 class Walk:
     """Walks groups of people until everybody has stopped."""
 
-    def __init__(self, route: Route, world: World, now: datetime) -> None:
+    def __init__(self, route: Route, world: World, now: datetime, allowance: Allowance | None = None) -> None:
+        """`allowance` is what all that is rendered may cost together; without one this walk has its own."""
         self._route = route
         self._world = world
         self._now = now
+        self._allowance = allowance or Allowance()
         self._open: list[Group] = []
         self._entries: list[Entry] = []
 
@@ -246,9 +249,11 @@ class Walk:
         gone = [id for id in group.ids if id not in people]
         if gone:
             self._entries.append(group.part(gone).ended("skipped", reason="erased"))
-        rendered, broken = render(self._route, people, document, group.variables)
-        if broken:
-            self._broken(group, step, broken, port, "template.failed")
+        rendered, broken = render(
+            self._route, people, document, group.variables, now=self._now, allowance=self._allowance
+        )
+        for reason, ids in broken.items():
+            self._broken(group, step, ids, port, reason)
         return rendered
 
     def _broken(self, group: Group, step: str, ids: list[int], port: str, reason: str) -> None:
@@ -265,14 +270,22 @@ def render(
     people: dict[int, dict[str, Any]],
     document: Document,
     variables: RunVariables,
+    *,
+    now: datetime,
+    allowance: Allowance,
     secrets: Mapping[str, Any] = MASKED,
-) -> tuple[dict[int, Any], list[int]]:
-    """A document for each person, and those for whom it could not be rendered. Secrets are masked unless given."""
+) -> tuple[dict[int, Any], dict[str, list[int]]]:
+    """A document for each person, and those for whom it could not be rendered, by reason (`template.failed`,
+    `template.over_limit`, `template.together_over_limit`). Secrets are masked unless given.
+
+    Each person has an allowance of their own within `allowance`, which is for all of them.
+    """
     rendered: dict[int, Any] = {}
-    broken: list[int] = []
+    broken: dict[str, list[int]] = {}
     for id, person in people.items():
         try:
-            rendered[id] = document.render(route.scope(person, variables.of(id), secrets))
-        except DomainError:
-            broken.append(id)
+            scope = route.scope(person, variables.of(id), now, secrets)
+            rendered[id] = document.render(scope, allowance.person())
+        except DomainError as refusal:
+            broken.setdefault(refusal.code, []).append(id)
     return rendered, broken

@@ -156,7 +156,7 @@ class RunRow(BaseModel):
     at_step: str | None
     wake_at: datetime | None
     reached: Annotated[bool, Field(description="Whether an effect outside was made, or may have been.")]
-    steps: list[Any]
+    steps: Annotated[list[Any], Field(description="What it went through; in a list without what the steps gave.")]
     variables: Annotated[dict[str, Any] | None, Field(description="What steps have set for this person.")]
     updated_at: datetime | None
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from aggregates.liquid import Place
+from aggregates.places import Place
 from aggregates.secrets import MASKED, Secret, SecretsInUse, is_credential
 from aggregates.templates import Document, Template
 from aggregates.workflow.definition import Definition

@@ -93,7 +93,7 @@ def test_a_webhook_request_is_rendered_safely_for_each_place() -> None:
         "timeout_seconds": 10,
         "on_unknown": "hold",
         "max_attempts": 2,
-        "body": {"name": "Ann\nX: y", "n": 1},
+        "body": {"name": "Ann\r\nX: y", "n": 1},
     }
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -11,8 +12,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from aggregates.allowance import PERSON_CHARACTERS, PERSON_WORK, Allowance
 from aggregates.errors import DomainError
-from aggregates.liquid import Place, environment
+from aggregates.liquid import BoundedTemplate, environment
+from aggregates.liquid_filters import NOW
+from aggregates.numbers import Number
+from aggregates.places import Place
 from aggregates.templates import Document, Template
 
 ANN = {"id": 7, "distinct_id": "ann", "email": "ann@example.com", "properties": {"first_name": "Ann", "n": 5}}
@@ -45,8 +50,7 @@ def rendered(source: str, place: Place = "text", **properties: Any) -> str:
         ("{% if person.properties.missing > 4 %}many{% else %}few{% endif %}", "few"),
         ("{% for i in (1..3) %}{{ i }}{% endfor %}", "123"),
         ("{{ '2026-03-04' | date: '%d %B %Y' }}", "04 March 2026"),
-        ("{{ 'now' | date: '%Y' }}", "now"),
-        ("{{ 2.5 | round }}{{ 2.345 | round: 2 }}", "22.35"),
+        ("{{ 2.5 | round }} {{ 2.345 | round: 2 }} {{ -2.5 | round }}", "3 2.35 -3"),
         ("{{ workflow.name }} {{ run.id }} {{ variables.path }} {{ person.id }}", "Spring r x 7"),
         ("{% raw %}{{ now }}{% endraw %}", "{{ now }}"),
     ],
@@ -83,14 +87,14 @@ def test_the_needed_properties_are_found_without_rendering(source: str, needs: t
         "{{ person.properties.list | join: person.properties.long }}",
         "{{ person.properties.big" + " | times: person.properties.big" * 50 + " }}",
         "{{ person.properties.long | split: '' | uniq }}",
-        "{{ '2026-01-01' | date: '%999999999d' }}",
-        "{{ 'x' | base64_decode }}{{ person.properties.list | url_decode: 3 }}",
+        "{{ '2026-01-01' | date: person.properties.width }}",
+        "{{ person.properties.long | base64_decode }}",
     ],
 )
 def test_a_template_that_grows_without_bound_fails_for_that_person_only(source: str) -> None:
     with pytest.raises(DomainError) as refusal:
-        rendered(source, long="y" * 30_000, list=["x"] * 900, big=2**50)
-    assert refusal.value.code == "template.failed"
+        rendered(source, long="y" * 30_000, list=["x"] * 900, big=2**50, width="%999999999d")
+    assert refusal.value.code in {"template.failed", "template.over_limit"}
     assert "yyyy" not in str(refusal.value.details) + refusal.value.message
 
 
@@ -117,6 +121,20 @@ def test_a_value_stays_inside_its_part_of_a_url(value: str) -> None:
     assert parse_qs(parts.query, keep_blank_values=True) == {"q": [value.replace("\0", "")], "z": ["1"]}
 
 
+@pytest.mark.parametrize(
+    "rest", ["{{ V }}", "{{ V | url_encode }}", "{{ V | upcase }}", "%2e{{ D }}", ".{{ D }}", "{{ D }}{{ D }}"]
+)
+def test_no_value_climbs_the_path_of_a_url(rest: str) -> None:
+    for tail in ("", "/end", "?q=1"):
+        source = f"https://example.com/u/{rest}{tail}".replace("V", "person.properties.v")
+        with pytest.raises(DomainError) as refusal:
+            Template.of(source.replace("D", "person.properties.d"), "url").render(scope(v="..", d="."))
+        assert refusal.value.code == "template.failed"
+    assert rendered("https://example.com/a..b/{{ person.properties.v }}x?p=..", "url", v="..") == (
+        "https://example.com/a..b/..x?p=.."
+    )
+
+
 def test_a_value_that_was_encoded_on_purpose_is_not_encoded_twice() -> None:
     assert rendered("https://a.b/{{ person.properties.x | url_encode }}", "url", x="a b") == "https://a.b/a%20b"
 
@@ -141,7 +159,9 @@ VALUES = (
 def test_the_short_way_renders_what_the_library_would(place: Place, properties: dict[str, Any]) -> None:
     source = "1 {{ person.properties.a }} 2 {{ person.properties.b.c }} {{person.email}}"
     library = environment(place).from_string(source)
-    assert Template.of(source, place).render(scope(**properties)) == library.render(**scope(**properties))
+    assert isinstance(library, BoundedTemplate)
+    allowance = Allowance().person()
+    assert Template.of(source, place).render(scope(**properties)) == library.rendered(scope(**properties), allowance)
 
 
 @given(st.dictionaries(st.text(max_size=4), st.text(max_size=20)))
@@ -176,3 +196,196 @@ def test_no_source_of_any_shape_raises(source: str) -> None:
 def test_a_name_that_is_computed_is_refused_and_breaks_nothing() -> None:
     for source in ("{{ [variables.root].x }}", "{{ [person.properties.a] }}"):
         assert [problem.code for problem in Template.parse(source)[1]] == ["template.name_unknown"]
+
+
+# -- what a person lacks
+
+
+@pytest.mark.parametrize("lacking", ["size", "first", "last"])
+def test_what_a_person_lacks_tells_nothing_about_their_other_properties(lacking: str) -> None:
+    named = f"person.properties.{lacking}"
+    source = f"{{{{ {named} }}}}|{{{{ {named} | default: 'none' }}}}|{{% if {named} %}}has{{% endif %}}"
+    assert rendered(source, secret="churn 0.93") == "|none|"
+    assert rendered(f"{{{{ person.properties['{lacking}'] }}}}", secret="churn 0.93") == ""
+    assert Template.of(source).render(scope(**{lacking: "XL"})) == "XL|XL|has"
+
+
+def test_lists_and_texts_have_a_first_and_a_size_and_objects_have_no_order() -> None:
+    assert rendered("{{ person.properties.l.first }}{{ person.properties.l.size }}", l=["a", "b"]) == "a2"
+    assert rendered("{{ person.properties.t.size }}", t="four") == "4"
+    assert rendered("{{ person.properties | first }}{{ person.properties | last }}", a="b") == ""
+
+
+# -- numbers
+
+
+@pytest.mark.parametrize(
+    ("source", "text"),
+    [
+        ("{{ 0.00001 }}", "0.00001"),
+        ("{{ 0.00001 | append: '' }}", "0.00001"),
+        ("{{ 12345678901234567890.12345678901234567890 }}", "12345678901234567890.12345678901234567890"),
+        ("{{ 1.50 }}", "1.50"),
+        ("{{ 0.1 | plus: 0.2 }} {{ 1 | plus: 2 }} {{ '0.1' | plus: '0.2' }}", "0.3 3 0.3"),
+        ("{{ 10 | divided_by: 4 }} {{ 10 | divided_by: 4.0 }} {{ 10 | divided_by: 5.0 }}", "2 2.5 2.0"),
+        ("{{ 10 | divided_by: 3.0 }}", "3.333333333333333"),
+        ("{{ -7 | modulo: 3 }} {{ -7.5 | modulo: 2 }}", "2 0.5"),
+        ("{{ 1.2 | ceil }} {{ 1.8 | floor }} {{ -1.25 | abs }} {{ 3 | at_most: 2.5 }}", "2 1 1.25 2.5"),
+        (
+            "{{ person.properties.f }} {{ person.properties.fs | join: ',' }} {{ person.properties.fs }}",
+            "0.00001 0.00001,2.5 0.000012.5",
+        ),
+        ("{{ person.properties.fs | sum }} {{ person.properties.f | times: 3 }}", "2.50001 0.00003"),
+        ("{% if person.properties.f < 0.00002 %}less{% endif %}", "less"),
+    ],
+)
+def test_numbers_are_decimals_as_they_are_written(source: str, text: str) -> None:
+    assert rendered(source, f=Number("0.00001"), fs=[Number("0.00001"), 2.5]) == text
+
+
+def test_items_of_a_list_are_printed_as_they_are_alone() -> None:
+    assert rendered("{{ person.properties.l }}", l=["a", True, None, ["b", None], {"c": 1e-05}]) == (
+        'atrue["b", null]{"c": 1e-05}'
+    )
+
+
+# -- the clock
+
+
+def test_now_is_the_instant_that_the_product_gives() -> None:
+    at = SCOPE | {NOW: datetime(2026, 3, 4, 5, 6, tzinfo=UTC)}
+    assert Template.of("{{ 'now' | date: '%Y-%m-%d %H:%M' }} {{ 'today' | date }}").render(at) == (
+        "2026-03-04 05:06 2026-03-04"
+    )
+
+
+# -- what can never work
+
+
+@pytest.mark.parametrize(
+    ("source", "code"),
+    [
+        ("{{ person.properties.d | date: '%D' }}", "template.never_renders"),
+        ("{{ person.properties.d | date: '%I:%M %P' }}", "template.never_renders"),
+        ("{{ 'now' | date: '%999999999d' }}", "template.never_renders"),
+        ("{{ person.properties.n | replace }}", "template.filter_arguments"),
+        ("{{ person.properties.n | append }}", "template.filter_arguments"),
+        ("{{ person.properties.n | slice }}", "template.filter_arguments"),
+        ("{{ person.properties.n | upcase: 1 }}", "template.filter_arguments"),
+        ("{{ person.properties.n | default: 1, allow_fals: true }}", "template.filter_arguments"),
+        ("{{ person.properties.n | divided_by: 0 }}", "template.never_renders"),
+        ("{{ person.properties.n | modulo: 0 }}", "template.never_renders"),
+        ("{{ person.properties.n | truncate: 'x' }}", "template.never_renders"),
+        ("{{ person.properties.n | concat: 'x' }}", "template.never_renders"),
+        ("{{ 'x' | base64_decode }}", "template.never_renders"),
+        ("{% assign x = person.properties.n | divided_by: 0 %}", "template.never_renders"),
+        ("{% for x in person.properties.l limit: 'x' %}{% endfor %}", "template.never_renders"),
+        ("{% if 5 > 'x' %}{% endif %}", "template.never_renders"),
+        ("{% for x in (1..3) %}{{ x | truncate: 'x' }}{% endfor %}", "template.never_renders"),
+    ],
+)
+def test_what_fails_for_everybody_is_found_when_it_is_saved(source: str, code: str) -> None:
+    assert [finding.code for finding in Template.of(source).findings] == [code]
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "{{ person.properties.d | date: '%d %B %Y' }} {{ person.properties.d | date: variables.pattern }}",
+        "{{ person.properties.n | divided_by: person.properties.m }} {{ person.properties.n | truncate: variables.n }}",
+        "{{ person.properties.l | concat: person.properties.m }} {{ person.properties.l | map: 'x' | join: ', ' }}",
+        "{{ person.properties.l | where: 'a', 1 | first }} {{ person.properties.l | sort: 'a' | reverse | size }}",
+        "{{ person.properties.n | default: 1, allow_false: true }} {{ person.properties.b | base64_decode }}",
+        "{% if person.properties.n > 'x' and 5 > 4 %}{% endif %}",
+        "{% for x in (1..3) limit: 2 offset: continue %}{% endfor %}",
+    ],
+)
+def test_what_may_work_for_somebody_is_taken(source: str) -> None:
+    assert Template.of(source).findings == ()
+
+
+# -- what it may cost
+
+COSTLY = {
+    "l": list(range(900)),
+    "t": [f"word {n}" for n in range(900)],
+    "o": [{"a": n, "b": "x" * 20} for n in range(300)],
+    "long": "y z" * 8_000,
+    "big": {str(n): ["x"] * 50 for n in range(100)},
+}
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "{% assign b = person.properties.l | uniq | size %}",
+        "{% assign b = person.properties.t | sort_natural %}",
+        "{% assign b = person.properties.long | replace: 'y', 'zz' %}",
+        "{% capture b %}{{ person.properties.big }}{% endcapture %}",
+        "{% if person.properties.big == person.properties.big %}{% endif %}",
+        "{% if true %}{% endif %}" * 100,
+        "{% case i %}" + "{% when 0 %}" * 500 + "{% endcase %}",
+    ],
+)
+def test_the_work_for_one_person_is_bounded(body: str) -> None:
+    template = Template.of("{% for i in (1..700) %}" + body + "{% endfor %}")
+    together = Allowance()
+    for _ in range(2):
+        before = together.work
+        with pytest.raises(DomainError) as refusal:
+            template.render(scope(**COSTLY), together.person())
+        assert refusal.value.code == "template.over_limit"
+        # What passes the limit has been done, but it is one part of the template at most.
+        assert PERSON_WORK <= before - together.work < 2 * PERSON_WORK
+
+
+def test_an_ordinary_template_costs_little() -> None:
+    source = "{% for o in person.properties.o %}{{ o.a | plus: 1 }} {{ o.b | upcase }} {{ o.b }}{% endfor %}"
+    allowance = Allowance().person()
+    Template.of(source).render(scope(**COSTLY), allowance)
+    assert allowance.work > 0
+
+
+def test_the_texts_of_one_person_are_bounded_together() -> None:
+    long = scope(x="x" * (PERSON_CHARACTERS // 3))
+    Document.of(dict.fromkeys("ab", "{{ person.properties.x }}")).render(long)
+    with pytest.raises(DomainError) as refusal:
+        Document.of(dict.fromkeys("abcd", "{{ person.properties.x }}")).render(long)
+    assert refusal.value.code == "template.over_limit"
+
+
+def test_people_who_are_rendered_together_share_an_allowance() -> None:
+    together = Allowance(work=100, characters=30)
+    document = Document.of({"a": "{{ person.properties.x }}"})
+    for _ in range(2):
+        document.render(scope(x="y" * 20), together.person())
+    with pytest.raises(DomainError) as refusal:
+        document.render(scope(x="y"), together.person())
+    assert refusal.value.code == "template.together_over_limit"
+
+
+# -- values that keep their type
+
+
+@pytest.mark.parametrize(
+    ("source", "value"),
+    [
+        ("{{ person.properties.n }}", 5),
+        ("{{ person.properties.f }}", 2.5),
+        ("{{ person.properties.yes }}", True),
+        ("{{ person.properties.list }}", ["a", {"b": 1.5}]),
+        ("{{ person.properties.missing }}", None),
+        ("{{ person.properties.n | plus: 1 }}", 6),
+        ("{{ person.properties.list | first }}", "a"),
+        ("{{ person.properties.objects | map: 'b' }}", [1, None]),
+        ("{{ person.properties.text }}", "5"),
+        ("n {{ person.properties.n }}", "n 5"),
+        ("{{ person.properties.n }}{{ person.properties.n }}", "55"),
+    ],
+)
+def test_a_text_that_is_one_value_keeps_its_type_where_types_are_kept(source: str, value: Any) -> None:
+    person = scope(n=5, f=Number("2.5"), yes=True, list=["a", {"b": Number("1.5")}], text="5", objects=[{"b": 1}, {}])
+    given = Document.of({"x": source}, typed=True).render(person)
+    assert given == {"x": value} and type(given["x"]) is type(value)
+    json.dumps(given)
+    assert isinstance(Document.of({"x": source}).render(person)["x"], str)

@@ -53,7 +53,7 @@ def test_people_walk_through_waits_and_effects_and_nothing_is_left_behind(produc
         ]
         (hook,) = (note for note in run["steps"] if note["step"] == "hook")
         n = product.execute("SELECT properties ->> 'n' FROM people WHERE id = :id", id=run["person_id"])[0][0]
-        assert hook["output"]["body"] == {"n": n}
+        assert hook["output"]["body"] == {"n": int(n)}
     assert answer["missing_fields"] == {"n": 0, "name": 5}
 
 
@@ -152,3 +152,43 @@ def test_it_needs_to_see_people(product: Product) -> None:
     workflow_id = product.workflow()
     refusal = refused(product, SimulateWorkflow(workflow_id), product.principal(without=["person:read"]))
     assert refusal.code == "scope.missing"
+
+
+def test_numbers_and_types_come_out_as_people_have_them(product: Product) -> None:
+    numbers = '{"small": 0.00001, "long": 12345678901234567890.125, "n": 5, "f": 2.50, "l": [1, {"a": 1.5}]}'
+    product.add_people(1)
+    product.execute("UPDATE people SET properties = CAST(:numbers AS jsonb)", numbers=numbers)
+    texts = {"text": "{{ person.properties.small }} {{ person.properties.long }} {{ person.properties.f }}"}
+    typed = {name: f"{{{{ person.properties.{name} }}}}" for name in ("small", "n", "f", "l", "missing")}
+    hook = step("hook", "webhook", {"url": "https://example.com/hook", "body": texts | typed})
+    answer = simulated(product, product.workflow(active=False, **chain(hook)))
+    assert answer["runs"][0]["steps"][0]["output"]["body"] == {
+        "text": "0.00001 12345678901234567890.125 2.50",
+        "small": 0.00001,
+        "n": 5,
+        "f": 2.5,
+        "l": [1, {"a": 1.5}],
+        "missing": None,
+    }
+
+
+def test_now_is_the_products_clock(product: Product) -> None:
+    product.add_people(1)
+    year = step("year", "capture", {"message": "{{ 'now' | date: '%Y-%m-%d' }}"})
+    answer = simulated(product, product.workflow(active=False, **chain(year)))
+    assert answer["runs"][0]["steps"][0]["output"]["message"] == f"{product.system.clock.now():%Y-%m-%d}"
+
+
+def test_a_costly_template_fails_those_people_with_a_reason(product: Product) -> None:
+    product.add_people(30)
+    body = "{% for i in (1..900) %}{% assign b = 'a b c d e f g h i' | split: ' ' | uniq %}{% endfor %}"
+    costly = step("costly", "capture", {"message": "{{ person.properties.n }}" + body})
+    answer = simulated(product, product.workflow(active=False, **chain(costly)), sample=30)
+    reasons = [run["reason"] for run in answer["runs"]]
+    assert reasons == ["template.over_limit"] * 20 + ["template.together_over_limit"] * 10
+
+
+def test_a_template_that_fails_for_everybody_is_not_saved(product: Product) -> None:
+    hopeless = step("hopeless", "capture", {"message": "{{ person.properties.d | date: '%D' }}"})
+    refusal = refused(product, CreateWorkflow(name="Hopeless", trigger=batch(), **chain(hopeless)))
+    assert [(p.pointer, p.code) for p in refusal.problems] == [("/steps/0/config/message", "template.never_renders")]

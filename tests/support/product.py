@@ -21,6 +21,7 @@ from engine.clock import SystemClock
 from engine.ids import new_id
 from engine.settings import load_settings
 from projections.reads import VIEWS
+from projections.run_rows import as_run, of_job
 from projections.runner import Runner
 from projections.tables import people, projects
 from tests.support.refusals import Refused, refusals
@@ -137,16 +138,13 @@ class Product:
         self.catch_up()
         return self.system.reads.batch_jobs.get(self.principal(), job_id)
 
-    def runs(self, job_id: UUID, **filters: Any) -> list[Json]:
-        """All runs of a job."""
-        found: list[Json] = []
-        after: str | None = None
-        while True:
-            page = self.system.reads.runs.list(self.principal(), batch_job_id=job_id, limit=200, after=after, **filters)
-            found += page.data
-            after = page.next_cursor
-            if after is None:
-                return found
+    def runs(self, job_id: UUID, status: str | None = None) -> list[Json]:
+        """All runs of a job, with what their steps gave."""
+        with self.system.engine.connect() as connection:
+            return [
+                as_run(row)
+                for row in of_job(connection, self.project_id, job_id, status=status, limit=None, whole=True)
+            ]
 
     def execute(self, statement: str, **parameters: Any) -> Any:
         """A statement of the test's own, committed."""

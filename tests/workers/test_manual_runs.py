@@ -49,6 +49,16 @@ def test_a_run_ends_with_what_its_steps_gave_and_the_variables_that_it_set(
     assert late["output"]["steps"]["note"]["output"] == {"message": "A-1 is seen A-1"}
 
 
+def test_a_list_of_runs_says_what_they_went_through_without_what_it_gave(workshop: Workshop, product: Product) -> None:
+    answer = begun(product, SET, NOTED)
+    job_id = workshop.advance(UUID(answer["batch_job_id"]))["id"]
+    reads = product.system.reads.runs
+    for page in (reads.list(product.principal()), reads.list(product.principal(), batch_job_id=job_id)):
+        (listed,) = page.data
+        assert [(note["step"], "output" in note) for note in listed["steps"]] == [("set", False), ("note", False)]
+    assert reads.get(product.principal(), answer["run_id"])["steps"][1]["output"] == {"message": "A-1 is seen A-1"}
+
+
 def test_the_trace_is_in_order_with_instants_and_is_read_in_pages(workshop: Workshop, product: Product) -> None:
     answer = begun(product, SET, NOTED, step("last", "capture", {"message": "bye"}))
     workshop.advance(UUID(answer["batch_job_id"]))
