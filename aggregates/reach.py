@@ -53,13 +53,19 @@ class Reach:
     """Whom a workflow may reach, whatever its conditions say.
 
     `topic` is "" for a workflow without one; a `transactional` one ignores that people left its topic. `cap` is the
-    policy's `per_person`, None without one.
+    policy's `per_person`, None without one. `tells_address` says that what leaves may carry the person's address.
     """
 
     sends_email: bool = False
     topic: str = ""
     transactional: bool = False
     cap: PerPerson | None = None
+    tells_address: bool = False
+
+    @property
+    def confirms_address(self) -> bool:
+        """Whether people are confirmed with their addresses: where it sends to them, or tells them to somebody."""
+        return self.sends_email or self.tells_address
 
     @property
     def topics(self) -> tuple[str, ...]:

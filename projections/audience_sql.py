@@ -30,7 +30,7 @@ from sqlalchemy.sql.elements import ColumnElement
 
 from aggregates.reach import REASONS, Reach
 from projections.conditions import Verdict, present
-from projections.exclusions import INVALID, capped, hashed, left_topic, mark, refused, unrefused
+from projections.exclusions import INVALID, TOLD, capped, hashed, left_topic, mark, refused, unrefused
 from projections.tables import chunks, people
 
 BUCKETS = 1009
@@ -61,7 +61,7 @@ class Question:
 def tally(asked: Question, seeds: Seeds, *, needs: Sequence[str], sample: int, with_total: bool) -> Statement:
     """One row: matched, affected, each exclusion, sum and xor of the hashes, lack_0.., sample (ids), total."""
     row = _recipients(asked, needs).c
-    marked = mark(row.address, seeds.mark) if asked.reach.sends_email else None
+    marked = mark(row.told, seeds.mark) if asked.reach.confirms_address else None
     parts = (
         select(
             row.reason,
@@ -99,10 +99,11 @@ def tally(asked: Question, seeds: Seeds, *, needs: Sequence[str], sample: int, w
 
 
 def affected(asked: Question) -> Statement:
-    """Whom an enrolment reaches: (id), with (address) where the workflow sends email."""
+    """Whom an enrolment reaches: (id), with (address) where people are confirmed with their addresses."""
     mine = (people.c.project_id == asked.project_id, asked.verdict, *unrefused(asked.project_id, asked.reach))
     if not asked.reach.sends_email:
-        each = select(people.c.id).where(*mine).subquery("each")
+        told = [TOLD.label("address")] if asked.reach.tells_address else []
+        each = select(people.c.id, *told).where(*mine).subquery("each")
     else:
         addressed = select(func.min(people.c.id).label("id"), people.c.address)
         each = addressed.where(*mine, people.c.address.is_not(None)).group_by(people.c.address).subquery("each")
@@ -193,7 +194,14 @@ def _recipients(asked: Question, needs: Sequence[str]) -> Subquery:
     # An address of several people is their duplicate, which is no reason for the row that stands for them.
     why = _reason(asked, each, stop, false()).label("reason")
     people_here = each.c.people if reach.sends_email else literal(1).label("people")
-    columns = (each.c.id, each.c.address, people_here, *(each.c[f"lack_{n}"] for n in range(len(needs))))
+    told = each.c.address if reach.sends_email else each.c.told
+    columns = (
+        each.c.id,
+        each.c.address,
+        told.label("told"),
+        people_here,
+        *(each.c[f"lack_{n}"] for n in range(len(needs))),
+    )
     source = each.outerjoin(stop, stop.c.address == each.c.address)
     return select(*columns, why).select_from(source).subquery("recipients")
 
@@ -219,7 +227,7 @@ def _people(asked: Question, *more: ColumnElement[Any]) -> Statement:
     source = people if gone is None else people.outerjoin(gone, gone.c.person_id == people.c.id)
     left: ColumnElement[bool] = people.c.opted_out_at.is_not(None)
     left = left if gone is None else left | gone.c.person_id.is_not(None)
-    columns = (people.c.id, people.c.address, left.label("left"), INVALID.label("invalid"))
+    columns = (people.c.id, people.c.address, TOLD.label("told"), left.label("left"), INVALID.label("invalid"))
     return select(*columns, *more).select_from(source).where(people.c.project_id == asked.project_id)
 
 

@@ -22,6 +22,9 @@ MADE = ("started", "succeeded", "confirmed", "unknown")
 INVALID = and_(people.c.address.is_(None), func.coalesce(func.btrim(people.c.email), "") != "")
 """A person with something told as an address that is none."""
 
+TOLD = func.coalesce(people.c.address, people.c.email)
+"""What a template shows as the address of a person: normalised where it is one."""
+
 
 def left_topic(reach: Reach) -> Subquery | None:
     """(person_id): people who left the workflow's topic, whatever address they have now; None where it has no say."""

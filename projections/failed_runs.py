@@ -15,7 +15,7 @@ from sqlalchemy.sql.elements import ColumnElement
 from aggregates.reach import Reach
 from projections import audience_sql
 from projections.audience import Audiences, Frozen
-from projections.exclusions import left_topic, mark, refused
+from projections.exclusions import TOLD, left_topic, mark, refused
 from projections.tables import people, runs
 
 NO_ADDRESS = 0
@@ -49,8 +49,9 @@ def left_since(
         source = source.outerjoin(gone, gone.c.person_id == people.c.id)
         left = left | gone.c.person_id.is_not(None)
     changed: ColumnElement[bool] = false()
-    if reach.sends_email:
-        changed = failed.c.mark.is_distinct_from(mark(people.c.address, audiences.seeds.mark))
+    if reach.confirms_address:
+        now = func.coalesce(mark(TOLD, audiences.seeds.mark), NO_ADDRESS)
+        changed = failed.c.mark.is_distinct_from(now)
     reason = case(
         (people.c.id.is_(None), "erased"),
         (left | func.coalesce(stop.c.opted_out, False), "opted_out"),
@@ -71,12 +72,12 @@ def failed_of(job_id: UUID) -> Select[Any]:
 
 
 def _failed(job_id: UUID, reach: Reach, audiences: Audiences) -> Select[Any]:
-    """The people, with the marks of the addresses that were confirmed where the workflow sends email.
+    """The people, with the marks of the addresses that were confirmed, where they are.
 
     Runs of an older version have none; their addresses of now are confirmed with the retry.
     """
-    if not reach.sends_email:
+    if not reach.confirms_address:
         return failed_of(job_id)
-    marked = func.coalesce(runs.c.address_mark, mark(people.c.address, audiences.seeds.mark), NO_ADDRESS)
+    marked = func.coalesce(runs.c.address_mark, mark(TOLD, audiences.seeds.mark), NO_ADDRESS)
     source = runs.outerjoin(people, people.c.id == runs.c.person_id)
     return failed_of(job_id).add_columns(marked.label("mark")).select_from(source)

@@ -12,6 +12,7 @@ from aggregates.policy import Limits
 from aggregates.steps.base import Deliver
 from aggregates.workflow.sending import ELSEWHERE, Recipient, recipient_of
 from engine.bootstrap import System
+from projections.failed_runs import NO_ADDRESS
 from projections.tables import projects
 from workers import ledger
 from workers.attempts import Addressed, SubBatch
@@ -26,7 +27,8 @@ UNDECLARED = "step.not_external"
 # A run of a job that an older version enrolled has no mark: its person was confirmed without an address.
 _CONFIRMED = text(
     "SELECT r.person_id, p.email, p.address, r.address_mark IS NOT NULL AS marked, "
-    "r.address_mark IS NOT DISTINCT FROM hashtextextended(p.address, :seed) AS same "
+    "r.address_mark IS NOT DISTINCT FROM "
+    "coalesce(hashtextextended(coalesce(p.address, p.email), :seed), :none) AS same "
     "FROM runs r LEFT JOIN people p ON p.id = r.person_id "
     "WHERE r.job_id = :job_id AND r.person_id = ANY (CAST(:ids AS bigint[]))"
 )
@@ -80,7 +82,9 @@ def _compared(connection: Connection, system: System, job_id: UUID, batch: SubBa
     ids = ledger.as_array([effect.person_id for effect in batch.effects])
     confirmed: dict[int, str] = {}
     changed: set[int] = set()
-    for row in connection.execute(_CONFIRMED, {"job_id": job_id, "ids": ids, "seed": system.audiences.seeds.mark}):
+    for row in connection.execute(
+        _CONFIRMED, {"job_id": job_id, "ids": ids, "seed": system.audiences.seeds.mark, "none": NO_ADDRESS}
+    ):
         # What templates are given was read a moment before: an address may come and go in between.
         shown = batch.people.get(row.person_id, {}).get("email")
         if row.marked and not (row.same and shown == row.email):

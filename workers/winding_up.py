@@ -15,6 +15,7 @@ from uuid import UUID
 from sqlalchemy import Connection, text
 
 from engine.store import head_status
+from projections.failed_runs import NO_ADDRESS
 from projections.run_rows import alone_with_chunks
 from workers import ledger
 from workers.attempts import unrecorded
@@ -60,7 +61,8 @@ _FAIL_CHUNKS = text(
     "WITH begun AS (UPDATE chunks SET state = 'done', failed = failed + greatest(size, 0) "
     "WHERE job_id = :id AND state = 'ready' RETURNING person_ids, address_marks, size) "
     "INSERT INTO runs (job_id, person_id, status, reason, steps, updated_at, address_mark) "
-    "SELECT :id, p.id, 'failed', :reason, '[]'::jsonb, :now, begun.address_marks[p.place] FROM begun "
+    "SELECT :id, p.id, 'failed', :reason, '[]'::jsonb, :now, "
+    "CASE WHEN begun.address_marks IS NOT NULL THEN coalesce(begun.address_marks[p.place], :none) END FROM begun "
     "CROSS JOIN LATERAL unnest(begun.person_ids) WITH ORDINALITY AS p (id, place) WHERE begun.size > 0"
 )
 
@@ -117,7 +119,7 @@ def fail_the_rest(connection: Connection, job_id: UUID, reason: str, now: dateti
     if connection.execute(_STILL_SENDING, {"id": job_id}).first() is not None:
         return False
     alone_with_chunks(connection, job_id)
-    connection.execute(_FAIL_CHUNKS, {"id": job_id, "reason": reason, "now": now})
+    connection.execute(_FAIL_CHUNKS, {"id": job_id, "reason": reason, "now": now, "none": NO_ADDRESS})
     _count_begun(connection, job_id)
     connection.execute(_STOP_SENDING, {"id": job_id})
     _end_the_rest(connection, job_id, Ending("failed", reason, now))

@@ -118,9 +118,18 @@ class Definition:
         """Whether any step has an effect outside."""
         return any(step.type.external for step in self.steps)
 
+    @cached_property
+    def tells_address(self) -> bool:
+        """Whether a template of a workflow with effects outside reads the person's address, or the person as a whole.
+
+        What a step sets may be sent by a later one, so every step's templates count.
+        """
+        read = (path for _, template, _ in _templates(self.steps)[0] for path in template.references)
+        return self.external and any(path[:1] == ("person",) and path[1:2] in {(), ("email",)} for path in read)
+
     def reach(self, cap: PerPerson | None = None) -> Reach:
         """Whom it may reach, whatever its conditions say; a `cap` is the policy's."""
-        return Reach(self.sends_email, self.topic, self.transactional, cap)
+        return Reach(self.sends_email, self.topic, self.transactional, cap, self.tells_address)
 
     def input_addresses(self, inputs: Mapping[str, Any]) -> list[str]:
         """Whom a manual run with these inputs is about: the inputs that are declared to be addresses, and given."""
