@@ -54,6 +54,10 @@ CODES: dict[str, Code] = {
     "position.not_reached": Code(
         Kind.UNAVAILABLE, "The views have not reached that position yet.", "Repeat the read after Retry-After."
     ),
+    "follower.not_found": Code(Kind.NOT_FOUND, "No such follower of the log.", "`tidegate views list` names them."),
+    "follower.not_stopped": Code(
+        Kind.CONFLICT, "This follower does not stand still.", "Wait for it: it goes on by itself."
+    ),
     # who is asking
     "auth.missing": Code(Kind.UNAUTHENTICATED, "No API key was sent.", "Send `Authorization: Bearer tg_live_…`."),
     "auth.invalid": Code(Kind.UNAUTHENTICATED, "The API key is not valid.", "Make a new one: `tidegate keys create`."),

@@ -12,6 +12,7 @@ patience    how long a statement may take, here and at the server
 failpoints  places at which a test may kill the process
 runner      followers of the log: catch up, follow
 rebuilding  a view built again beside the live one, and exchanged row by row
+passing_over                the one event at which a follower stands still, passed over
 workflows   schedules   batch_jobs    views, written from events
 runs        run_rows run_cancelling  the ledger of a batch job, person by person; its rows; one run cancelled
 people      person_rules    recipients, and what one may be

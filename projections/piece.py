@@ -42,10 +42,15 @@ class Piece:
     def read(self) -> int:
         return len(self.rows)
 
-    def events(self, topics: tuple[str, ...], after: int = 0) -> Iterator[Recorded]:
-        """Those that begin so, after a position, each decoded when it is asked for: no follower holds them all."""
+    def events(
+        self, topics: tuple[str, ...], after: int = 0, passed: frozenset[int] = frozenset()
+    ) -> Iterator[Recorded]:
+        """Those that begin so, after a position, each decoded when it is asked for: no follower holds them all.
+
+        Those at the positions `passed` are left out.
+        """
         for position, project_id, id, version, topic, state in self.rows:
-            if position > after and state is not None and topic.startswith(topics):
+            if position > after and state is not None and topic.startswith(topics) and position not in passed:
                 yield Recorded(position, project_id, decode(id, version, topic, state, self.values))
 
 

@@ -118,14 +118,16 @@ class Runner:
                 return taken
 
     def _stop(self, follower: Follower, error: Exception) -> None:
-        """An event that a follower cannot take stops that follower, visibly; the others go on."""
-        logger.error("follower %s stands still: %s", follower.name, type(error).__name__, exc_info=error)
+        """An event that a follower cannot take stops that follower, visibly; the others go on.
+
+        It is tried again all the time, because another process may bring code that can take it, and is logged once.
+        """
+        why = f"{type(error).__name__}: {error}"[:500]
         with self._engine.begin() as connection:
-            connection.execute(
-                update(view_positions)
-                .where(view_positions.c.name == follower.name)
-                .values(stopped=f"{type(error).__name__}: {error}"[:500])
-            )
+            mine = (view_positions.c.name == follower.name) & view_positions.c.stopped.is_distinct_from(why)
+            news = connection.execute(update(view_positions).where(mine).values(stopped=why)).rowcount
+        if news:
+            logger.error("follower %s stands still: %s", follower.name, type(error).__name__, exc_info=error)
 
 
 def step(engine: Engine, follower: Follower, limit: int = BATCH) -> int:

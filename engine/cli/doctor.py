@@ -15,7 +15,7 @@ import redis
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
-from sqlalchemy import Connection, func, select, text
+from sqlalchemy import Connection, Row, func, select, text
 from sqlalchemy.exc import SQLAlchemyError
 
 from aggregates.steps import catalogue
@@ -159,12 +159,19 @@ def _views(connection: Connection) -> Iterator[Finding]:
     for row in connection.execute(select(view_positions).order_by(view_positions.c.name)):
         what, lag = f"view {row.name}", int(end or 0) - row.position
         if row.stopped:
-            repair = f"Repair the cause, then `tidegate views rebuild {row.name}`."
-            yield Finding(what, "fail", f"stands still at {row.position}: {row.stopped}", repair)
+            yield Finding(what, "fail", f"stands still at {row.position}: {row.stopped}", _repair(row))
         elif lag > LAG:
             yield Finding(what, "warn", f"{lag:,} events behind", "Is the projector running? `tidegate projector`")
         else:
             yield Finding(what, "ok", f"at {row.position:,}, {lag:,} behind")
+
+
+def _repair(row: Row[Any]) -> str:
+    """How a follower comes to go on again."""
+    skip = f"`tidegate views skip {row.name} --reason …` passes over that event"
+    if row.stopped.startswith("TopicError"):
+        return f"A newer version wrote this event: with that version it goes on by itself. Else {skip}."
+    return f"It goes on by itself once the cause is repaired. Else {skip}."
 
 
 def _redis(settings: Settings) -> Finding:

@@ -8,6 +8,7 @@ from engine.cli.admin import opened
 from engine.cli.client import connect
 from engine.cli.exits import usage
 from engine.cli.output import Column, Json, Output
+from projections.passing_over import pass_over
 from projections.reads import VIEWS
 from projections.rebuilding import rebuild as rebuild_view
 
@@ -36,3 +37,17 @@ def rebuild(name: str, *, json: Json = False) -> None:
     with opened() as system:
         folded = rebuild_view(system.engine, views[name]())
     Output(json).record({"view": name, "events": folded})
+
+
+@app.command
+def skip(name: str, *, reason: str, json: Json = False) -> None:
+    """Let a follower that stands still pass over the one event that it cannot take. What that said is missing then.
+
+    Parameters
+    ----------
+    reason
+        Why; it is kept with the event's position.
+    """
+    with opened() as system:
+        passed = pass_over(system.engine, name, reason=reason, now=system.clock.now())
+    Output(json).record(passed)

@@ -31,7 +31,7 @@ from projections.tables.ledger import (
     scheduler_work,
     sending_pace,
 )
-from projections.tables.log import log, outside, stream_heads, view_positions
+from projections.tables.log import log, outside, passed_over, stream_heads, view_positions
 from projections.tables.people import cohort_members, cohorts, opt_outs, people, person_opt_outs, suppressions
 from projections.tables.views import batch_jobs, confirmations, occurrences, schedules, workflows
 
@@ -58,6 +58,7 @@ __all__ = [
     "occurrences",
     "opt_outs",
     "outside",
+    "passed_over",
     "people",
     "person_opt_outs",
     "projects",

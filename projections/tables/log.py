@@ -65,3 +65,16 @@ view_positions = Table(
     Column("stopped", Text),
 )
 """How far each follower of the log has come; `stopped` says why one stands still."""
+
+passed_over = Table(
+    "passed_over",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("position", BigInteger, primary_key=True),
+    Column("topic", Text, nullable=False),
+    Column("because", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("at", Instant, nullable=False),
+)
+"""Events that a follower could not take and was told to pass over: `because` says what went wrong, `reason` why it was
+told so."""

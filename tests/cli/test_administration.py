@@ -166,3 +166,17 @@ def test_settings_tell_value_and_origin_and_keep_secrets(tidegate: Tidegate, mon
     assert rows["TIDEGATE_CHUNK_SIZE"][2] == "default"
     assert "tg_live_secret_text" not in said.out
     assert len(tidegate("config", "show", "--json").json["data"]) == len(rows)
+
+
+@pytest.mark.usefixtures("at_home")
+def test_a_follower_is_told_to_pass_over_an_event_where_the_doctor_says_so(
+    tidegate: Tidegate, product: Product
+) -> None:
+    product.workflow()
+    assert tidegate("views", "skip", "workflows", "--reason", "x").code == 5
+    product.execute("UPDATE view_positions SET position = 1, stopped = 'TopicError: unknown' WHERE name = 'workflows'")
+    said = {row[0]: row for row in tidegate("doctor").rows}["view workflows"]
+    assert (said[1], "views skip workflows --reason" in said[3]) == ("fail", True)
+    skipped = tidegate("views", "skip", "workflows", "--reason", "of a newer version", "--json")
+    assert (skipped.code, skipped.json["position"]) == (0, 2)
+    assert product.execute("SELECT name, reason FROM passed_over") == [("workflows", "of a newer version")]

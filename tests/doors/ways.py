@@ -299,6 +299,7 @@ AT_THE_CONSOLE: Mapping[tuple[str, ...], str | None] = {
     ("projects", "create"): None,
     ("projects", "list"): None,
     ("views", "rebuild"): None,
+    ("views", "skip"): None,
     ("replay", "check"): None,
     ("config", "show"): None,
     ("mcp-config",): None,

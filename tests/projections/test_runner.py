@@ -10,10 +10,12 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection
 
+from aggregates.errors import DomainError
 from commands.batch_job import CancelBatchJob, PauseBatchJob, ResumeBatchJob
 from commands.workflow import ArchiveWorkflow, CreateWorkflow, DisableWorkflow, EnableWorkflow
 from projections import rebuilding
 from projections.batch_jobs import BatchJobsView
+from projections.passing_over import pass_over
 from projections.reads import VIEWS
 from projections.rebuilding import rebuild
 from projections.runner import Runner, advance, step
@@ -131,6 +133,48 @@ def test_a_follower_stops_loudly_at_an_event_that_it_cannot_take(product: Produc
     runner.catch_up()
     assert product.execute(state) == [(last, None)]
     assert len(notes.taken) == 4
+
+
+def test_a_follower_that_stands_still_says_so_once(product: Product, caplog: pytest.LogCaptureFixture) -> None:
+    some_workflows(product, 1)
+    runner = Runner(product.system.engine, [Notes(poison=product.log_position())])
+    runner.register()
+    for _ in range(3):
+        runner.catch_up()
+    assert [record.levelname for record in caplog.records] == ["ERROR"]
+
+
+def test_the_event_at_which_a_follower_stands_still_is_passed_over_on_record(product: Product) -> None:
+    some_workflows(product, 3)
+    last = product.log_position()
+    notes = Notes(poison=last - 1)
+    runner = Runner(product.system.engine, [notes])
+    runner.register()
+    runner.catch_up()
+    told = pass_over(product.system.engine, "notes", reason="not ours", now=product.clock.now())
+    assert told["position"] == last - 1
+    assert (told["topic"], told["because"]) == ("workflow.created.v1", "ValueError: cannot take this")
+    runner.catch_up()
+    assert notes.taken[-1] == last
+    assert product.execute("SELECT name, position, reason FROM passed_over") == [("notes", last - 1, "not ours")]
+    for name, code in (("notes", "follower.not_stopped"), ("nobody", "follower.not_found")):
+        with pytest.raises(DomainError, match=code):
+            pass_over(product.system.engine, name, reason="again", now=product.clock.now())
+
+
+def test_a_rebuild_takes_what_was_passed_over_as_soon_as_it_can(product: Product) -> None:
+    some_workflows(product, 2)
+    said = "topic = 'workflow.{}.v1' WHERE notification_id = (SELECT max(notification_id) FROM log)"
+    rewritten(product, "SET " + said.format("renamed"))
+    product.execute("DELETE FROM workflows")
+    product.catch_up()
+    pass_over(product.system.engine, "workflows", reason="a newer version's", now=product.clock.now())
+    rebuild(product.system.engine, WorkflowsView())
+    assert len(rows(product)) == 1
+    rewritten(product, "SET " + said.format("created"))
+    rebuild(product.system.engine, WorkflowsView())
+    assert len(rows(product)) == 2
+    assert product.execute("SELECT * FROM passed_over") == []
 
 
 def test_followers_that_stand_together_take_what_is_new_in_one_transaction(product: Product) -> None:

@@ -1,4 +1,4 @@
-"""runs that wait are found by their job; a rebuilt view has its names again; chunks that fail are counted"""
+"""runs that wait, names of rebuilt views, chunks that fail, events that are passed over"""
 
 from __future__ import annotations
 
@@ -38,6 +38,13 @@ def upgrade() -> None:
     )
     op.drop_index("runs_to_wake", "runs")
     op.add_column("chunks", sa.Column("failures", sa.SmallInteger(), nullable=False, server_default="0"))
+    op.create_table(
+        "passed_over",
+        sa.Column("name", sa.Text(), primary_key=True),
+        sa.Column("position", sa.BigInteger(), primary_key=True),
+        *(sa.Column(name, sa.Text(), nullable=False) for name in ("topic", "because", "reason")),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+    )
     for view, indexes in _INDEXES.items():
         op.execute(f"DROP TABLE IF EXISTS {view}__next")
         found = {columns: name for name, columns in op.get_bind().execute(_NAMED, {"view": view})}
