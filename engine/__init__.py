@@ -20,7 +20,6 @@ metrics                  what an operator watches, from the database
 logs                     structured log lines
 failpoints               what happens at places where a test kills, stops or fails a process
 migrate  migrations      the schema: up to date or not, and its history
-stored_json              JSON as it is read from the database
 components  guidance     the catalogue of step types, for those who may read it; operators, and a guide to begin with
 founding                 a project and its owner key, with what the log says of both
 bootstrap                the one place where parts meet

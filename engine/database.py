@@ -18,8 +18,8 @@ from sqlalchemy import Engine, create_engine, event, make_url
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import InvalidatePoolError
 
-from engine import stored_json
 from engine.settings import Settings
+from projections import stored_json
 from projections.patience import USUAL_SECONDS, patience, waiting
 
 LOCK_SECONDS = 10

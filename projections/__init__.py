@@ -8,6 +8,7 @@ piece       a piece of the log, as followers read it
 outside     values that events keep outside the log, fetched for a piece
 changes     the rows that a batch of events changes, each written once
 outage      whether an error means that the database is away
+stored_json what JSON of any time is read as
 patience    how long a statement may take, here and at the server
 failpoints  places at which a test may kill the process
 runner      followers of the log: catch up, follow

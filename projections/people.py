@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -30,12 +29,12 @@ from sqlalchemy.exc import DBAPIError
 from aggregates.address import normalised
 from aggregates.base import Principal
 from aggregates.errors import DomainError
-from aggregates.numbers import Number
 from aggregates.values import NOBODY
 from projections import consent
 from projections.page import Page, Reader, bigint, decode_cursor
 from projections.person_rules import PersonInput
 from projections.properties import bounded, statistics, took_too_long
+from projections.stored_json import as_written
 from projections.tables import people
 
 SHOWN = (
@@ -62,9 +61,6 @@ class Person:
     opted_out_at: datetime | None
     created_at: datetime
     updated_at: datetime
-
-
-_AS_WRITTEN = json.JSONDecoder(parse_float=Number)
 
 
 def upsert(conn: Connection, project_id: UUID, person: PersonInput, now: datetime) -> tuple[Person, bool]:
@@ -143,7 +139,7 @@ def records(conn: Connection, ids: Sequence[int]) -> dict[int, dict[str, Any]]:
     """
     shown = (people.c.id, people.c.distinct_id, people.c.email, cast(people.c.properties, Text).label("properties"))
     rows = conn.execute(select(*shown).where(people.c.id == any_(_ids(ids))))
-    found = {row.id: {**row._mapping, "properties": _AS_WRITTEN.decode(row.properties)} for row in rows}
+    found = {row.id: {**row._mapping, "properties": as_written(row.properties)} for row in rows}
     return {**found, NOBODY: {"id": NOBODY}} if NOBODY in ids else found
 
 

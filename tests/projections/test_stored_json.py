@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from starlette.responses import JSONResponse
 
-from engine.stored_json import loads
+from projections.stored_json import loads
 
 
 @pytest.mark.parametrize("document", [{"a": [1, -2.5, True, None, "x"]}, [], 10**40, "text"])

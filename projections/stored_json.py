@@ -8,8 +8,11 @@ at the door, but rows of earlier times may have them, and one row must not stand
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from math import isinf
 from typing import Any
+
+from aggregates.numbers import Number
 
 LONGEST = 1_000
 """Digits of a whole number that are still read as a number."""
@@ -17,10 +20,19 @@ LONGEST = 1_000
 
 def loads(text: str | bytes) -> Any:
     """The document; numbers that cannot be kept are texts."""
+    return _read(text, _decimal)
+
+
+def as_written(text: str | bytes) -> Any:
+    """The document as templates print it: decimals have the digits that they are written with."""
+    return _read(text, Number)
+
+
+def _read(text: str | bytes, decimal: Callable[[str], Any]) -> Any:
     try:
-        return json.loads(text, parse_float=_decimal)
+        return json.loads(text, parse_float=decimal)
     except ValueError:
-        return json.loads(text, parse_float=_decimal, parse_int=_integer)
+        return json.loads(text, parse_float=decimal, parse_int=_integer)
 
 
 def _decimal(text: str) -> float | str:
