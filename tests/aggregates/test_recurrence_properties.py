@@ -20,7 +20,7 @@ DAY = timedelta(days=1)
 MORE = 1000
 """More occurrences than there can be in the stretches of time that are looked at."""
 
-some = settings(deadline=None, derandomize=True, suppress_health_check=list(HealthCheck), max_examples=90)
+some = settings(deadline=None, derandomize=True, suppress_health_check=list(HealthCheck), max_examples=50)
 
 
 def parse(

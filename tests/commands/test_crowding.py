@@ -11,7 +11,7 @@ import pytest
 from aggregates.errors import DomainError
 from aggregates.recurrence import Recurrence
 from aggregates.recurrence.together import clash
-from commands.crowding import MOST_ACTIVE
+from commands import crowding
 from commands.schedule import PauseSchedule, ResumeSchedule, ReviseSchedule
 from tests.commands.conftest import Desk, refused
 from tests.support.product import Product
@@ -58,16 +58,27 @@ def at(hour: int) -> dict[str, Any]:
     return {"starts_at": f"2026-01-01T{hour:02}:00:00"}
 
 
+def test_the_most_is_what_is_said_everywhere() -> None:
+    assert crowding.MOST_ACTIVE == 20
+
+
+@pytest.fixture
+def few(monkeypatch: pytest.MonkeyPatch) -> int:
+    """Less is enough to see that there is a most."""
+    monkeypatch.setattr(crowding, "MOST_ACTIVE", 4)
+    return 4
+
+
 def fill(desk: Desk) -> None:
-    for hour in range(MOST_ACTIVE):
+    for hour in range(crowding.MOST_ACTIVE):
         desk.attach(**at(hour))
 
 
-def test_a_workflow_has_at_most_twenty_active_schedules(desk: Desk) -> None:
+def test_a_workflow_has_at_most_so_many_active_schedules(desk: Desk, few: int) -> None:
     fill(desk)
     one_more = desk.attaching(2, **at(22))
     refusal = refused(desk.product, one_more, desk.somebody)
-    assert (refusal.code, refusal.details) == ("schedule.too_many", {"active": 20, "most": 20})
+    assert (refusal.code, refusal.details) == ("schedule.too_many", {"active": few, "most": few})
     first = min(row[0] for row in desk.product.execute("SELECT id FROM stream_heads WHERE kind = 'schedule'"))
     desk.product.ask(PauseSchedule(first, "make room"))
     desk.product.ask(one_more, desk.somebody)

@@ -200,7 +200,7 @@ def questions(draw: st.DrawFn) -> tuple[Crowd, list[PersonCondition]]:
 # -- the properties
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(question=questions())
 def test_sql_agrees_with_the_oracle(
     connection: Connection, audiences: Audiences, question: tuple[Crowd, list[PersonCondition]]
