@@ -200,6 +200,11 @@ CODES: dict[str, Code] = {
     # schedules
     "schedule.invalid": Code(Kind.INVALID, "The schedule is not valid.", "Correct the fields that are named."),
     "schedule.not_active": Code(Kind.CONFLICT, "The schedule is not active.", "See its status."),
+    "schedule.already_attached": Code(
+        Kind.CONFLICT,
+        "The workflow has an active schedule with the same recurrence.",
+        "Look at that schedule, and revise it if it is not what you want.",
+    ),
     "schedule.too_many": Code(
         Kind.CONFLICT, "The workflow has as many active schedules as it may.", "Pause or detach one of them first."
     ),
@@ -248,6 +253,11 @@ CODES: dict[str, Code] = {
     ),
     "batch_job.paused_by_human": Code(
         Kind.DENIED, "A human or the breaker paused this run.", "Ask a person to resume it."
+    ),
+    "batch_job.just_started": Code(
+        Kind.CONFLICT,
+        "The same version was started over the same people just now.",
+        "Look at that job first. To send it once more, size again and send the token, or send an Idempotency-Key.",
     ),
     "batch_job.ended": Code(Kind.CONFLICT, "The batch job has ended.", "Start a new one."),
     "batch_job.retried": Code(

@@ -9,6 +9,7 @@ reach       whom a workflow may reach under a policy
 outlook     what every sizing says: what is left, and what would become of the request
 hints       warnings about an audience that names what no person has
 binding     confirm tokens, and what each is bound to
+repetition  the same batch asked for twice within minutes
 standing    what an acknowledgement allows a schedule until further notice
 budget      how many people a principal may reach in a day
 workflow    create, edit, enable, disable, archive, restore

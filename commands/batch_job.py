@@ -13,7 +13,7 @@ from aggregates.batch_job.pace import Pace
 from aggregates.values import digest
 from aggregates.workflow.aggregate import Workflow
 from aggregates.workflow.definition import Definition
-from commands.binding import Purpose, bought_job, bound_to, counted, keep_claims, new_token
+from commands.binding import Purpose, asked_before, bought_job, bound_to, counted, keep_claims, new_token
 from commands.budget import charge, left
 from commands.confirm import acknowledge, batch_definition, merged, must_wait, sendable_definition, size
 from commands.context import Accepted, Context
@@ -22,6 +22,7 @@ from commands.manual import size_run
 from commands.notes import checked_note
 from commands.outlook import outlook
 from commands.reach import reach_of
+from commands.repetition import refuse_repetition
 from commands.sizing import purpose_of
 from commands.witness import waits_until
 
@@ -155,11 +156,8 @@ def explain_audience(command: ExplainAudience, ctx: Context) -> Accepted:
 
 def run_batch(command: RunBatch, ctx: Context) -> Accepted:
     workflow = ctx.store.load(Workflow, command.workflow_id, ctx.meta)
-    bought = bought_job(ctx, command.confirm_token)
-    # Asked once: a job that appears after this is met by the store's own conflict, and then by a second try.
-    spent = ctx.store.taken(bought)
-    existing = ctx.store.find(BatchJob, bought, ctx.meta) if bought and spent else None
-    if existing and existing.request_digest == _digest(command, ctx):
+    id, existing, spent = asked_before(ctx, command.confirm_token, "RunBatch", _digest(command, ctx))
+    if existing:
         return job_answer(existing, ctx.store.save(existing), ctx.confirm_url(existing.id))
     pace = Pace.parse(command.rate, command.breaker)
     proof = acknowledge(
@@ -172,8 +170,10 @@ def run_batch(command: RunBatch, ctx: Context) -> Accepted:
         purpose=Purpose(pace=pace),
         buys="job",
     )
+    if id is None:
+        refuse_repetition(ctx, workflow, proof.acknowledgement)
     job = BatchJob.request(
-        bought or ctx.ids.new(),
+        id or ctx.ids.new(),
         workflow_id=workflow.id,
         workflow_version=workflow.content_version,
         variables=proof.variables,

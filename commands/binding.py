@@ -14,7 +14,9 @@ from datetime import timedelta
 from typing import Any, Literal
 from uuid import UUID
 
+from aggregates.batch_job.aggregate import BatchJob
 from aggregates.batch_job.pace import UNHINDERED, Pace
+from aggregates.errors import DomainError
 from aggregates.recurrence import Recurrence
 from aggregates.values import digest
 from aggregates.workflow.aggregate import Workflow
@@ -73,6 +75,36 @@ def bought_job(ctx: Context, token: str | None) -> UUID | None:
     if token is None or not _TOKEN.fullmatch(token):
         return None
     return ctx.ids.derived("batch_job", ctx.meta.principal.project_id, nonce_of(token))
+
+
+def asked_job(ctx: Context, token: str | None, command: str) -> UUID | None:
+    """The id of what a request makes: from its token, else from its idempotency key; None without either.
+
+    Both come from what the caller sends and from nothing that we keep: after a restore the same request makes the same
+    job, and its messages have the same keys as before. The key of a human who confirms is for that.
+    """
+    key = None if ctx.confirming else ctx.meta.idempotency_key
+    if (bought := bought_job(ctx, token)) is not None or key is None:
+        return bought
+    return ctx.ids.derived("keyed", ctx.meta.principal.project_id, ctx.meta.principal.id, command, key)
+
+
+def asked_before(
+    ctx: Context, token: str | None, command: str, request_digest: str
+) -> tuple[UUID | None, BatchJob | None, bool]:
+    """The id of the job that a request makes, the job if the same request has made it, and whether its token is spent.
+
+    Raises `idempotency.mismatch` when another request has made it.
+    """
+    id = asked_job(ctx, token, command)
+    # Asked once: a job that appears after this is met by the store's own conflict, and then by a second try.
+    taken = ctx.store.taken(id)
+    existing = ctx.store.find(BatchJob, id, ctx.meta) if id and taken else None
+    if existing and existing.request_digest == request_digest:
+        return id, existing, False
+    if taken and bought_job(ctx, token) is None:
+        raise DomainError("idempotency.mismatch")
+    return id, None, taken
 
 
 def counted(ctx: Context, count: int, fingerprint: str) -> dict[str, Any]:

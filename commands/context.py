@@ -113,6 +113,11 @@ class Spending(Protocol):
     def since(self, project_id: UUID, principal: str, workflow_id: UUID, instant: datetime) -> tuple[int, int]:
         """People asked for after an instant: over everything, by this workflow. What was given back does not count."""
 
+    def lately(
+        self, project_id: UUID, principal: str, workflow_id: UUID, people: int, instant: datetime
+    ) -> Sequence[UUID]:
+        """The latest jobs over so many people that were asked for after an instant; what was given back is none."""
+
     def add(
         self, project_id: UUID, principal: str, *, workflow_id: UUID, job_id: UUID, people: int, at: datetime
     ) -> None:

@@ -26,6 +26,8 @@ def require_room(ctx: Context, workflow_id: UUID, recurrence: Recurrence, *, sch
         raise DomainError("schedule.too_many", details={"active": len(others), "most": MOST_ACTIVE})
     least = ctx.policy.minimum_interval
     for other in others:
+        if other.terms.recurrence == recurrence:
+            raise DomainError("schedule.already_attached", details={"schedule_id": str(other.id)})
         met = clash(recurrence, other.terms.recurrence, now=ctx.meta.now, least=least)
         if met is not None:
             minutes = f"{least.total_seconds() / 60:g}"

@@ -11,7 +11,7 @@ from aggregates.batch_job.standing import ONE_RUN, OUTCOMES
 from aggregates.errors import DomainError
 from aggregates.values import NOBODY, digest, parse_run_id, run_id
 from aggregates.workflow.aggregate import Workflow
-from commands.binding import bought_job
+from commands.binding import asked_before
 from commands.budget import charge
 from commands.context import Accepted, Context
 from commands.manual import held_because, manual_definition, started_with
@@ -49,10 +49,9 @@ def run_workflow(command: RunWorkflow, ctx: Context) -> Accepted:
     refuse_elsewhere(ctx, definition)
     inputs, variables = started_with(definition, command.inputs)
     asked = digest([str(workflow.id), version, inputs, ctx.meta.principal.id])
-    bought = bought_job(ctx, command.confirm_token) if definition.external else None
-    spent = ctx.store.taken(bought)
-    existing = ctx.store.find(BatchJob, bought, ctx.meta) if bought and spent else None
-    if existing and existing.request_digest == asked:
+    token = command.confirm_token if definition.external else None
+    id, existing, spent = asked_before(ctx, token, "RunWorkflow", asked)
+    if existing:
         return run_answer(existing, NOBODY, "pending", ctx.store.save(existing), ctx.confirm_url(existing.id))
     held = held_because(
         ctx,
@@ -66,7 +65,7 @@ def run_workflow(command: RunWorkflow, ctx: Context) -> Accepted:
         spent=spent,
     )
     job = BatchJob.request(
-        bought or ctx.ids.new(),
+        id or ctx.ids.new(),
         workflow_id=workflow.id,
         workflow_version=version,
         variables=variables,

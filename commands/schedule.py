@@ -18,7 +18,7 @@ from aggregates.schedule.firing import Firing
 from aggregates.schedule.terms import Terms
 from aggregates.values import digest
 from aggregates.workflow.aggregate import Workflow
-from commands.binding import Purpose, bought_job
+from commands.binding import Purpose, asked_job, bought_job
 from commands.confirm import Acknowledged, acknowledge, batch_definition, merged
 from commands.context import Accepted, Context
 from commands.crowding import require_room
@@ -127,10 +127,12 @@ def attach(command: AttachSchedule, ctx: Context) -> Accepted:
     problems += [*firing.problems(), *more]
     if recurrence is None or problems:
         raise invalid("schedule.invalid", problems)
-    schedule_id = bought_job(ctx, command.confirm_token)
+    schedule_id = asked_job(ctx, command.confirm_token, "AttachSchedule")
     existing = ctx.store.find(Schedule, schedule_id, ctx.meta) if schedule_id else None
     if existing and existing.request_digest == _digest(command, ctx):
         return schedule_answer(existing, ctx.store.save(existing))
+    if existing and bought_job(ctx, command.confirm_token) is None:
+        raise DomainError("idempotency.mismatch")
     if earlier := asked_before(ctx, command):
         return earlier
     purpose = Purpose("schedule", recurrence=recurrence, max_growth=growth)
@@ -276,10 +278,8 @@ def _settled(
     `stood` is what the schedule was before; empty for a new one.
     """
     if ctx.witnessed:
-        subject = schedule.id if stood else None
-        return ask_human(
-            ctx, command, workflow, proof, subject_id=subject, stood=stood, outcome=schedule_data(schedule)
-        )
+        subject, outcome = schedule.id if stood else None, schedule_data(schedule)
+        return ask_human(ctx, command, workflow, proof, subject_id=subject, stood=stood, outcome=outcome)
     if schedule.approval is not None:
         keep_people(ctx, schedule.id, proof, schedule.approval)
     return schedule_answer(schedule, ctx.store.save(schedule))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
@@ -13,12 +13,21 @@ from sqlalchemy.dialects.postgresql import insert
 from projections.tables import reach, sizings
 
 # A job that was rejected, or ended before anybody was enrolled, gives its people back.
-_SINCE = text(
-    "SELECT coalesce(sum(r.people), 0), coalesce(sum(r.people) FILTER (WHERE r.workflow_id = :workflow_id), 0) "
+_COUNTING = (
     "FROM reach r JOIN stream_heads h ON h.id = r.job_id "
     "WHERE r.project_id = :project_id AND r.principal = :principal AND r.at > :instant AND h.status <> 'rejected' "
     "AND NOT (h.status IN ('failed', 'cancelled') AND NOT EXISTS (SELECT 1 FROM jobs_at_work j WHERE j.id = r.job_id))"
 )
+_SINCE = text(
+    "SELECT coalesce(sum(r.people), 0), coalesce(sum(r.people) FILTER (WHERE r.workflow_id = :workflow_id), 0) "
+    + _COUNTING
+)
+_LATELY = text(
+    f"SELECT r.job_id {_COUNTING} AND r.workflow_id = :workflow_id AND r.people = :people "
+    "ORDER BY r.at DESC LIMIT :limit"
+)
+LOOKED_AT = 20
+"""The latest jobs among which a repeated request is looked for."""
 _ALONE = text("SELECT pg_advisory_xact_lock(hashtextextended(:name, -6))")
 
 
@@ -53,6 +62,13 @@ class ReachPort:
         who = {"project_id": project_id, "principal": principal, "workflow_id": workflow_id, "instant": instant}
         row = self._connection.execute(_SINCE, who).one()
         return int(row[0]), int(row[1])
+
+    def lately(
+        self, project_id: UUID, principal: str, workflow_id: UUID, people: int, instant: datetime
+    ) -> Sequence[UUID]:
+        who = {"project_id": project_id, "principal": principal, "workflow_id": workflow_id, "instant": instant}
+        found = self._connection.execute(_LATELY, {**who, "people": people, "limit": LOOKED_AT}).scalars()
+        return [UUID(str(id)) for id in found]
 
     def add(
         self, project_id: UUID, principal: str, *, workflow_id: UUID, job_id: UUID, people: int, at: datetime

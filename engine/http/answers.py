@@ -38,6 +38,8 @@ class ProblemAnswer(BaseModel):
     next: list[str]
     request_id: str
     details: dict[str, Any]
+    batch_job_id: Annotated[UUID | None, Field(description="The job that is there already, if one is why.")] = None
+    schedule_id: Annotated[UUID | None, Field(description="The schedule that is there already, if one is why.")] = None
 
 
 class PageAnswer(BaseModel, Generic[R]):

@@ -33,6 +33,9 @@ MEDIA_TYPE = "application/problem+json"
 MOST_ERRORS = 100
 """Errors that one document lists; `details.more_errors` counts the rest."""
 
+ABOUT = ("batch_job_id", "schedule_id")
+"""What is there already and stands in the way: where an accepted request would be answered with its own."""
+
 RETRY_AFTER = {Kind.UNAVAILABLE: 1, Kind.LIMITED: 60}
 """Seconds, where the refusal itself does not say."""
 
@@ -63,6 +66,7 @@ def document(error: DomainError, request_id: str, status: int) -> dict[str, Any]
         "next": [error.next] if error.next else [],
         "request_id": request_id,
         "details": details,
+        **{name: details[name] for name in ABOUT if name in details},
     }
 
 

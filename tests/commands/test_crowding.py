@@ -88,19 +88,21 @@ def test_a_workflow_has_at_most_so_many_active_schedules(desk: Desk, few: int) -
 
 
 def test_schedules_of_a_workflow_are_as_far_apart_as_the_occurrences_of_one(desk: Desk) -> None:
-    desk.attach()
+    first = desk.attach()
     later, paused = desk.attach(**at(12)), desk.attach(**at(15))
     desk.product.ask(PauseSchedule(paused, "later"))
     desk.product.ask(ReviseSchedule(paused, **at(9)))
     for command in (
-        desk.attaching(2),
+        desk.attaching(2, starts_at="2026-01-01T09:00:01"),
         desk.attaching(2, starts_at="2026-01-01T09:30:00"),
         ReviseSchedule(later, starts_at="2026-01-01T09:59:59", acknowledged_affected_count=2),
-        ResumeSchedule(paused, 2),
     ):
         refusal = refused(desk.product, command, desk.somebody)
         assert refusal.code == "schedule.invalid"
         assert [(problem.pointer, problem.code) for problem in refusal.problems] == [("/rrule", "rrule.too_close")]
+    for same in (desk.attaching(2), ResumeSchedule(paused, 2)):
+        refusal = refused(desk.product, same, desk.somebody)
+        assert (refusal.code, refusal.details) == ("schedule.already_attached", {"schedule_id": str(first)})
     desk.product.ask(ReviseSchedule(later, **at(10), acknowledged_affected_count=2), desk.somebody)
 
 
@@ -115,4 +117,4 @@ def test_of_many_that_are_attached_at_once_one_gets_the_hour(product: Product) -
         return "attached"
 
     with ThreadPoolExecutor(6) as pool:
-        assert sorted(pool.map(attach, range(6))) == ["attached"] + ["schedule.invalid"] * 5
+        assert sorted(pool.map(attach, range(6))) == ["attached"] + ["schedule.already_attached"] * 5

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import count
 from typing import Any
 from uuid import UUID
 
@@ -294,10 +295,11 @@ def test_a_tighter_project_holds_the_schedules_that_are_there(desk: Desk, worksh
 
 def test_a_limit_and_a_revocation_count_from_the_next_command(desk: Desk) -> None:
     made = desk.product.ask(CreateKey("ci", ("workflow:read", "workflow:run", "person:read")))
+    keys = (str(number) for number in count())
 
     def ask() -> dict[str, Any]:
         holder = desk.product.system.principal_of(made["key"], "api")
-        return desk.product.ask(RunBatch(desk.workflow_id, 2), holder)
+        return desk.product.ask(RunBatch(desk.workflow_id, 2), holder, idempotency_key=next(keys))
 
     assert ask()["status"] == "queued"
     for limits, expected in (

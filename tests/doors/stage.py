@@ -96,9 +96,10 @@ class Stage:
     # -- asking directly
 
     def ask(self, command: Any, key: Key | None = None, *, earlier: timedelta = timedelta(0), **who: Any) -> Json:
-        """A command's answer, as a person with every scope who has the id of a key."""
+        """A command's answer, as a person with every scope who has the id of a key. Each batch is one of its own."""
         who = {"project_id": self.product.project_id, "id": (key or self.requester).id, "source": "api", **who}
-        meta = self.product.system.meta(Principal(scopes=SCOPES, **who), via="test")
+        own = str(new_id()) if isinstance(command, RunBatch) else None
+        meta = self.product.system.meta(Principal(scopes=SCOPES, **who), via="test", idempotency_key=own)
         answer = self.product.system.bus.dispatch(command, replace(meta, now=meta.now - earlier))
         return dict(answer.data)
 

@@ -146,7 +146,7 @@ def problem(answer: httpx2.Response, status: int | None = None) -> dict[str, Any
     assert 400 <= answer.status_code < 600, answer.text
     assert answer.headers["content-type"] == "application/problem+json"
     document = answer.json()
-    assert set(document) == PROBLEM_FIELDS
+    assert set(document) == PROBLEM_FIELDS | ({"batch_job_id", "schedule_id"} & set(document["details"]))
     assert document["status"] == answer.status_code
     assert document["request_id"] == answer.headers["x-request-id"]
     assert document["next"]

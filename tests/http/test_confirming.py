@@ -43,8 +43,10 @@ def test_a_token_of_a_schedule_is_for_its_recurrence(door: Door) -> None:
     assert problem(hourly, 409)["details"] == {"changed": ["purpose", "recurrence"]}
     made = door.client.post(path, json=body, headers=bearer(agent))
     assert made.status_code == 201
-    close = door.client.post(path, json=DAILY | {"acknowledged_affected_count": 3})
-    assert pointers(close) == {"/rrule": "rrule.too_close"}
+    again = problem(door.client.post(path, json=DAILY | {"acknowledged_affected_count": 3}), 409)
+    assert (again["code"], again["schedule_id"]) == ("schedule.already_attached", made.json()["schedule_id"])
+    beside = DAILY | {"starts_at": f"{DAILY['starts_at'][:-2]}01", "acknowledged_affected_count": 3}
+    assert pointers(door.client.post(path, json=beside)) == {"/rrule": "rrule.too_close"}
 
 
 def test_a_schedule_that_is_not_there_cannot_be_sized_for(door: Door) -> None:

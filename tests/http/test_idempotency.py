@@ -22,6 +22,16 @@ def test_the_same_key_and_body_get_the_same_answer_and_one_job(door: Door) -> No
     assert door.traces() == before
 
 
+def test_a_batch_that_was_just_started_is_named_beside_the_code(door: Door) -> None:
+    door.people("twice")
+    workflow_id = door.enabled()
+    path = f"/api/v1/workflows/{workflow_id}/run-batch"
+    body = {"acknowledged_affected_count": door.sized(workflow_id)["affected"]}
+    first = door.client.post(path, json=body).json()
+    again = problem(door.client.post(path, json=body), 409)
+    assert (again["code"], again["batch_job_id"]) == ("batch_job.just_started", first["batch_job_id"])
+
+
 def test_the_same_key_with_another_body_is_refused(door: Door) -> None:
     headers = {"Idempotency-Key": "create-1"}
     assert door.client.post("/api/v1/workflows", json={"name": "A", **CONTENT}, headers=headers).status_code == 201
