@@ -2,6 +2,7 @@
 
 settings  clock  ids     the only readers of environment, time and chance; setting_values: what settings may be
 secrets                  the installation's secret and the keys derived from it
+signing                  signing secrets of webhooks, one for each project
 vault                    secrets of projects, which webhooks use
 replay                   states of the past: at a position, between two, and whether all fold to the live ones
 database                 the pool: under which settings, and how long a silent server is believed

@@ -82,7 +82,15 @@ class Settings(BaseSettings):
         "installation. Unset: made once and kept in the data directory.",
     )
     webhook_secret: SigningSecret | None = Field(
-        None, description="Standard Webhooks signing secret (whsec_...). Unset: derived from the secret key."
+        None,
+        description="Standard Webhooks secret (whsec_...) from which those of projects come. Unset: of secret_key.",
+    )
+    webhook_secret_before: SigningSecret | None = Field(
+        None, description="The webhook_secret before this one: webhooks are signed with both until it is unset."
+    )
+    webhook_shared_signature: bool = Field(
+        False,
+        description="Also sign webhooks with webhook_secret itself, as versions without one for each project did.",
     )
     secrets_dir: Path | None = Field(
         None,

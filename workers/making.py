@@ -48,7 +48,7 @@ def made(
     if plan.channel == "email":
         # The address that was compared, whatever a template would make of it now.
         request = {**request, "to": batch.addressed.to[effect.person_id]}
-    return Outgoing(effect.id, plan.channel, request, effect.attempts, secrets)
+    return Outgoing(effect.id, plan.channel, request, effect.attempts, secrets, project_id=job.project_id)
 
 
 def masked(outcome: Outcome, secrets: SecretsInUse) -> Outcome:

@@ -100,6 +100,10 @@ def test_a_project_is_made_once_and_has_keys_of_its_own(tidegate: Tidegate) -> N
     assert made["key"].startswith("tg_live_")
     assert tidegate("projects", "create", "acme", "--json").json == {**made, "key": None}
     assert [row[1] for row in tidegate("projects", "list").rows] == ["acme", "default"]
+    told = [
+        tidegate("projects", "webhook-secret", name, "--json").json["webhook_secret"] for name in ("acme", "default")
+    ]
+    assert told[0] != told[1] and all(secret.startswith("whsec_") for secret in told)
     assert [row[1] for row in tidegate("keys", "list", "--project", "acme").rows] == ["owner"]
     assert tidegate("keys", "list", "--project", "nobody").code == 3
 

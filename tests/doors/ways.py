@@ -298,6 +298,7 @@ AT_THE_CONSOLE: Mapping[tuple[str, ...], str | None] = {
     ("keys", "list"): "keys.list",
     ("projects", "create"): None,
     ("projects", "list"): None,
+    ("projects", "webhook-secret"): None,
     ("views", "rebuild"): None,
     ("views", "skip"): None,
     ("replay", "check"): None,

@@ -25,17 +25,19 @@ def deliveries(*allow: str, relay: str = "smtp://127.0.0.1:1", seconds: float = 
     """The real thing, with pauses of no length."""
     clock = SystemClock()
     emails = Emails(Relay.parse(relay), "Tidegate <hello@example.com>", clock.now, lambda _: 0.0)
-    return Deliveries(lambda: Webhooks(Outbound(allow), SECRET, clock.now, lambda _: 0.0), emails, clock, seconds)
+    return Deliveries(
+        lambda: Webhooks(Outbound(allow), lambda _: [SECRET], clock.now, lambda _: 0.0), emails, clock, seconds
+    )
 
 
 def webhook(url: str, number: int = 0, attempt: int = 1, **request: Any) -> Outgoing:
     whole = {"method": "POST", "url": url, "headers": {}, "timeout_seconds": 5, "max_attempts": 5, "body": {"a": "b"}}
-    return Outgoing(effect(number), "webhook", whole | request, attempt)
+    return Outgoing(effect(number), "webhook", whole | request, attempt, project_id=NAMESPACE)
 
 
 def mail(number: int = 0, **request: Any) -> Outgoing:
     whole = {"to": "ann@example.com", "subject": "Hello", "text": "Good day", "max_attempts": 5}
-    return Outgoing(effect(number), "email", whole | request)
+    return Outgoing(effect(number), "email", whole | request, project_id=NAMESPACE)
 
 
 def answered(sender: Deliveries, *answers: Answer | int | None, **request: Any) -> tuple[Outcome, HttpReceiver]:

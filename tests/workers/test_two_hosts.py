@@ -10,6 +10,7 @@ import pytest
 
 from engine.demo.receivers import Answer, HttpReceiver, Received
 from engine.failpoints import FILE
+from engine.signing import Signing
 from projections.run_rows import audit
 from tests.support.crew import MODULES, crew
 from tests.support.fleet import SECRET
@@ -61,8 +62,9 @@ def test_two_hosts_share_a_job_and_one_dies(
         opened.wait(60)
         return Answer()
 
+    signing = Signing.from_settings(product.system.settings, product.system.secrets)
     with (
-        HttpReceiver(product.system.secrets.derive("webhook signature"), keep_waiting) as receiver,
+        HttpReceiver(signing.secret(product.project_id), keep_waiting) as receiver,
         crew(database_url, redis_url, tmp_path / "desk", **SHARED) as desk,
         # The one that dies does so at the worst place: the world has answered, and nothing of it is stored.
         crew(database_url, redis_url, first, **SHARED, failpoints="answered=kill@1") as doomed,

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import json
+from base64 import b64decode
+from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import pytest
 from hypothesis import given
@@ -14,7 +18,8 @@ from hypothesis import strategies as st
 from engine.demo.receivers import Answer, HttpReceiver, Received
 from engine.secrets import Secrets
 from engine.settings import Settings
-from tests.support.outgoing import SECRET, answered, deliveries, effect, webhook
+from engine.signing import Signing
+from tests.support.outgoing import NAMESPACE, SECRET, answered, deliveries, effect, webhook
 from tests.support.receivers import in_turn
 from workers.delivery import Deliveries, Outcome, Outgoing
 from workers.delivery.hosts import REST_LIMIT_SECONDS, Hosts
@@ -198,9 +203,9 @@ def test_one_bad_request_does_not_hurt_the_others(local: Deliveries) -> None:
                 webhook(receiver.url, 0, headers={"X-A": "x\r\nHost: y"}),
                 webhook("http://[", 1),
                 webhook("http://exa mple/", 2),
-                Outgoing(effect(3), "pigeon", {}),
-                Outgoing(effect(4), "webhook", {}),
-                Outgoing(effect(5), "email", {}),
+                Outgoing(effect(3), "pigeon", {}, project_id=NAMESPACE),
+                Outgoing(effect(4), "webhook", {}, project_id=NAMESPACE),
+                Outgoing(effect(5), "email", {}, project_id=NAMESPACE),
                 webhook(receiver.url, 6),
             ]
         )
@@ -216,16 +221,42 @@ def test_proxies_of_the_environment_are_not_used(local: Deliveries, monkeypatch:
         assert proxy.book.total == 0
 
 
-def test_the_operators_settings_make_a_sender(tmp_path: Any) -> None:
-    settings = Settings.model_validate({"data_dir": tmp_path, "outbound_allow": ("127.0.0.0/8",)})
-    secrets = Secrets(b"x" * 32)
-    with (
-        Deliveries.from_settings(settings, secrets) as sender,
-        HttpReceiver(secrets.derive("webhook signature")) as receiver,
-    ):
-        assert sender.send_many([webhook(receiver.url)])[0].state == "succeeded"
-    assert receiver.book.forged == 0
+OLD, NEW = (f"whsec_{letter * 32}" for letter in "AB")
+OTHER = UUID(int=2)
+
+
+def genuine(tmp_path: Path, project_id: UUID, known: str, **settings: Any) -> bool:
+    """Whether a receiver with a secret takes a project's webhook for genuine."""
+    chosen = Settings.model_validate({"data_dir": tmp_path, "outbound_allow": ("127.0.0.0/8",), **settings})
+    with Deliveries.from_settings(chosen, Secrets(b"x" * 32)) as sender, HttpReceiver(known) as receiver:
+        outcome = sender.send_many([replace(webhook(receiver.url), project_id=project_id)])[0]
+    assert outcome.state == "succeeded"
     sender.close()
+    return receiver.book.forged == 0
+
+
+def test_each_project_has_a_secret_of_its_own(tmp_path: Path) -> None:
+    for settings in ({}, {"webhook_secret": NEW}):
+        signing = Signing.from_settings(Settings.model_validate({"data_dir": tmp_path, **settings}), Secrets(b"x" * 32))
+        own, other = signing.secret(NAMESPACE), signing.secret(OTHER)
+        assert own != other
+        assert genuine(tmp_path, NAMESPACE, own, **settings)
+        assert not genuine(tmp_path, OTHER, own, **settings)
+    assert not genuine(tmp_path, NAMESPACE, NEW, webhook_secret=NEW)
+
+
+def test_two_secrets_are_good_at_once_while_receivers_change(tmp_path: Path) -> None:
+    def secret(base: str) -> str:
+        return Signing(b64decode(base.removeprefix("whsec_"))).secret(NAMESPACE)
+
+    both = {"webhook_secret": NEW, "webhook_secret_before": OLD}
+    assert genuine(tmp_path, NAMESPACE, secret(OLD), **both)
+    assert genuine(tmp_path, NAMESPACE, secret(NEW), **both)
+    assert not genuine(tmp_path, NAMESPACE, secret(OLD), webhook_secret=NEW)
+    # From before projects had secrets of their own.
+    shared = {"webhook_secret": NEW, "webhook_shared_signature": True}
+    assert genuine(tmp_path, NAMESPACE, NEW, **shared)
+    assert genuine(tmp_path, NAMESPACE, secret(NEW), **shared)
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ from engine.clock import Clock, SystemClock
 from engine.ids import jitter
 from engine.secrets import Secrets
 from engine.settings import Settings
+from engine.signing import Signing
 from workers.delivery.email import Emails, Relay
 from workers.delivery.outbound import Outbound
 from workers.delivery.retries import Outcome, Outgoing, Result
@@ -49,16 +50,15 @@ class Deliveries:
 
     @classmethod
     def from_settings(cls, settings: Settings, secrets: Secrets) -> Deliveries:
-        """As the operator has set it up. The signing secret is the operator's, or derived from the secret key."""
+        """As the operator has set it up. Each project's webhooks are signed with a secret of its own."""
         clock = SystemClock()
-        given = settings.webhook_secret
-        secret = given.get_secret_value() if given is not None else secrets.derive("webhook signature")
+        signing = Signing.from_settings(settings, secrets)
         outbound = Outbound(settings.outbound_allow)
         emails = Emails(Relay.parse(settings.smtp_url), settings.email_from or "tidegate@localhost", clock.now, jitter)
         per_host, total = settings.outbound_per_host, settings.outbound_total
 
         def webhooks() -> Webhooks:
-            return Webhooks(outbound, secret, clock.now, jitter, per_host=per_host, total=total)
+            return Webhooks(outbound, signing.secrets, clock.now, jitter, per_host=per_host, total=total)
 
         return cls(webhooks, emails, clock)
 

@@ -37,6 +37,7 @@ class Outgoing:
     request: Mapping[str, Any] = field(repr=False)
     attempt: int = 1
     secrets: SecretsInUse = NONE_IN_USE
+    project_id: UUID = field(kw_only=True)
 
     @property
     def holds(self) -> bool:

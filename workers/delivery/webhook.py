@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from functools import lru_cache
 from typing import Any
+from uuid import UUID
 
 import httpcore2
 import httpx2
@@ -38,6 +39,9 @@ IDLE_SECONDS = 30.0
 LEAST_SECONDS = 0.5
 """With less time left, a try is not begun."""
 
+PROJECTS_KEPT = 1024
+"""Projects whose secrets a process need not derive again."""
+
 URLS_KEPT = 128
 """URLs that a process need not take apart again."""
 
@@ -55,21 +59,21 @@ BROKEN = (httpcore2.NetworkError, httpcore2.TimeoutException, httpcore2.Protocol
 class Webhooks:
     """Sends requests on the event loop where it is first used, over connections that it keeps.
 
-    `now` gives instants, `chance` a random share of a number of seconds. The endpoint's secret is a Standard
-    Webhooks secret (`whsec_…`) or the bytes of one.
+    `now` gives instants, `chance` a random share of a number of seconds. `secrets` are those of a project, each a
+    Standard Webhooks secret (`whsec_…`) or the bytes of one: a request has a signature with each.
     """
 
     def __init__(
         self,
         outbound: Outbound,
-        secret: str | bytes,
+        secrets: Callable[[UUID], Sequence[str | bytes]],
         now: Callable[[], datetime],
         chance: Callable[[float], float],
         *,
         per_host: int = PER_HOST,
         total: int = TOTAL,
     ) -> None:
-        self._signer = Webhook(secret)
+        self._signers = lru_cache(maxsize=PROJECTS_KEPT)(lambda project: [Webhook(each) for each in secrets(project)])
         self._now = now
         self._chance = chance
         self._hosts = Hosts(per_host, total, chance)
@@ -157,7 +161,7 @@ class Webhooks:
         ours: dict[str, Any] = {
             "webhook-id": key,
             "webhook-timestamp": int(now.timestamp()),
-            "webhook-signature": self._signer.sign(key, now.astimezone(UTC), body.decode()),
+            "webhook-signature": self._signature(outgoing.project_id, key, now.astimezone(UTC), body.decode()),
             "idempotency-key": key,
             "content-length": len(body),
         }
@@ -168,6 +172,10 @@ class Webhooks:
         pairs = [(b"host", url.netloc)]
         pairs += [(name.encode("ascii"), str(value).encode("utf-8")) for name, value in (headers | ours).items()]
         return pairs
+
+    def _signature(self, project_id: UUID, key: str, at: datetime, body: str) -> str:
+        """One signature with each secret, the newest first: a receiver needs one of them to be good."""
+        return " ".join(signer.sign(key, at, body) for signer in self._signers(project_id))
 
     def _judge(self, response: httpcore2.Response, secrets: SecretsInUse) -> Result:
         status = response.status
