@@ -11,6 +11,8 @@ from sqlalchemy.exc import SQLAlchemyError
 from aggregates.errors import DomainError
 from engine.bootstrap import System, check_secret
 from engine.errors import StartupError
+from engine.migrate import require_schema
+from projections.outage import is_outage
 from projections.tables import view_positions
 
 logger = logging.getLogger(__name__)
@@ -30,14 +32,20 @@ def database_answers(system: System) -> bool:
 
 
 def joined(system: System) -> bool:
-    """Whether the database answers. Raises StartupError when it was made with another secret than this process has.
+    """Whether the database answers.
 
-    Such a process would count and sign otherwise than all the others.
+    Raises StartupError when its schema is not this version's, or when it was made with another secret than this
+    process has: such a process would count and sign otherwise than all the others.
     """
-    if not database_answers(system):
-        return False
     try:
+        with system.engine.connect() as connection:
+            require_schema(connection)
         check_secret(system)
+    except SQLAlchemyError as error:
+        if not is_outage(error):
+            raise
+        logger.warning("the database does not answer: %s", type(error).__name__)
+        return False
     except DomainError as error:
         raise StartupError(f"{error.message} {error.next}") from error
     return True

@@ -2,37 +2,137 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 
-from alembic import command
-from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
+import psycopg
 from sqlalchemy import Connection, Engine, text
+from sqlalchemy.exc import OperationalError, ProgrammingError
 
+from engine.errors import StartupError
 from projections.patience import patient
 
 MIGRATION_LOCK = 7_346_200_112
 """Advisory lock, so that several processes may migrate at once and one does."""
 
+VERSION_TABLE = "tidegate_version"
+"""A name of our own: other applications that use alembic in the same schema have the usual one."""
+
+FORMER_TABLE = "alembic_version"
+
+LOCK_MILLISECONDS = 2_000
+"""How long a migration waits for a table. Everybody else who wants that table waits behind it meanwhile."""
+
+TRIES = 30
+PAUSE_SECONDS = 1.0
+"""After a wait that was in vain the others get their turn, then it is tried again."""
+
+VERSIONS = Path(__file__).parent / "migrations" / "versions"
+
+_TABLES = text("SELECT to_regclass(:own) IS NOT NULL, to_regclass(:former) IS NOT NULL, to_regclass('stream_heads')")
+_OLDEST = text(
+    "SELECT pid, application_name, CAST(extract(epoch FROM now() - xact_start) AS int) AS seconds "
+    "FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid() "
+    "AND xact_start IS NOT NULL ORDER BY xact_start LIMIT 1"
+)
+
 
 def migrate(engine: Engine) -> None:
-    """Apply every migration that the database lacks."""
-    with engine.begin() as connection, patient(connection):
-        connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": MIGRATION_LOCK})
-        command.upgrade(_config(connection), "head")
+    """Apply every migration that the database lacks.
+
+    Raises StartupError for a schema that this version does not know, for tables that are somebody else's, and when
+    other transactions keep a table for too long.
+    """
+    never = threading.Event()
+    for _ in range(TRIES):
+        try:
+            _migrate(engine)
+        except OperationalError as error:
+            if not isinstance(error.orig, psycopg.errors.LockNotAvailable):
+                raise
+            never.wait(PAUSE_SECONDS)
+        except ProgrammingError as error:
+            if not isinstance(error.orig, psycopg.errors.DuplicateTable):
+                raise
+            raise StartupError(
+                f"The schema has a table that is not Tidegate's: {str(error.orig).splitlines()[0]}. "
+                "Give Tidegate a database of its own, or a role with a schema of its own as search_path."
+            ) from error
+        else:
+            return
+    with engine.connect() as connection:
+        raise StartupError(f"A table is in use and was not let go; nothing was changed. {_blocker(connection)}")
 
 
 def pending(connection: Connection) -> list[str]:
-    """The migrations that the database lacks; empty when it is up to date."""
-    current = MigrationContext.configure(connection).get_current_revision()
-    script = ScriptDirectory.from_config(_config(connection))
-    missing = [step.revision for step in script.iterate_revisions("head", current or "base")]
-    return [revision for revision in reversed(missing) if revision != current]
+    """The migrations that the database lacks; empty when it is up to date.
+
+    Raises StartupError when the schema is of a version that this one does not know.
+    """
+    known, current = revisions(), _current(connection)
+    if current is not None and current not in known:
+        raise StartupError(
+            f"The database has the schema of another version of Tidegate: revision {current} is not known here, "
+            f"{known[-1]} is the latest. Run the version that has migrated it, or a newer one."
+        )
+    return [revision for revision in known if current is None or revision > current]
 
 
-def _config(connection: Connection) -> Config:
+def require_schema(connection: Connection) -> None:
+    """Refuse to work on a schema that is not this version's. Raises StartupError."""
+    missing = pending(connection)
+    if missing == revisions():
+        raise StartupError("The database has no schema of ours. Run `tidegate migrate`.")
+    if missing:
+        raise StartupError(f"The database lacks {len(missing)} migrations. Run `tidegate migrate`.")
+
+
+def revisions() -> list[str]:
+    """Every revision of this version, oldest first; each file is named for its own."""
+    return sorted(path.name[:4] for path in VERSIONS.glob("[0-9]*.py"))
+
+
+def upgrade(connection: Connection, revision: str = "head") -> None:
+    """Apply migrations in the caller's transaction."""
+    # Half of what a process takes to start would be these, which nearly never migrates.
+    from alembic import command  # noqa: PLC0415
+    from alembic.config import Config  # noqa: PLC0415
+
     config = Config()
-    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+    config.set_main_option("script_location", str(VERSIONS.parent))
     config.attributes["connection"] = connection
-    return config
+    command.upgrade(config, revision)
+
+
+def _migrate(engine: Engine) -> None:
+    with engine.begin() as connection, patient(connection):
+        connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": MIGRATION_LOCK})
+        if not pending(connection):
+            return
+        connection.execute(text(f"SET LOCAL lock_timeout = {LOCK_MILLISECONDS}"))
+        own, former, ours = _tables(connection)
+        if former and ours and not own:
+            connection.execute(text(f"ALTER TABLE {FORMER_TABLE} RENAME TO {VERSION_TABLE}"))
+        upgrade(connection)
+
+
+def _current(connection: Connection) -> str | None:
+    own, former, ours = _tables(connection)
+    if not own and not (former and ours):
+        return None
+    table = VERSION_TABLE if own else FORMER_TABLE
+    return connection.execute(text(f"SELECT version_num FROM {table}")).scalar()  # noqa: S608  # our own names
+
+
+def _tables(connection: Connection) -> tuple[bool, bool, bool]:
+    """Whether there is our version table, one with the usual name, and tables of ours."""
+    row = connection.execute(_TABLES, {"own": VERSION_TABLE, "former": FORMER_TABLE}).one()
+    return row[0], row[1], row[2] is not None
+
+
+def _blocker(connection: Connection) -> str:
+    row = connection.execute(_OLDEST).first()
+    if row is None:
+        return "Try again."
+    name = f" ({row.application_name})" if row.application_name else ""
+    return f"The oldest open transaction is of process {row.pid}{name}, {row.seconds} s old. End it and try again."

@@ -146,7 +146,11 @@ def _inside(connection: Connection) -> Iterator[Finding]:
     skew = abs(SystemClock().now() - connection.execute(select(func.clock_timestamp())).scalar_one())
     ticking = Finding("clock", "ok", f"{skew.total_seconds():.1f} s from the database's")
     yield ticking if skew < SKEW else Finding("clock", "warn", ticking.found, "Synchronise the clocks (NTP).")
-    missing = pending(connection)
+    try:
+        missing = pending(connection)
+    except StartupError as error:
+        yield Finding("schema", "fail", str(error))
+        return
     if missing:
         yield Finding("schema", "fail", f"{len(missing)} migrations are pending", "Run `tidegate migrate`.")
         return

@@ -4,19 +4,26 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
 
 import pytest
-from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Connection, Engine, NullPool, create_engine, text
 
 from aggregates.base import Aggregate, Event, decode, encode, fold
-from engine.migrate import _config, migrate, pending
+from engine import migrate as migrating
+from engine.errors import StartupError
+from engine.health import joined
+from engine.migrate import VERSION_TABLE, migrate, pending, require_schema, revisions, upgrade
 from projections.outside import values_of
 from projections.tables import metadata
 from tests.support.databases import Databases
 from tests.support.lives import lives
+from tests.support.product import Product
+
+OPTIONS = {"version_table": VERSION_TABLE}
 
 
 @pytest.fixture
@@ -30,14 +37,76 @@ def empty(databases: Databases) -> Iterator[Engine]:
 def test_the_migrations_end_where_the_tables_are(empty: Engine) -> None:
     migrate(empty)
     with empty.connect() as connection:
-        context = MigrationContext.configure(connection, opts={"compare_server_default": True})
+        context = MigrationContext.configure(connection, opts={**OPTIONS, "compare_server_default": True})
         assert compare_metadata(context, metadata) == []
         assert pending(connection) == []
 
 
+def test_a_schema_that_was_migrated_under_the_usual_name_goes_on_under_ours(empty: Engine) -> None:
+    with empty.begin() as connection:
+        upgrade(connection, "0005")
+        connection.execute(text(f"ALTER TABLE {VERSION_TABLE} RENAME TO alembic_version"))
+        assert pending(connection)[0] == "0006"
+    migrate(empty)
+    with empty.connect() as connection:
+        require_schema(connection)
+        assert connection.execute(text("SELECT to_regclass('alembic_version')")).scalar() is None
+
+
+def test_the_migrations_of_another_application_are_left_alone(empty: Engine) -> None:
+    with empty.begin() as connection:
+        connection.execute(text("CREATE TABLE alembic_version (version_num text)"))
+        connection.execute(text("INSERT INTO alembic_version VALUES ('theirs')"))
+        assert pending(connection) == revisions()
+    migrate(empty)
+    with empty.connect() as connection:
+        assert connection.execute(text("SELECT version_num FROM alembic_version")).scalar() == "theirs"
+
+
+def test_tables_of_somebody_else_are_named(empty: Engine) -> None:
+    with empty.begin() as connection:
+        connection.execute(text("CREATE TABLE people (id int)"))
+    with pytest.raises(StartupError, match='"people" already exists'):
+        migrate(empty)
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        (f"DROP TABLE {VERSION_TABLE}", "has no schema of ours"),
+        (f"UPDATE {VERSION_TABLE} SET version_num = '0013'", "lacks [0-9]+ migrations"),
+        (f"UPDATE {VERSION_TABLE} SET version_num = '9999'", "revision 9999 is not known here"),
+    ],
+)
+def test_a_schema_that_is_not_this_versions_is_refused_in_a_sentence(
+    database_url: str, tmp_path: Path, change: str, sentence: str
+) -> None:
+    with closing(Product(database_url, tmp_path)) as product:
+        assert joined(product.system)
+        product.execute(change)
+        with pytest.raises(StartupError, match=sentence):
+            joined(product.system)
+
+
+def test_a_table_that_is_in_use_is_waited_for_a_little_and_named(
+    empty: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in {"LOCK_MILLISECONDS": 20, "TRIES": 2, "PAUSE_SECONDS": 0}.items():
+        monkeypatch.setattr(migrating, name, value)
+    with empty.begin() as connection:
+        upgrade(connection, "0013")
+    with empty.begin() as report:
+        report.execute(text("SELECT count(*) FROM runs"))
+        with pytest.raises(StartupError, match=r"The oldest open transaction is of process [0-9]+"):
+            migrate(empty)
+    migrate(empty)
+    with empty.connect() as connection:
+        require_schema(connection)
+
+
 def test_a_key_keeps_its_cap_and_the_views_are_filled_again(empty: Engine) -> None:
     with empty.begin() as connection:
-        command.upgrade(_config(connection), "0001")
+        upgrade(connection, "0001")
         connection.execute(text("INSERT INTO projects (id, name) VALUES (gen_random_uuid(), 'p')"))
         connection.execute(
             text(
@@ -59,21 +128,21 @@ def test_a_key_keeps_its_cap_and_the_views_are_filled_again(empty: Engine) -> No
 
 def test_the_indexes_of_a_view_that_was_rebuilt_have_their_names_again(empty: Engine) -> None:
     with empty.begin() as connection:
-        command.upgrade(_config(connection), "0013")
+        upgrade(connection, "0013")
         connection.execute(text("CREATE TABLE batch_jobs__next (LIKE batch_jobs INCLUDING ALL)"))
         connection.execute(text("DROP TABLE batch_jobs"))
         connection.execute(text("ALTER TABLE batch_jobs__next RENAME TO batch_jobs"))
         connection.execute(text("CREATE TABLE workflows__next (LIKE workflows INCLUDING ALL)"))
     migrate(empty)
     with empty.connect() as connection:
-        assert compare_metadata(MigrationContext.configure(connection), metadata) == []
+        assert compare_metadata(MigrationContext.configure(connection, opts=OPTIONS), metadata) == []
         keys = text("SELECT relname FROM pg_class WHERE relname LIKE 'batch\\_jobs%pkey' OR relname LIKE '%next%'")
         assert list(connection.execute(keys).scalars()) == ["batch_jobs_pkey"]
 
 
 def test_who_was_woken_before_goes_on_with_the_chunk_that_did_so(empty: Engine) -> None:
     with empty.begin() as connection:
-        command.upgrade(_config(connection), "0005")
+        upgrade(connection, "0005")
         connection.execute(
             text(
                 "INSERT INTO chunks (job_id, number, person_ids, size, state) SELECT gen_random_uuid(), c.* FROM "
@@ -141,7 +210,7 @@ def test_what_older_versions_recorded_moves_outside_the_log_and_folds_to_the_sam
     rows = [older(number, event) for life in old for number, event in enumerate(collected(life))]
     whole = text("SELECT originator_id, originator_version, topic, notification_id FROM log ORDER BY notification_id")
     with empty.begin() as connection:
-        command.upgrade(_config(connection), "0007")
+        upgrade(connection, "0007")
         connection.execute(
             text(
                 "INSERT INTO log (originator_id, originator_version, topic, state, project_id, command_id, actor, "
@@ -179,7 +248,7 @@ def has_outside(connection: Connection) -> bool:
 
 def test_people_of_before_get_their_address_and_stay_opted_out_by_it(empty: Engine) -> None:
     with empty.begin() as connection:
-        command.upgrade(_config(connection), "0007")
+        upgrade(connection, "0007")
         connection.execute(
             text(
                 "INSERT INTO people (project_id, distinct_id, email, opted_out_at) "
