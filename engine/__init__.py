@@ -17,6 +17,7 @@ embedded                 PostgreSQL and Valkey as child processes
   identity, runtime_dir, leftovers, probes    as whom, where the sockets are, what was left, whether it answers
 supervise  launch        children that are kept alive and never outlive us
 errors  health           StartupError; whether the servers answer
+presence                 who is at work: each process says so itself
 metrics                  what an operator watches, from the database
 logs                     structured log lines
 failpoints               what happens at places where a test kills, stops or fails a process

@@ -238,12 +238,17 @@ def ensure_project(system: System, name: str = DEFAULT_PROJECT) -> tuple[UUID, s
 
 def check_secret(system: System) -> None:
     """Refuse to work on a database whose keys and tokens were made with another secret: `secret.mismatch`."""
-    check = hashlib.sha256(system.secrets.derive("installation check")).hexdigest()
+    check = secret_check(system.secrets)
     with system.engine.begin() as connection:
         connection.execute(insert(installation).values(one=True, secret_check=check).on_conflict_do_nothing())
         stored = connection.execute(select(installation.c.secret_check)).scalar()
     if stored != check:
         raise DomainError("secret.mismatch")
+
+
+def secret_check(secrets: Secrets) -> str:
+    """What the database keeps of the secret that it was made with."""
+    return hashlib.sha256(secrets.derive("installation check")).hexdigest()
 
 
 def _seeds(material: bytes) -> tuple[int, int]:

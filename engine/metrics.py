@@ -15,6 +15,7 @@ from prometheus_client.registry import Collector
 from sqlalchemy import Connection, text
 
 from engine.bootstrap import System
+from engine.presence import ABSENT_SECONDS, NEEDED
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
@@ -43,6 +44,14 @@ _REACHED = text(
 _FOLLOWERS = text(
     "SELECT name, greatest(coalesce((SELECT max(notification_id) FROM log), 0) - position, 0), "
     "(stopped IS NOT NULL)::int FROM view_positions ORDER BY name"
+)
+
+_OLDEST = text(
+    "SELECT name, coalesce((SELECT extract(epoch FROM now() - l.recorded_at) FROM log l "
+    "WHERE l.notification_id > v.position ORDER BY l.notification_id LIMIT 1), 0) FROM view_positions v ORDER BY name"
+)
+_PROCESSES = text(
+    "SELECT role, count(*) FROM processes WHERE seen_at > now() - make_interval(secs => :absent) GROUP BY role"
 )
 
 _COUNTERS = (
@@ -97,6 +106,11 @@ def _standing(connection: Connection, system: System) -> Iterator[Metric]:
     followers = connection.execute(_FOLLOWERS).all()
     behind = "Positions of the log that a follower has still to take."
     yield _gauge("follower_behind_positions", behind, "follower", followers)
+    oldest = "Age in seconds of the oldest event that a follower has still to take."
+    yield _gauge("follower_oldest_seconds", oldest, "follower", connection.execute(_OLDEST).all())
+    at_work = dict.fromkeys(("server", *NEEDED), 0)
+    at_work |= dict(map(tuple, connection.execute(_PROCESSES, {"absent": ABSENT_SECONDS})))
+    yield _gauge("processes", "Processes that were seen lately, by role.", "role", list(at_work.items()))
     stopped = "Whether a follower stands still because it cannot take an event."
     yield _gauge("follower_stopped", stopped, "follower", [(row[0], row[2]) for row in followers])
 

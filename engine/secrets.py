@@ -25,11 +25,21 @@ class Secrets:
     @classmethod
     def load_or_create(cls, settings: Settings) -> Secrets:
         """The secret of the settings; else that of the data directory, made there if there is none yet."""
+        path = settings.data_dir / FILE
+        if settings.secret_key is None and not path.exists():
+            _create(path)
+        found = cls.existing(settings)
+        assert found is not None
+        return found
+
+    @classmethod
+    def existing(cls, settings: Settings) -> Secrets | None:
+        """The secret of the settings or the data directory; None if there is none yet."""
         if settings.secret_key is not None:
             return cls(settings.secret_key.get_secret_value().encode())
         path = settings.data_dir / FILE
         if not path.exists():
-            _create(path)
+            return None
         if stat.S_IMODE(path.stat().st_mode) & 0o077:
             raise StartupError(f"{path} can be read by others. Run: chmod 600 {path}")
         secret = path.read_bytes().strip()

@@ -22,6 +22,7 @@ from engine.health import joined
 from engine.http.app import create_app
 from engine.http.connections import protocol
 from engine.logs import configure
+from engine.presence import present
 from engine.settings import load_settings
 from mcp_adapter.auth import Address
 from mcp_adapter.endpoints import Endpoints
@@ -61,7 +62,8 @@ def main() -> None:
         try:
             # While the database is away it says so to whoever asks; and a stranger's secret lets nobody in.
             joined(system)
-            with announced(settings.data_dir / URL_FILE, _local_url(settings.http_host, port)):
+            here = announced(settings.data_dir / URL_FILE, _local_url(settings.http_host, port))
+            with here, present(system, "server"):
                 uvicorn.Server(config(create(system, port=port))).run(sockets=[listener])
         finally:
             system.close()

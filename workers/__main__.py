@@ -12,6 +12,7 @@ from engine.bootstrap import System, build
 from engine.errors import StartupError
 from engine.health import joined
 from engine.logs import configure
+from engine.presence import present
 from engine.settings import load_settings
 from engine.supervise import StopSignals
 from projections.reads import VIEWS
@@ -87,7 +88,8 @@ def main(role: str) -> None:
             while not (joined(system) or stopped.wait(JOIN_SECONDS)):
                 pass
             if not stopped.is_set():
-                ROLES[role](system, stopped)
+                with present(system, role):
+                    ROLES[role](system, stopped)
         finally:
             system.close()
 

@@ -13,8 +13,8 @@ tree        the supervised processes of one installation; signals: their orderly
 
 One module for each group of commands: workflows, batch (with approval, retry and watch), confirmations, runs,
 schedules (with occurrences), people, cohorts, components, views, log, replay, projects, policy, keys, config,
-processes, mcp (with bridge), mcp_config, up, doctor, demo (and demo_books, its end), sized_for. They are imported when
-they are called for, so that `--help` stays quick.
+processes, mcp (with bridge), mcp_config, up, doctor (with checks and findings), demo (and demo_books, its end),
+sized_for. They are imported when they are called for, so that `--help` stays quick.
 """
 
 from engine.cli.start import main

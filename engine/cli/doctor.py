@@ -6,44 +6,33 @@ import platform
 import stat
 import sys
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from datetime import timedelta
 from importlib.util import find_spec
-from typing import Any, Literal
+from typing import Any
 
 import redis
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
-from sqlalchemy import Connection, Row, func, select, text
+from sqlalchemy import Connection, func, select, text
 from sqlalchemy.exc import SQLAlchemyError
 
 from aggregates.steps import catalogue
 from aggregates.steps.third_party import UnusableStepTypeError
+from engine.cli import checks
 from engine.cli.admin import resolved, running_services
 from engine.cli.client import KEY_FILE, connect
 from engine.cli.exits import Exit, Refusal
+from engine.cli.findings import Finding, State
 from engine.cli.output import Json, Output
 from engine.clock import SystemClock
 from engine.database import connected
 from engine.errors import StartupError
 from engine.migrate import pending
 from engine.settings import Settings, load_settings
-from projections.tables import log, view_positions
 
 SKEW = timedelta(seconds=5)
-LAG = 1_000
-"""Events that a view may be behind before it is worth a warning."""
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One thing that was looked at."""
-
-    what: str
-    state: Literal["ok", "warn", "fail"]
-    found: str
-    next: str = ""
 
 
 def doctor(*, json: Json = False) -> int:
@@ -75,6 +64,7 @@ def _findings() -> Iterator[Finding]:
         settings = resolved(settings, services)
     yield from _database(settings)
     yield _redis(settings)
+    yield checks.mail(settings)
     yield _server(settings)
 
 
@@ -124,7 +114,7 @@ def _database(settings: Settings) -> Iterator[Finding]:
     engine = connected(settings.database_url)
     try:
         with engine.connect() as connection:
-            yield from _inside(connection)
+            yield from _inside(connection, settings)
     except SQLAlchemyError as error:
         reason = str(getattr(error, "orig", error)).strip().splitlines()[0]
         yield Finding("database", "fail", reason, "Check TIDEGATE_DATABASE_URL, and that the server runs.")
@@ -132,7 +122,7 @@ def _database(settings: Settings) -> Iterator[Finding]:
         engine.dispose()
 
 
-def _inside(connection: Connection) -> Iterator[Finding]:
+def _inside(connection: Connection, settings: Settings) -> Iterator[Finding]:
     server = str(connection.scalar(text("SHOW server_version")))
     if int(server.split(".", maxsplit=1)[0]) < 18:
         yield Finding("database", "fail", f"PostgreSQL {server}", "Use PostgreSQL 18 or newer.")
@@ -155,27 +145,9 @@ def _inside(connection: Connection) -> Iterator[Finding]:
         yield Finding("schema", "fail", f"{len(missing)} migrations are pending", "Run `tidegate migrate`.")
         return
     yield Finding("schema", "ok", "up to date")
-    yield from _views(connection)
-
-
-def _views(connection: Connection) -> Iterator[Finding]:
-    end = connection.scalar(select(func.coalesce(func.max(log.c.notification_id), 0)))
-    for row in connection.execute(select(view_positions).order_by(view_positions.c.name)):
-        what, lag = f"view {row.name}", int(end or 0) - row.position
-        if row.stopped:
-            yield Finding(what, "fail", f"stands still at {row.position}: {row.stopped}", _repair(row))
-        elif lag > LAG:
-            yield Finding(what, "warn", f"{lag:,} events behind", "Is the projector running? `tidegate projector`")
-        else:
-            yield Finding(what, "ok", f"at {row.position:,}, {lag:,} behind")
-
-
-def _repair(row: Row[Any]) -> str:
-    """How a follower comes to go on again."""
-    skip = f"`tidegate views skip {row.name} --reason …` passes over that event"
-    if row.stopped.startswith("TopicError"):
-        return f"A newer version wrote this event: with that version it goes on by itself. Else {skip}."
-    return f"It goes on by itself once the cause is repaired. Else {skip}."
+    yield checks.secret(connection, settings)
+    yield from checks.processes(connection)
+    yield from checks.views(connection)
 
 
 def _redis(settings: Settings) -> Finding:
@@ -195,7 +167,7 @@ def _server(settings: Settings) -> Finding:
         api = connect(settings)
         api.get("/policy")
     except Refusal as refusal:
-        state: Literal["warn", "fail"] = "warn" if refusal.problem["code"] == "server.unknown" else "fail"
+        state: State = "warn" if refusal.problem["code"] == "server.unknown" else "fail"
         steps = refusal.problem.get("next") or [""]
         return Finding("server", state, str(refusal), steps[0])
     return Finding("server", "ok", f"{api.url} answers, and the key is good")

@@ -117,6 +117,19 @@ scheduler_work = Table(
 )
 """What each work of all schedulers came to since the first. Losing it sets counters back to nothing, and no more."""
 
+processes = Table(
+    "processes",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("role", Text, nullable=False),
+    Column("host", Text, nullable=False),
+    Column("pid", Integer, nullable=False),
+    Column("started_at", Instant, nullable=False),
+    Column("seen_at", Instant, nullable=False),
+    prefixes=["UNLOGGED"],
+)
+"""Processes that are at work, or were lately; each says so itself."""
+
 frozen_sizings = Table(
     "frozen_sizings",
     metadata,

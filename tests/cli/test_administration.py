@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import socket
 import stat
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
 from aggregates.policy import Limits
 from commands.grants import AGENT_SCOPES, SCOPES
+from engine.cli import checks
+from engine.presence import NEEDED, present
+from engine.settings import load_settings
 from tests.cli.conftest import Tidegate
 from tests.support.databases import Databases
+from tests.support.gates import beginning
 from tests.support.product import Product
+from tests.support.wait import until
 
 
 @pytest.fixture
@@ -142,13 +149,77 @@ def test_the_doctor_looks_at_everything_and_fails_when_something_does(
     durable = product.execute("SHOW fsync") == [("on",)]
     unwell = [] if durable else ["durability"]
     monkeypatch.setenv("TIDEGATE_REDIS_URL", redis_url)
-    well = tidegate("doctor", "--json")
+    with ExitStack() as crew:
+        for role in NEEDED:
+            crew.enter_context(present(product.system, role))
+        until(lambda: product.execute("SELECT count(*) FROM processes") == [(3,)], seconds=20, what="three processes")
+        well = tidegate("doctor", "--json")
     assert [finding["what"] for finding in well.json["findings"] if finding["state"] != "ok"] == unwell, well.json
     assert well.code == (0 if durable else 1)
     monkeypatch.setenv("TIDEGATE_REDIS_URL", "redis://127.0.0.1:9/0")
     ill = tidegate("doctor")
     assert ill.code == 1
-    assert {row[0] for row in ill.rows if row[1] == "fail"} == {"redis", *unwell}
+    assert {row[0] for row in ill.rows if row[1] == "fail"} == {"redis", *NEEDED, *unwell}
+
+
+@pytest.mark.usefixtures("at_home")
+def test_the_doctor_sees_who_is_not_at_work_and_what_is_not_read(tidegate: Tidegate, product: Product) -> None:
+    product.execute(
+        "INSERT INTO processes SELECT gen_random_uuid(), role, 'host', 1, now(), now() - interval '100 seconds' "
+        "FROM unnest(ARRAY['projector', 'worker', 'worker']) role"
+    )
+    product.execute(
+        "UPDATE processes SET seen_at = now() WHERE id IN (SELECT id FROM processes WHERE role = 'worker' LIMIT 1)"
+    )
+    product.execute("DELETE FROM view_positions WHERE name = 'schedules'")
+    product.execute("INSERT INTO view_positions (name, position) VALUES ('reactions', 0)")
+    with product.system.engine.begin() as connection:
+        connection.exec_driver_sql("ALTER TABLE log DISABLE TRIGGER USER")
+        connection.exec_driver_sql("UPDATE log SET recorded_at = now() - interval '90 seconds'")
+    said = {row[0]: row[1:3] for row in tidegate("doctor").rows}
+    assert said["worker"] == ["ok", "1 at work"]
+    assert (said["projector"][0], said["projector"][1][:24]) == ("fail", "the last one was seen 10")
+    assert said["scheduler"] == ["fail", "none was ever seen, or not for a day"]
+    assert said["view schedules"] == ["fail", "never followed the log"]
+    assert said["view reactions"][0] == "warn"
+    assert said["view batch_jobs"][0] == "ok"
+
+
+@pytest.mark.usefixtures("at_home")
+def test_the_doctor_knows_another_secret_and_a_missing_one(
+    tidegate: Tidegate, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    assert {row[0]: row[1] for row in tidegate("doctor").rows}["secret"] == "ok"
+    monkeypatch.setenv("TIDEGATE_SECRET_KEY", "another secret than the one of before")
+    assert {row[0]: row[1] for row in tidegate("doctor").rows}["secret"] == "fail"
+    monkeypatch.delenv("TIDEGATE_SECRET_KEY")
+    monkeypatch.setenv("TIDEGATE_DATA_DIR", str(tmp_path / "elsewhere"))
+    assert {row[0]: row[1] for row in tidegate("doctor").rows}["secret"] == "fail"
+    assert not (tmp_path / "elsewhere").exists()
+
+
+@pytest.mark.parametrize(
+    ("greeting", "state"), [(b"220 here\r\n", "ok"), (b"HTTP/1.1 400\r\n", "fail"), (b"", "fail"), (None, "fail")]
+)
+def test_the_doctor_asks_the_mail_server_for_its_greeting(
+    greeting: bytes | None, state: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(checks, "MAIL_SECONDS", 0.2)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        url = f"smtp://127.0.0.1:{listener.getsockname()[1]}"
+        settings = load_settings({"TIDEGATE_SMTP_URL": url, "TIDEGATE_SEND_MODE": "live"})
+
+        def greet() -> None:
+            with listener.accept()[0] as connection:
+                if greeting is None:
+                    connection.recv(1)  # says nothing until the other side has left
+                else:
+                    connection.sendall(greeting)
+
+        with beginning(greet):
+            assert checks.mail(settings).state == state
+    assert checks.mail(settings).state == "fail"
+    assert checks.mail(load_settings({"TIDEGATE_SMTP_URL": url})).state == "ok"
 
 
 def test_a_database_that_does_not_answer_is_told_without_its_password(

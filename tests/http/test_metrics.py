@@ -115,6 +115,18 @@ def test_followers_say_how_far_behind_they_are(product: Product, client: TestCli
     assert (found["follower_stopped schedules"], found["follower_stopped workflows"]) == (1, 0)
 
 
+def test_who_is_at_work_and_how_long_an_event_waits_is_told(product: Product, client: TestClient) -> None:
+    product.workflow()
+    assert measured(client)["follower_oldest_seconds workflows"] == 0
+    product.execute("UPDATE view_positions SET position = 0 WHERE name = 'workflows'")
+    product.execute("INSERT INTO processes VALUES (gen_random_uuid(), 'worker', 'host', 1, now(), now())")
+    told = measured(client)
+    assert told["follower_oldest_seconds workflows"] > 0
+    assert {role: told[f"processes {role}"] for role in ("server", "projector", "worker")} == {
+        "server": 0, "projector": 0, "worker": 1
+    }  # fmt: skip
+
+
 def test_what_all_schedulers_do_is_added_up(product: Product, client: TestClient) -> None:
     scheduler, tallies = Scheduler(product.system, Bells()), [Tally(product.system), Tally(product.system)]  # type: ignore[arg-type]
     product.add_people(3)

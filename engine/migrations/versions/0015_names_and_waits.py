@@ -1,4 +1,4 @@
-"""runs that wait, names of rebuilt views, chunks that fail, events that are passed over"""
+"""runs that wait, names of rebuilt views, chunks that fail, events that are passed over, who is at work"""
 
 from __future__ import annotations
 
@@ -44,6 +44,14 @@ def upgrade() -> None:
         sa.Column("position", sa.BigInteger(), primary_key=True),
         *(sa.Column(name, sa.Text(), nullable=False) for name in ("topic", "because", "reason")),
         sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+    )
+    op.create_table(
+        "processes",
+        sa.Column("id", sa.Uuid(), primary_key=True),
+        *(sa.Column(name, sa.Text(), nullable=False) for name in ("role", "host")),
+        sa.Column("pid", sa.Integer(), nullable=False),
+        *(sa.Column(name, sa.DateTime(timezone=True), nullable=False) for name in ("started_at", "seen_at")),
+        prefixes=["UNLOGGED"],
     )
     for view, indexes in _INDEXES.items():
         op.execute(f"DROP TABLE IF EXISTS {view}__next")
