@@ -34,6 +34,7 @@ STALE_SECONDS = 5.0
 PROBE_SECONDS = 3.0
 
 SESSION = {
+    "client_encoding": "UTF8",
     "timezone": "UTC",
     "DateStyle": "ISO",
     "IntervalStyle": "postgres",

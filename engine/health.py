@@ -10,6 +10,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from aggregates.errors import DomainError
 from engine.bootstrap import System, check_secret
+from engine.encoding import require_encoding
 from engine.errors import StartupError
 from engine.migrate import require_schema
 from projections.outage import is_outage
@@ -34,11 +35,12 @@ def database_answers(system: System) -> bool:
 def joined(system: System) -> bool:
     """Whether the database answers.
 
-    Raises StartupError when its schema is not this version's, or when it was made with another secret than this
-    process has: such a process would count and sign otherwise than all the others.
+    Raises StartupError when it cannot hold every text, when its schema is not this version's, or when it was made with
+    another secret than this process has: such a process would count and sign otherwise than all the others.
     """
     try:
         with system.engine.connect() as connection:
+            require_encoding(connection)
             require_schema(connection)
         check_secret(system)
     except SQLAlchemyError as error:

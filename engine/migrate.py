@@ -9,6 +9,7 @@ import psycopg
 from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import OperationalError, ProgrammingError
 
+from engine.encoding import require_encoding
 from engine.errors import StartupError
 from projections.patience import patient
 
@@ -107,6 +108,7 @@ def upgrade(connection: Connection, revision: str = "head") -> None:
 def _migrate(engine: Engine) -> None:
     with engine.begin() as connection, patient(connection):
         connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": MIGRATION_LOCK})
+        require_encoding(connection)
         if not pending(connection):
             return
         connection.execute(text(f"SET LOCAL lock_timeout = {LOCK_MILLISECONDS}"))

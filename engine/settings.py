@@ -20,14 +20,16 @@ from aggregates.address import normalised
 from aggregates.policy import known_addresses
 from engine import failpoints
 from engine.errors import StartupError
-from engine.setting_values import Count, Port, Relay, Sender, SigningSecret
+from engine.setting_values import Broker, Count, Database, Port, Relay, Sender, SigningSecret
 
 PREFIX = "TIDEGATE_"
 FILE = "tidegate.toml"
 
 # Kubernetes puts these into every container of a namespace that has a Service called tidegate.
 _KUBERNETES = re.compile(r"TIDEGATE_(SERVICE_(HOST|PORT)(_.+)?|PORT(_\d+_(TCP|UDP).*)?)")
-_URL_PASSWORD = re.compile(r"(://[^/@]*:)[^/@]*@")
+# To the last @, because a password may have some itself; and what libpq takes as a parameter.
+_URL_PASSWORD = re.compile(r"(://[^/:@?]*:).*@")
+_PARAMETER_PASSWORD = re.compile(r"([?&][^=&]*password=)[^&]*", re.IGNORECASE)
 
 SMALLEST_CHUNK = 25
 CHUNKS_PER_WORKER = 4
@@ -40,12 +42,12 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix=PREFIX, extra="forbid", frozen=True, env_ignore_empty=True)
 
     # The three URLs may hold a password: they are kept out of `repr`, and `shown` masks it.
-    database_url: str | None = Field(
+    database_url: Database | None = Field(
         None,
         repr=False,
-        description="SQLAlchemy URL of a PostgreSQL 18 (postgresql+psycopg://...). Unset: the embedded server.",
+        description="URL of a PostgreSQL 18 (postgresql://...). Unset: the embedded server.",
     )
-    redis_url: str | None = Field(
+    redis_url: Broker | None = Field(
         None, repr=False, description="URL of a Redis (6.2 or newer) or Valkey. Unset: the embedded server."
     )
     data_dir: Path = Field(
@@ -236,7 +238,7 @@ class Settings(BaseSettings):
             return ""
         if isinstance(value, tuple):
             return ", ".join(value)
-        return _URL_PASSWORD.sub(r"\1****@", str(value))
+        return _PARAMETER_PASSWORD.sub(r"\1****", _URL_PASSWORD.sub(r"\1****@", str(value)))
 
 
 def load_settings(
@@ -248,7 +250,9 @@ def load_settings(
     are None count as not given. An empty environment variable counts as unset.
     """
     known = {PREFIX + name.upper(): name for name in Settings.model_fields}
-    in_environment = {name: value for name, value in (os.environ if environ is None else environ).items() if value}
+    # A line end at a value's end is the file's that it came from, and never meant.
+    stripped = {name: value.strip() for name, value in (os.environ if environ is None else environ).items()}
+    in_environment = {name: value for name, value in stripped.items() if value}
     in_file = _read_file((directory or Path()) / FILE)
     layers: list[tuple[str, dict[str, Any]]] = [
         (FILE, in_file),

@@ -16,7 +16,7 @@ from sqlalchemy.exc import DBAPIError, OperationalError
 from aggregates.base import Meta
 from aggregates.errors import DomainError
 from commands.context import Accepted
-from engine.bootstrap import DEFAULT_PROJECT, System, build, system_principal
+from engine.bootstrap import DEFAULT_PROJECT, System, build, check_secret, system_principal
 from engine.database import connected
 from engine.embedded import Embedded, Services
 from engine.errors import StartupError
@@ -45,6 +45,8 @@ def opened(settings: Settings | None = None) -> Iterator[System]:
     with with_services(settings or load_settings()) as ready:
         system = build(ready)
         try:
+            # What is made with another secret than the others have, such as a key, would never be of use.
+            check_secret(system)
             yield system
         except OperationalError as error:
             raise unreachable(ready, error) from error

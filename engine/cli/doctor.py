@@ -28,6 +28,7 @@ from engine.cli.findings import Finding, State
 from engine.cli.output import Json, Output
 from engine.clock import SystemClock
 from engine.database import connected
+from engine.encoding import ENCODING_NEXT, encoding_fault
 from engine.errors import StartupError
 from engine.migrate import pending
 from engine.settings import Settings, load_settings
@@ -128,6 +129,8 @@ def _inside(connection: Connection, settings: Settings) -> Iterator[Finding]:
         yield Finding("database", "fail", f"PostgreSQL {server}", "Use PostgreSQL 18 or newer.")
     else:
         yield Finding("database", "ok", f"PostgreSQL {server}")
+    fault = encoding_fault(connection)
+    yield Finding("encoding", "fail" if fault else "ok", fault or "UTF8", ENCODING_NEXT if fault else "")
     unsafe = [name for name in ("fsync", "full_page_writes") if connection.scalar(text(f"SHOW {name}")) != "on"]
     if unsafe:
         yield Finding("durability", "fail", f"{' and '.join(unsafe)} off", "Turn them on: a crash would lose data.")

@@ -255,3 +255,11 @@ def test_a_follower_is_told_to_pass_over_an_event_where_the_doctor_says_so(
     skipped = tidegate("views", "skip", "workflows", "--reason", "of a newer version", "--json")
     assert (skipped.code, skipped.json["position"]) == (0, 2)
     assert product.execute("SELECT name, reason FROM passed_over") == [("workflows", "of a newer version")]
+
+
+@pytest.mark.usefixtures("at_home")
+def test_no_key_is_made_with_another_secret(tidegate: Tidegate, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TIDEGATE_SECRET_KEY", "another secret than the one of before")
+    said = tidegate("keys", "create", "ci", "--scope", "run:read")
+    assert said.code != 0
+    assert "secret.mismatch" in said.err

@@ -106,3 +106,46 @@ def test_a_child_gets_our_environment_with_the_changes(monkeypatch: pytest.Monke
     monkeypatch.setenv("KEPT", "yes")
     changed = child_environment(TIDEGATE_HTTP_PORT=None, TIDEGATE_URL="http://x")
     assert (changed.get("TIDEGATE_HTTP_PORT"), changed["TIDEGATE_URL"], changed["KEPT"]) == (None, "http://x", "yes")
+
+
+@pytest.mark.parametrize("scheme", ["postgres", "postgresql", "postgresql+psycopg"])
+def test_a_database_is_named_in_any_usual_spelling(tmp_path: Path, scheme: str) -> None:
+    environ = {"TIDEGATE_DATABASE_URL": f"{scheme}://me@db/tidegate"}
+    assert load_settings(environ, directory=tmp_path).database_url == "postgresql+psycopg://me@db/tidegate"
+
+
+@pytest.mark.parametrize(
+    ("name", "url", "told"),
+    [
+        ("DATABASE", "mysql://me:hush@db/x", "only PostgreSQL"),
+        ("DATABASE", "postgresql+asyncpg://me:hush@db/x", "only PostgreSQL"),
+        ("DATABASE", "postgresql://me:hush@db:port/x", "cannot be read"),
+        ("DATABASE", "hush", "only PostgreSQL"),
+        ("REDIS", "redis+sentinel://:hush@host:26379/0", "Sentinel is not supported"),
+    ],
+)
+def test_an_address_that_cannot_be_used_is_refused_at_the_start(tmp_path: Path, name: str, url: str, told: str) -> None:
+    with pytest.raises(StartupError, match=told) as refused:
+        load_settings({f"TIDEGATE_{name}_URL": url}, directory=tmp_path)
+    assert "hush" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("postgresql://me:p@ss@db/x", "postgresql+psycopg://me:****@db/x"),
+        ("postgresql://me:p?s/s@db/x", "postgresql+psycopg://me:****@db/x"),
+        ("postgresql://db/x?user=me&password=hush&b=1", "postgresql+psycopg://db/x?user=me&password=****&b=1"),
+        ("postgresql://db/x?sslpassword=hush", "postgresql+psycopg://db/x?sslpassword=****"),
+        ("postgresql://me@/x?host=/run/pg", "postgresql+psycopg://me@/x?host=/run/pg"),
+    ],
+)
+def test_no_password_of_an_address_is_shown(tmp_path: Path, url: str, shown: str) -> None:
+    settings = load_settings({"TIDEGATE_DATABASE_URL": url}, directory=tmp_path)
+    assert settings.shown("database_url") == shown
+
+
+def test_a_line_end_is_no_part_of_a_value(tmp_path: Path) -> None:
+    settings = load_settings({"TIDEGATE_SECRET_KEY": f"{KEY}\r\n", "TIDEGATE_HTTP_PORT": "1\r"}, directory=tmp_path)
+    assert settings.secret_key is not None
+    assert (settings.secret_key.get_secret_value(), settings.http_port) == (KEY, 1)
