@@ -13,7 +13,7 @@ from engine.bootstrap import System, check_secret
 from engine.encoding import require_encoding
 from engine.errors import StartupError
 from engine.migrate import require_schema
-from projections.outage import is_outage
+from projections.outage import is_outage, reason
 from projections.tables import view_positions
 
 logger = logging.getLogger(__name__)
@@ -27,7 +27,7 @@ def database_answers(system: System) -> bool:
         with system.engine.connect() as connection:
             connection.execute(select(view_positions.c.position).limit(1)).first()
     except SQLAlchemyError as error:
-        logger.warning("the database does not answer: %s", type(error).__name__)
+        logger.warning("the database does not answer: %s", reason(error))
         return False
     return True
 
@@ -46,7 +46,7 @@ def joined(system: System) -> bool:
     except SQLAlchemyError as error:
         if not is_outage(error):
             raise
-        logger.warning("the database does not answer: %s", type(error).__name__)
+        logger.warning("the database does not answer: %s", reason(error))
         return False
     except DomainError as error:
         raise StartupError(f"{error.message} {error.next}") from error
@@ -63,5 +63,5 @@ def broker_answers(system: System) -> bool | None:
         ) as client:
             return bool(client.ping())
     except redis.RedisError as error:
-        logger.warning("the broker does not answer: %s", type(error).__name__)
+        logger.warning("the broker does not answer: %s", reason(error))
         return False

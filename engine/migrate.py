@@ -11,6 +11,7 @@ from sqlalchemy.exc import OperationalError, ProgrammingError
 
 from engine.encoding import require_encoding
 from engine.errors import StartupError
+from projections.outage import reason
 from projections.patience import patient
 
 MIGRATION_LOCK = 7_346_200_112
@@ -56,7 +57,7 @@ def migrate(engine: Engine) -> None:
             if not isinstance(error.orig, psycopg.errors.DuplicateTable):
                 raise
             raise StartupError(
-                f"The schema has a table that is not Tidegate's: {str(error.orig).splitlines()[0]}. "
+                f"The schema has a table that is not Tidegate's: {reason(error)}. "
                 "Give Tidegate a database of its own, or a role with a schema of its own as search_path."
             ) from error
         else:

@@ -21,3 +21,9 @@ def is_outage(error: BaseException) -> bool:
     """
     cause = getattr(error, "orig", None) or error
     return isinstance(cause, (psycopg.OperationalError, psycopg.InterfaceError, PoolTimeout, *_ENDED))
+
+
+def reason(error: BaseException) -> str:
+    """What the server or the driver says of an outage, in its first line: a class name tells an operator nothing."""
+    lines = str(getattr(error, "orig", None) or error).strip().splitlines()
+    return lines[0] if lines else type(error).__name__

@@ -16,7 +16,7 @@ from sqlalchemy import Connection, Engine, update
 from sqlalchemy.dialects.postgresql import insert
 
 from projections import failpoints
-from projections.outage import is_outage
+from projections.outage import is_outage, reason
 from projections.piece import EVERYTHING, read, topics_of
 from projections.tables import view_positions
 from projections.view import Follower, Recorded, Unreachable
@@ -63,7 +63,7 @@ class Runner:
             except Exception as error:
                 if not _may_pass(error):
                     raise
-                logger.warning("a server is not reachable; the followers wait for it: %s", type(error).__name__)
+                logger.warning("a server is not reachable; the followers wait for it: %s", reason(error))
                 self._idle.wait(POLL_SECONDS)
 
     def _follow(self, stopped: Callable[[], bool]) -> None:

@@ -21,6 +21,7 @@ from engine.database import connected
 from engine.embedded import Embedded, Services
 from engine.errors import StartupError
 from engine.settings import Settings, load_settings
+from projections.outage import reason
 from projections.tables import projects
 
 SERVICES_FILE = "services.json"
@@ -89,10 +90,7 @@ def resolved(settings: Settings, services: Services) -> Settings:
 
 def unreachable(settings: Settings, error: Exception) -> StartupError:
     """What to say when the database does not answer."""
-    reason = str(getattr(error, "orig", error)).strip().splitlines()
-    return StartupError(
-        f"The database {settings.shown('database_url')} does not answer: {reason[0] if reason else '-'}"
-    )
+    return StartupError(f"The database {settings.shown('database_url')} does not answer: {reason(error)}")
 
 
 def keep(path: Path, text: str) -> None:

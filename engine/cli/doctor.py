@@ -32,6 +32,7 @@ from engine.encoding import ENCODING_NEXT, encoding_fault
 from engine.errors import StartupError
 from engine.migrate import pending
 from engine.settings import Settings, load_settings
+from projections.outage import reason
 
 SKEW = timedelta(seconds=5)
 
@@ -117,8 +118,7 @@ def _database(settings: Settings) -> Iterator[Finding]:
         with engine.connect() as connection:
             yield from _inside(connection, settings)
     except SQLAlchemyError as error:
-        reason = str(getattr(error, "orig", error)).strip().splitlines()[0]
-        yield Finding("database", "fail", reason, "Check TIDEGATE_DATABASE_URL, and that the server runs.")
+        yield Finding("database", "fail", reason(error), "Check TIDEGATE_DATABASE_URL, and that the server runs.")
     finally:
         engine.dispose()
 
@@ -160,7 +160,7 @@ def _redis(settings: Settings) -> Finding:
         with redis.Redis.from_url(settings.redis_url, socket_connect_timeout=5) as client:
             facts: dict[str, Any] = client.info("server")
     except (redis.RedisError, OSError, ValueError) as error:
-        return Finding("redis", "fail", type(error).__name__, "Check TIDEGATE_REDIS_URL, and that the server runs.")
+        return Finding("redis", "fail", reason(error), "Check TIDEGATE_REDIS_URL, and that the server runs.")
     name = "Valkey" if "valkey_version" in facts else "Redis"
     return Finding("redis", "ok", f"{name} {facts.get('valkey_version') or facts['redis_version']}")
 
