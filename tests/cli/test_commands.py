@@ -14,6 +14,7 @@ import pytest
 from engine.settings import child_environment
 from tests.cli.conftest import ROOT, Tidegate, end_job
 from tests.support.product import CAPTURE, Product, batch, person
+from tests.support.wait import until
 
 EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "workflow.json"
 
@@ -96,11 +97,17 @@ def test_a_workflow_is_created_enabled_sized_updated_and_archived(tidegate: Tide
     change = tmp_path / "change.json"
     change.write_text(json.dumps({"name": "Another name"}))
     assert tidegate("workflows", "update", workflow, str(change)).code == 0
-    assert tidegate("workflows", "show", workflow, "--json").json["name"] == "Another name"
+    # What is there already is shown as its view has it; only what is not there yet is waited for.
+    until(
+        lambda: tidegate("workflows", "show", workflow, "--json").json["name"] == "Another name",
+        seconds=20,
+        what="the new name",
+    )
     assert tidegate("workflows", "enable", workflow).code == 0
     assert tidegate("workflows", "size", workflow, "--json").json["affected"] == 0
     assert tidegate("workflows", "disable", workflow, "--reason", "later").code == 0
     assert tidegate("workflows", "archive", workflow).code == 0
+    until(lambda: tidegate("workflows", "list", "--status", "archived").rows, seconds=20, what="the view")
     assert tidegate("workflows", "list", "--status", "archived").rows[0][0] == workflow
 
 
