@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -198,13 +199,13 @@ def held_until(ctx: Context) -> datetime:
 def pause(command: PauseBatchJob, ctx: Context) -> Accepted:
     job = ctx.store.load(BatchJob, command.batch_job_id, ctx.meta)
     job.pause(reason=checked_note(command.reason, at="/reason", required=True), meta=ctx.meta)
-    return job_answer(job, ctx.store.save(job), reached=ctx.ledger.reached(job.id))
+    return job_answer(job, ctx.store.save(job), stands=ctx.ledger.stands(job.id))
 
 
 def cancel(command: CancelBatchJob, ctx: Context) -> Accepted:
     job = ctx.store.load(BatchJob, command.batch_job_id, ctx.meta)
     job.request_cancel(reason=checked_note(command.reason, at="/reason"), meta=ctx.meta)
-    return job_answer(job, ctx.store.save(job), reached=ctx.ledger.reached(job.id))
+    return job_answer(job, ctx.store.save(job), stands=ctx.ledger.stands(job.id))
 
 
 def reached_by(ctx: Context, workflow: Workflow, definition: Definition, audience: Audience) -> int | None:
@@ -246,11 +247,18 @@ def _digest(command: RunBatch, ctx: Context) -> str:
     return digest(parts)
 
 
-def job_answer(job: BatchJob, position: int, confirm_url: str | None = None, *, reached: int | None = None) -> Accepted:
+def job_answer(
+    job: BatchJob,
+    position: int,
+    confirm_url: str | None = None,
+    *,
+    stands: tuple[Mapping[str, int], int] | None = None,
+) -> Accepted:
     """What every command about a job tells of it; where a human confirms it, if it is held.
 
-    `reached` is of this moment, else it is of the latest milestone.
+    `stands` are the counts and the reached of this moment, else both are those of the latest milestone.
     """
+    counts, reached = (job.counts, job.reached) if stands is None else stands
     data: dict[str, Any] = {
         "batch_job_id": str(job.id),
         "workflow_id": str(job.workflow_id),
@@ -259,13 +267,13 @@ def job_answer(job: BatchJob, position: int, confirm_url: str | None = None, *, 
         "acknowledged": job.acknowledged_count,
         "frozen": job.frozen,
         "send_mode": job.send_mode,
-        "reached": job.reached if reached is None else reached,
+        "reached": reached,
     }
     if job.status == "held" and job.due_at:
         data |= {"held_until": job.due_at.isoformat(), "held_because": job.held_because}
         data |= {"confirm_url": confirm_url} if confirm_url else {}
     if job.retry_of:
         data["retry_of"] = str(job.retry_of)
-    if job.counts:
-        data["counts"] = job.counts
+    if counts and job.enrolled is not None:
+        data["counts"] = dict(counts)
     return Accepted(str(job.id), data, position)

@@ -170,8 +170,8 @@ class Ledger(Protocol):
     def decide_unknown(self, job_id: UUID, person_id: int, *, effect_id: UUID, decision: str, now: datetime) -> str:
         """Let such a run go on as was decided, or end it; how it stands then."""
 
-    def reached(self, job_id: UUID) -> int:
-        """How many people of a job were reached or may have been, as far as is recorded."""
+    def stands(self, job_id: UUID) -> tuple[Mapping[str, int], int]:
+        """Where the people of a job are at this moment, and how many were reached or may have been."""
 
     def unknown_left(self, job_id: UUID) -> int:
         """How many runs of a job wait for such a decision."""

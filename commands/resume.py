@@ -75,7 +75,7 @@ def resume(command: ResumeBatchJob, ctx: Context) -> Accepted:
             stood = state_of(job)
             return ask_human(ctx, command, workflow, proof, subject_id=job.id, stood=stood, outcome=outcome)
     job.resume(meta=ctx.meta)
-    return job_answer(job, ctx.store.save(job))
+    return job_answer(job, ctx.store.save(job), stands=ctx.ledger.stands(job.id))
 
 
 def _acknowledged(ctx: Context, workflow: Workflow, job: BatchJob, command: ResumeBatchJob) -> Acknowledged:

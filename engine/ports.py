@@ -16,7 +16,7 @@ from projections import (
     unknown_outcomes,
 )
 from projections.run_cancelling import cancel_run, run_status
-from projections.run_rows import reached
+from projections.run_rows import stands
 from projections.tables import jobs_at_work, manual_runs, projects, runs
 
 
@@ -56,8 +56,8 @@ class LedgerPort:
             self._connection, job_id, person_id, effect_id=effect_id, decision=decision, now=now
         )
 
-    def reached(self, job_id: UUID) -> int:
-        return reached(self._connection, job_id)
+    def stands(self, job_id: UUID) -> tuple[Mapping[str, int], int]:
+        return stands(self._connection, job_id)
 
     def unknown_left(self, job_id: UUID) -> int:
         return unknown_outcomes.left(self._connection, job_id)

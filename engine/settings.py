@@ -168,6 +168,7 @@ class Settings(BaseSettings):
     smtp_url: Relay = Field(
         "smtp://localhost:25", repr=False, description="Mail server: smtp://, smtps:// or smtp+starttls://."
     )
+    smtp_conversations: Count = Field(8, description="Conversations of one process with the mail server at a time.")
     email_from: Sender | None = Field(None, description="Sender of emails whose step names none.")
 
     metrics_token: SecretStr | None = Field(

@@ -95,6 +95,17 @@ LIMIT :limit
 """,
 )
 
+# People of chunks that somebody sends, for whom a send was begun and nothing is recorded yet.
+_UNDER_WAY = text(
+    "SELECT count(*) FROM chunks c JOIN jobs_at_work j ON j.id = c.job_id "
+    "CROSS JOIN LATERAL unnest(c.person_ids) AS p (id) "
+    "JOIN runs r ON r.job_id = c.job_id AND r.person_id = p.id "
+    "WHERE c.job_id = :job_id AND c.state = 'sending' AND r.status = 'in_progress' AND NOT r.reached "
+    "AND r.resumed_by IS NOT DISTINCT FROM CASE WHEN c.size > 0 THEN NULL ELSE c.number END "
+    "AND EXISTS (SELECT FROM effects e WHERE e.person_id = r.person_id AND e.job_id = r.job_id "
+    "AND e.step_id = r.at_step AND e.state = 'started' AND e.started_at >= j.enrolled_at)"
+)
+
 _IDS = ("job_id", "project_id")
 
 _ALONE = text("SELECT pg_advisory_xact_lock(hashtextextended(:id, -3))")
@@ -154,9 +165,10 @@ def counts(connection: Connection, job_id: UUID) -> dict[str, int]:
     return counts_and_reached(connection, job_id)[0]
 
 
-def reached(connection: Connection, job_id: UUID) -> int:
-    """How many people of a job were reached or may have been, as far as is recorded."""
-    return counts_and_reached(connection, job_id)[1]
+def stands(connection: Connection, job_id: UUID) -> tuple[dict[str, int], int]:
+    """The counts of this moment, and how many people were reached or may have been, those with a send under way too."""
+    found, reached = counts_and_reached(connection, job_id)
+    return found, reached + connection.execute(_UNDER_WAY, {"job_id": job_id}).scalar_one()
 
 
 def counts_and_reached(connection: Connection, job_id: UUID) -> tuple[dict[str, int], int]:

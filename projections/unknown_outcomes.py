@@ -57,7 +57,8 @@ def decide(
     What goes on is woken like any other: the sender finds what the effect says, and sends or does not.
     """
     state = {"delivered": CONFIRMED, "retry": "retry", "failed": "failed"}[decision]
-    connection.execute(update(effects).where(effects.c.id == effect_id).values(state=state, finished_at=now))
+    change = {"state": state, "finished_at": now, "retry_until": None}
+    connection.execute(update(effects).where(effects.c.id == effect_id).values(change))
     if decision != "failed":
         waits = update(runs).where(_waits(job_id), runs.c.person_id == person_id)
         connection.execute(waits.values(wake_at=now))

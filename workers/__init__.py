@@ -14,8 +14,11 @@ leases      a chunk with effects outside, held by one worker
 pace        how fast a job sends, and what its breaker has seen
 attempts    who is sent to next, recorded before anything leaves
 recipients  where emails go, compared with what was confirmed
+rooms       which people may be sent to now, by what their destinations take
 making      what is sent to one person, or what comes of it without sending
 sending     effects outside: attempt recorded, sent, outcome recorded
+errands     sub-batches whose answers take long, with nobody beside them
+outcomes    what came of effects, and when another try is made
 due         occurrences and approvals whose time has come, decided one by one
 waking      parked runs whose time has come, turned into chunks
 scheduler   the loop: what is due, parked runs to wake, the sweep for lost bells

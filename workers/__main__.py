@@ -30,15 +30,16 @@ IDLE_MILLISECONDS = 250
 JOIN_SECONDS = 1.0
 """How long a process that starts while the database is away waits before it looks again."""
 
-STOP_MILLISECONDS = 15_000
-"""How long what is under way may take to end. What does not end is taken up by another worker."""
+STOP_SECONDS = 25.0
+"""How long what is under way may take to end: less than the supervisor waits. What does not end has an outcome that
+nobody knows, as after a death."""
 
 
 def work(system: System, stopped: StopSignals) -> None:
-    """Answer bells with a few threads until told to stop."""
+    """Answer bells with a few threads until told to stop; then nothing is begun, and what was begun is recorded."""
     broker = connect(_redis(system))
     bells = Bells(broker)
-    deliveries = Deliveries.from_settings(system.settings, system.secrets)
+    deliveries = Deliveries.from_settings(system.settings, system.secrets, system.clock)
     sender = Sender(system, deliveries, lambda connection, project: DatabaseWorld(connection, system, project))
     declare(broker, Fanout(system, sender, bells.ring).advance)
     worker = Worker(
@@ -50,8 +51,12 @@ def work(system: System, stopped: StopSignals) -> None:
     worker.queue_prefetch = system.settings.worker_threads
     worker.start()
     stopped.wait()
-    worker.stop(timeout=STOP_MILLISECONDS)
+    until = system.clock.monotonic() + STOP_SECONDS
+    sender.stop()
+    worker.stop(timeout=int(STOP_SECONDS * 1000))
+    sender.errands.wait(max(0.0, until - system.clock.monotonic()))
     deliveries.close()
+    sender.errands.close()
     broker.close()
 
 

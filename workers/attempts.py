@@ -29,20 +29,26 @@ _ATTEMPT = text(
     "SELECT t.id, :job_id, t.person_id, t.step_id, 'started', 1, :now FROM tried t "
     "ON CONFLICT (id) DO UPDATE SET state = CASE e.state WHEN 'confirmed' THEN e.state ELSE 'started' END, "
     "attempts = e.attempts + CASE e.state WHEN 'confirmed' THEN 0 ELSE 1 END, started_at = :now "
-    "RETURNING e.id, e.attempts, (SELECT b.state FROM before b WHERE b.id = e.id) AS was"
+    "RETURNING e.id, e.attempts, e.waits, e.retry_until, (SELECT b.state FROM before b WHERE b.id = e.id) AS was"
 )
+_TOLD = ("attempts", "waits", "retry_until", "was")
 _BEGUN = text("SELECT id FROM effects WHERE id = ANY (CAST(:ids AS uuid[])) AND state = 'started'")
 
 
 @dataclass(frozen=True)
 class Effect:
-    """One person's effect at one step; `id` is the same on every try. `reached`: by this or another effect."""
+    """One person's effect at one step; `id` is the same on every try. `reached`: by this or another effect.
+
+    `waits` counts how often the person was parked for another try, and none is made after `retry_until`.
+    """
 
     id: UUID
     person_id: int
     step_id: str
     variables: RunVariables = NONE_SET
     attempts: int = 0
+    waits: int = 0
+    retry_until: datetime | None = None
     was: str | None = None
     reached: bool = False
 
@@ -66,7 +72,8 @@ class SubBatch:
     """The effects that are made together, what templates may see of their people, and who may not be reached.
 
     `now` is when their attempts were recorded, and what templates take for now. `plans` are those that were looked at,
-    by step: a plan may be another one an instant later.
+    by step: a plan may be another one an instant later. Nobody is sent to by the steps in `down`: where they send,
+    nothing has answered for a while.
     """
 
     effects: Sequence[Effect]
@@ -75,6 +82,7 @@ class SubBatch:
     now: datetime
     addressed: Addressed = field(default_factory=Addressed)
     plans: Mapping[str, Deliver] = field(default_factory=dict)
+    down: frozenset[str] = frozenset()
 
 
 def effect_id(job_id: UUID, person_id: int, step_id: str) -> UUID:
@@ -117,5 +125,5 @@ def attempt(connection: Connection, job: WorkingJob, standing: Sequence[Row[Any]
             },
         )
         tried = {row.id: row for row in rows}
-        effects = [replace(e, attempts=tried[e.id].attempts, was=tried[e.id].was) for e in effects]
+        effects = [replace(e, **{name: getattr(tried[e.id], name) for name in _TOLD}) for e in effects]
     return SubBatch(effects, records(connection, ids), ledger.unreachable(connection, job, ids), now)

@@ -68,10 +68,13 @@ class Fanout:
         self._jobs = JobCache()
         self._milestones = Milestones(system)
         self._stuck = Stuck(system)
+        sender.tell(self._landed)
 
     def advance(self, job_id: str) -> None:
         """The actor: look at a job. A failure is logged and left to the sweep, which rings again."""
         try:
+            if self._sender.stopped:
+                return  # the sweep rings again, for others
             failpoints.reach("bell_fetched")
             with self._system.engine.connect() as connection, self._slot(connection, job_id) as mine:
                 if mine:
@@ -85,8 +88,12 @@ class Fanout:
             enrol(self._system, job_id)
         if self._status(connection, job_id) == "running" and self._carry_on(connection, job_id):
             self._ring(job_id, 1)
-        elif self._status(connection, job_id) == "cancelling":
+            return
+        status = self._status(connection, job_id)
+        if status == "cancelling":
             self._milestones.wind_up(connection, job_id)
+        elif status == "paused":
+            self._milestones.report(job_id)
 
     def _status(self, connection: Connection, job_id: UUID) -> str | None:
         with connection.begin():
@@ -105,7 +112,7 @@ class Fanout:
     def _drain(self, connection: Connection, job_id: UUID) -> bool:
         """Process chunks until none is left or the slice is over; whether there may be more."""
         started = self._system.clock.monotonic()
-        while self._system.clock.monotonic() - started < SLICE_SECONDS:
+        while self._system.clock.monotonic() - started < SLICE_SECONDS and not self._sender.stopped:
             if not self._next_chunk(connection, job_id):
                 self._milestones.settle(job_id)
                 return False
@@ -118,19 +125,40 @@ class Fanout:
         job = chunk = lease = None
         try:
             with connection.begin():
-                chunk = connection.execute(_LEASE, {"job_id": job_id, "patience": PATIENCE_SECONDS}).first()
-                if chunk is None:
-                    return False
                 job = self._jobs.get(connection, job_id)
-                lease = self._process(connection, job, chunk)
-            if lease is not None and self._sender.send(connection, job, chunk, lease, self._milestones.progress):
-                self._milestones.trip(job_id)
+                busy = self._sender.is_busy(job)
+                if not busy:
+                    chunk = connection.execute(_LEASE, {"job_id": job_id, "patience": PATIENCE_SECONDS}).first()
+                if chunk is not None:
+                    lease = self._process(connection, job, chunk)
+            if busy:
+                # Nobody else tells how far it has come as long as nothing can be sent.
+                self._milestones.progress(job_id)
+            if chunk is None:
+                return False
+            if lease is not None:
+                self._sender.send(connection, job, chunk, lease)
         except Exception as error:
             if job is None or chunk is None or is_outage(error):
                 raise
             logger.exception("chunk %s of job %s failed", chunk.number, job_id)
             splitting.set_back(connection, job, chunk, lease, self._system.clock.now())
         return True
+
+    def _landed(self, job_id: UUID, trips: bool, let_go: bool) -> None:
+        """Outcomes are recorded. A chunk that nobody stands beside has been let go: somebody should look at the job."""
+        if trips:
+            self._milestones.trip(job_id)
+        elif let_go and self._is_paused(job_id):
+            self._milestones.report(job_id)  # it may be the last that is heard of it for long
+        else:
+            self._milestones.progress(job_id)
+        if let_go:
+            self._ring(job_id, 1)
+
+    def _is_paused(self, job_id: UUID) -> bool:
+        with self._system.engine.connect() as connection:
+            return self._status(connection, job_id) == "paused"
 
     def _process(self, connection: Connection, job: WorkingJob, chunk: Row[Any]) -> Lease | None:
         """Walk a leased chunk; its new lease when it has effects outside to make, else None."""

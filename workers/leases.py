@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlalchemy import Connection, text
 
 LEASE_SECONDS = 60
-"""How long a silent sender keeps its chunk. Must exceed the time that one sub-batch may take."""
+"""How long a silent sender keeps its chunk. A call that may begin at all gives away what it sends before that."""
 
 _TAKE = text(
     "UPDATE chunks SET fence = fence + 1, leased_until = now() + make_interval(secs => :seconds) "
@@ -19,8 +19,14 @@ _RENEW = text(
     "WHERE job_id = :job_id AND number = :number AND fence = :fence "
     "AND EXISTS (SELECT 1 FROM stream_heads h WHERE h.id = :job_id AND h.status = 'running') RETURNING 1"
 )
+# While what was begun is waited for: a pause does not change that it is under way.
+_KEEP = text(
+    "UPDATE chunks SET leased_until = now() + make_interval(secs => :seconds) "
+    "WHERE job_id = :job_id AND number = :number AND fence = :fence "
+    "AND EXISTS (SELECT 1 FROM stream_heads h WHERE h.id = :job_id AND h.status IN ('running', 'paused'))"
+)
 _RELEASE = text(
-    "UPDATE chunks SET leased_until = now() - interval '1 second' "
+    "UPDATE chunks SET leased_until = now() + make_interval(secs => :seconds) "
     "WHERE job_id = :job_id AND number = :number AND fence = :fence"
 )
 _STILL_MINE = text(
@@ -50,9 +56,13 @@ class Lease:
         self.release(connection)
         return False
 
-    def release(self, connection: Connection) -> None:
-        """Let anybody take the chunk at once."""
-        connection.execute(_RELEASE, vars(self))
+    def keep(self, connection: Connection) -> None:
+        """Hold it as long again, for what is under way; nothing more may begin because of that."""
+        connection.execute(_KEEP, {**vars(self), "seconds": LEASE_SECONDS})
+
+    def release(self, connection: Connection, seconds: float = -1.0) -> None:
+        """Let anybody take the chunk: at once, or after so many seconds, when it is worth looking at again."""
+        connection.execute(_RELEASE, {**vars(self), "seconds": seconds})
 
     def holds(self, connection: Connection) -> bool:
         """Whether it is still ours; it stays so until the transaction ends."""

@@ -52,7 +52,7 @@ _UNREACHABLE = text(
 _IN_PROGRESS = text(
     "SELECT person_id, at_step, variables, reached FROM runs WHERE job_id = :job_id AND status = 'in_progress' "
     "AND person_id = ANY (CAST(:ids AS bigint[])) AND resumed_by IS NOT DISTINCT FROM CAST(:resumed_by AS integer) "
-    "ORDER BY person_id LIMIT :limit"
+    "AND (at_step = ANY (CAST(:beside AS text[]))) IS NOT TRUE ORDER BY person_id LIMIT :limit"
 )
 _ASKED = text(
     "SELECT person_id, CAST(steps -> -1 ->> 'until' AS timestamptz) AS until FROM runs "
@@ -84,6 +84,10 @@ FROM unnest(CAST(:ids AS bigint[]), CAST(:steps AS text[]){more}) AS e (id, step
 WHERE r.job_id = :job_id AND r.person_id = e.id AND r.person_id = ANY (CAST(:ids AS bigint[]))
   AND r.status = 'in_progress'
 """
+
+_MARK = text(
+    "UPDATE runs SET reached = true WHERE job_id = :job_id AND person_id = ANY (CAST(:ids AS bigint[])) AND NOT reached"
+)
 
 # The column `variables` is written only where somebody has set one: as a constant, or by person.
 _UNTOUCHED = dict.fromkeys(("column", "value", "more", "alias", "change"), "")
@@ -146,6 +150,13 @@ def write_again(
         moved = connection.execute(statement, parameters).rowcount
         if moved != len(entry.ids):
             raise RuntimeError(f"{len(entry.ids) - moved} runs of job {job_id} were moved by somebody else")
+
+
+def mark_reached(connection: Connection, job_id: UUID, people: Collection[int]) -> int:
+    """Note that these people may have been reached, wherever they stand; for how many that is new."""
+    if not people:
+        return 0
+    return connection.execute(_MARK, {"job_id": job_id, "ids": as_array(people)}).rowcount
 
 
 def _with_variables(statement: str, entry: Entry, **more: bool) -> tuple[TextClause, dict[str, Any]]:
@@ -219,13 +230,18 @@ def _stopped(connection: Connection, job: WorkingJob) -> str | None:
     return min(stopped.values(), default=None)
 
 
-def in_progress(connection: Connection, job_id: UUID, chunk: Row[Any], limit: int | None = None) -> list[Row[Any]]:
+def in_progress(
+    connection: Connection, job_id: UUID, chunk: Row[Any], limit: int | None = None, beside: Sequence[str] = ()
+) -> list[Row[Any]]:
     """Those of a chunk's people whom it moves on, with the step at which they go on and what they have set.
+
+    At any step that is not in `beside`.
 
     Who was parked and woken is another chunk's by then, although this one still has their ids.
     """
     resumed_by = None if chunk.size else chunk.number
     asked = {"job_id": job_id, "ids": as_array(chunk.person_ids), "resumed_by": resumed_by, "limit": limit}
+    asked["beside"] = list(beside)
     return list(connection.execute(_IN_PROGRESS, asked))
 
 

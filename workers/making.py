@@ -6,13 +6,17 @@ from dataclasses import replace
 
 from aggregates.allowance import Allowance
 from aggregates.batch_job.standing import OUTCOME_UNKNOWN
-from aggregates.secrets import MASKED, SecretsInUse
+from aggregates.secrets import MASKED, NONE_IN_USE, SecretsInUse
 from aggregates.steps.base import Deliver
 from aggregates.walk.walk import render
+from engine.bootstrap import System
 from projections.unknown_outcomes import CONFIRMED
 from workers.attempts import Effect, SubBatch
-from workers.delivery import Outcome, Outgoing
+from workers.delivery import Outcome, Outgoing, place_for
 from workers.jobs import WorkingJob
+
+DOWN = "destination.down"
+"""Why a person is parked without a call: nothing has answered where they are sent to for a while."""
 
 
 def without_sending(effect: Effect, plan: Deliver, batch: SubBatch) -> Outcome | None:
@@ -28,6 +32,8 @@ def without_sending(effect: Effect, plan: Deliver, batch: SubBatch) -> Outcome |
         return Outcome(effect.id, "skipped", error=addressed.skipped[person_id])
     if person_id in addressed.failed:
         return Outcome(effect.id, "failed", error=addressed.failed[person_id], tries=0)
+    if effect.step_id in batch.down:
+        return Outcome(effect.id, "retry", error=DOWN, tries=0)
     return None
 
 
@@ -48,7 +54,45 @@ def made(
     if plan.channel == "email":
         # The address that was compared, whatever a template would make of it now.
         request = {**request, "to": batch.addressed.to[effect.person_id]}
-    return Outgoing(effect.id, plan.channel, request, effect.attempts, secrets, project_id=job.project_id)
+    return Outgoing(effect.id, plan.channel, request, place_for(plan), job.project_id, secrets)
+
+
+class Making:
+    """Requests of sub-batches, with the secrets that their steps name."""
+
+    def __init__(self, system: System) -> None:
+        self._system = system
+
+    def requests(self, job: WorkingJob, batch: SubBatch) -> tuple[list[Outcome], list[Outgoing]]:
+        """The outcomes of what is not sent, and what is."""
+        known: list[Outcome] = []
+        outgoing: list[Outgoing] = []
+        in_use: dict[str, SecretsInUse | None] = {}
+        for effect in batch.effects:
+            plan = batch.plans[effect.step_id]
+            outcome = without_sending(effect, plan, batch)
+            if outcome is not None:
+                known.append(outcome)
+                continue
+            asked = made(job, effect, plan, batch, self._secrets(job, effect.step_id, plan, in_use))
+            if isinstance(asked, Outgoing):
+                outgoing.append(asked)
+            else:
+                known.append(Outcome(effect.id, "failed", error=asked))
+        return known, outgoing
+
+    def _secrets(
+        self, job: WorkingJob, step_id: str, plan: Deliver, known: dict[str, SecretsInUse | None]
+    ) -> SecretsInUse | None:
+        """The secrets that a step sends, looked up once for a sub-batch; None when one of them is not there."""
+        if step_id not in known:
+            step = job.route.definition.step(step_id)
+            names = plan.request.secrets if step.type.takes_secrets else ()
+            known[step_id] = NONE_IN_USE
+            if names:
+                with self._system.asking.connect() as connection:
+                    known[step_id] = self._system.vault.of(connection, job.project_id, names)
+        return known[step_id]
 
 
 def masked(outcome: Outcome, secrets: SecretsInUse) -> Outcome:

@@ -61,6 +61,10 @@ class Milestones:
         if self._asked(_IS_DUE, _PACE | {"id": job_id}):
             self._write(job_id, self._report, wait=False)
 
+    def report(self, job_id: UUID) -> None:
+        """Record where a job stands that does not run: what was under way when it was paused has come to an end."""
+        self._write(job_id, self._tell, wait=True)
+
     def settle(self, job_id: UUID) -> None:
         """Complete the job if everybody has an outcome.
 
@@ -108,8 +112,10 @@ class Milestones:
             return  # somebody paused or cancelled at this instant; the next milestone sees it
 
     def _report(self, connection: Connection, store: Store, job: BatchJob, meta: Meta) -> None:
-        if connection.execute(_DUE, _PACE | {"id": job.id}).first() is None:
-            return
+        if connection.execute(_DUE, _PACE | {"id": job.id}).first() is not None:
+            self._tell(connection, store, job, meta)
+
+    def _tell(self, connection: Connection, store: Store, job: BatchJob, meta: Meta) -> None:
         found, reached = counts_and_reached(connection, job.id)
         job.progress(found, reached=reached, meta=meta)
         store.save(job)

@@ -3,23 +3,15 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import Field
 
 from aggregates.steps.base import Ask, Config, Plan, StepType
-from aggregates.steps.delay import DelayConfig
+from aggregates.steps.delay import Length
 
 Answer = Literal["approved", "rejected"]
 PORTS: tuple[Answer, Answer] = ("approved", "rejected")
-
-
-def _as_length(raw: Any) -> Any:
-    return {"duration": raw} if isinstance(raw, str) else raw
-
-
-Length = Annotated[DelayConfig, BeforeValidator(_as_length, json_schema_input_type=str | DelayConfig)]
-"""An ISO duration, or an object such as {"days": 3}: the lengths that a delay knows."""
 
 
 class ApprovalConfig(Config):

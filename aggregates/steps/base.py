@@ -10,7 +10,7 @@ import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, Generic, Literal, NamedTuple, TypeVar
 
 from pydantic import BaseModel, ConfigDict
@@ -132,13 +132,17 @@ class Ask:
 
 @dataclass(frozen=True)
 class Deliver:
-    """Send something outside, then go on. `request` renders to what the channel's adapter takes."""
+    """Send something outside, then go on. `request` renders to what the channel's adapter takes.
+
+    What fails in a way that may pass is made again for `retry_for`, in at most `max_attempts` calls (None: any number).
+    """
 
     channel: Literal["webhook", "email"]
     request: Document
     on_unknown: OnUnknown = "retry"
-    max_attempts: int = 5
+    max_attempts: int | None = None
     port: str = NEXT
+    retry_for: timedelta = timedelta(minutes=30)
 
 
 @dataclass(frozen=True)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 from datetime import datetime, timedelta
-from typing import Annotated, Self
+from typing import Annotated, Any, Self
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from aggregates.steps.base import Config, Park, Plan, StepType
@@ -56,6 +56,14 @@ class DelayConfig(Config):
 def _error(code: str, message: str) -> PydanticCustomError:
     expected = "1 second to 365 days" if code == "delay.out_of_range" else "duration, or days, hours, minutes, seconds"
     return PydanticCustomError(code, message, {"expected": expected, "example": {"duration": "PT5M"}})
+
+
+def _as_length(raw: Any) -> Any:
+    return {"duration": raw} if isinstance(raw, str) else raw
+
+
+Length = Annotated[DelayConfig, BeforeValidator(_as_length, json_schema_input_type=str | DelayConfig)]
+"""An ISO duration, or an object such as {"days": 3}: the lengths that a delay knows."""
 
 
 class Delay(StepType[DelayConfig]):

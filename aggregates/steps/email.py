@@ -12,6 +12,7 @@ from pydantic import AfterValidator, ConfigDict, Field
 from pydantic_core import PydanticCustomError
 
 from aggregates.steps.base import Config, Deliver, OnUnknown, Plan, Source, StepType
+from aggregates.steps.retrying import MaxAttempts, RetryFor
 from aggregates.templates import Document, Template
 
 TO_THE_PERSON = "{{ person.email }}"
@@ -47,7 +48,8 @@ class EmailConfig(Config):
         None, alias="from", max_length=320, description="The sender, if it is not the installation's own."
     )
     on_unknown: OnUnknown = "retry"
-    max_attempts: int = Field(5, ge=1, le=10)
+    max_attempts: MaxAttempts
+    retry_for: RetryFor
 
     @property
     def sources(self) -> Iterator[Source]:
@@ -90,4 +92,5 @@ class Email(StepType[EmailConfig]):
         return config.sources
 
     def plan(self, config: EmailConfig, now: datetime) -> Plan:
-        return Deliver("email", config.request, config.on_unknown, config.max_attempts)
+        length = config.retry_for.length
+        return Deliver("email", config.request, config.on_unknown, config.max_attempts, retry_for=length)

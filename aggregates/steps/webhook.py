@@ -15,6 +15,7 @@ from aggregates.errors import Problem
 from aggregates.secrets import SecretUse, literal_problems
 from aggregates.shape import at, echo
 from aggregates.steps.base import Config, Deliver, OnUnknown, Plan, Source, StepType
+from aggregates.steps.retrying import MaxAttempts, RetryFor
 from aggregates.templates import Document, Template, texts
 
 URL_LIMIT = 2_000
@@ -55,7 +56,8 @@ class WebhookConfig(Config):
     )
     timeout_seconds: float = Field(10, ge=1, le=30)
     on_unknown: OnUnknown = "retry"
-    max_attempts: int = Field(5, ge=1, le=10)
+    max_attempts: MaxAttempts
+    retry_for: RetryFor
 
     @cached_property
     def request(self) -> Document:
@@ -79,8 +81,8 @@ class Webhook(StepType[WebhookConfig]):
     category = "delivery"
     description = (
         "Calls an HTTP endpoint once for each person. Signed by Standard Webhooks; `webhook-id` and "
-        "`Idempotency-Key` are the same on every try. Retries 408, 425, 429, 5xx and connection errors. "
-        "Credentials are named as `{{ secrets.NAME }}`, never written out."
+        "`Idempotency-Key` are the same on every try. Repeats 408, 425, 429, 5xx and connection errors for "
+        "`retry_for`. Credentials are named as `{{ secrets.NAME }}`, never written out."
     )
     Config = WebhookConfig
     examples = (
@@ -135,4 +137,5 @@ class Webhook(StepType[WebhookConfig]):
                 yield SecretUse(source.pointer, name, f"{match['host']}:{int(port)}")
 
     def plan(self, config: WebhookConfig, now: datetime) -> Plan:
-        return Deliver("webhook", config.request, config.on_unknown, config.max_attempts)
+        length = config.retry_for.length
+        return Deliver("webhook", config.request, config.on_unknown, config.max_attempts, retry_for=length)

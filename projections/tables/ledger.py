@@ -156,6 +156,10 @@ effects = Table(
     Column("error", Text),
     Column("started_at", Instant, nullable=False),
     Column("finished_at", Instant),
+    Column("waits", SmallInteger, nullable=False, server_default="0"),
+    Column("retry_until", Instant),
     Index("effects_by_person", "person_id", "started_at"),
 )
-"""External effects, written before they are tried. `id` is the idempotency key, the same on every try."""
+"""External effects, written before they are tried. `id` is the idempotency key, the same on every try.
+
+`waits` counts how often the person was parked for another try; none is made after `retry_until`."""

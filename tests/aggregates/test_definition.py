@@ -155,7 +155,21 @@ REFUSED: list[tuple[str, str, Any]] = [
         "/steps/0/config/body",
         one_step("webhook", {"url": "https://a.b", "method": "GET", "body": {}}),
     ),
-    ("config.invalid", "/steps/0/config/max_attempts", one_step("webhook", {"url": "https://a.b", "max_attempts": 11})),
+    (
+        "config.invalid",
+        "/steps/0/config/max_attempts",
+        one_step("webhook", {"url": "https://a.b", "max_attempts": 101}),
+    ),
+    (
+        "retry_for.out_of_range",
+        "/steps/0/config/retry_for",
+        one_step("webhook", {"url": "https://a.b", "retry_for": "P4D"}),
+    ),
+    (
+        "delay.out_of_range",
+        "/steps/0/config/retry_for",
+        one_step("email", {"subject": "a", "text": "b", "retry_for": {"days": 0}}),
+    ),
     (
         "config.invalid",
         "/steps/0/config/timeout_seconds",

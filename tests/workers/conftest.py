@@ -9,7 +9,7 @@ from uuid import UUID
 import pytest
 
 from engine.demo.receivers import HttpReceiver
-from tests.support.outgoing import deliveries
+from tests.support.outgoing import Sending, deliveries
 from tests.support.product import Product
 from workers.delivery import Deliveries
 from workers.fanout import DatabaseWorld, Fanout
@@ -33,12 +33,13 @@ class Bells:
 class Workshop:
     """A product with a worker and a scheduler that do one thing at a time, when they are told to."""
 
-    def __init__(self, product: Product) -> None:
+    def __init__(self, product: Product, stay: float = 30.0) -> None:
         self.product = product
         self.bells = Bells()
         system = product.system
-        self.deliveries = Deliveries.from_settings(system.settings, system.secrets)
-        self.sender = Sender(system, self.deliveries, lambda c, project: DatabaseWorld(c, system, project))
+        self.deliveries = Deliveries.from_settings(system.settings, system.secrets, system.clock)
+        # Stays until all is answered, so that one thing happens at a time.
+        self.sender = Sender(system, self.deliveries, lambda c, project: DatabaseWorld(c, system, project), stay=stay)
         self.fanout = Fanout(system, self.sender, self.bells.ring)
         self.scheduler = Scheduler(system, self.bells)  # type: ignore[arg-type]
 
@@ -98,6 +99,6 @@ def receiver() -> Iterator[HttpReceiver]:
 
 
 @pytest.fixture
-def local() -> Iterator[Deliveries]:
+def local() -> Iterator[Sending]:
     with deliveries("127.0.0.1") as opened:
         yield opened

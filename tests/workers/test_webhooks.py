@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from base64 import b64decode
 from dataclasses import replace
@@ -15,18 +14,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.demo.receivers import Answer, HttpReceiver, Received
+from engine.demo.receivers import Answer, HttpReceiver, Received, SmtpReceiver
 from engine.secrets import Secrets
 from engine.settings import Settings
 from engine.signing import Signing
-from tests.support.outgoing import NAMESPACE, SECRET, answered, deliveries, effect, webhook
-from tests.support.receivers import in_turn
+from tests.support.outgoing import NAMESPACE, PATIENCE, SECRET, Sending, answered, deliveries, effect, mail, webhook
 from workers.delivery import Deliveries, Outcome, Outgoing
-from workers.delivery.hosts import REST_LIMIT_SECONDS, Hosts
+from workers.delivery.permit import BEGIN_SECONDS
+from workers.delivery.places import Place
+from workers.delivery.relay import RELAY
 from workers.delivery.webhook import ANSWER_LIMIT, retry_after
 
 
-def test_every_request_of_a_sub_batch_arrives_once_and_genuine(local: Deliveries) -> None:
+def test_every_request_of_a_sub_batch_arrives_once_and_genuine(local: Sending) -> None:
     with HttpReceiver(SECRET) as receiver:
         outcomes = local.send_many([webhook(f"{receiver.url}/{n}", n, body={"n": n}) for n in range(200)])
     assert {outcome.state for outcome in outcomes} == {"succeeded"}
@@ -37,7 +37,7 @@ def test_every_request_of_a_sub_batch_arrives_once_and_genuine(local: Deliveries
     assert json.loads(received.body) == {"n": int(received.target.removeprefix("/"))}
 
 
-def test_a_request_carries_its_key_and_what_the_step_says(local: Deliveries) -> None:
+def test_a_request_carries_its_key_and_what_the_step_says(local: Sending) -> None:
     outcome, receiver = answered(
         local, Answer(201, {"X-Request-Id": "r-1"}), headers={"X-A": "ä", "Accept": "x/y"}, method="PUT"
     )
@@ -50,162 +50,122 @@ def test_a_request_carries_its_key_and_what_the_step_says(local: Deliveries) -> 
     assert "authorization" not in received.headers and "cookie" not in received.headers
 
 
-def test_a_get_has_no_body_and_is_signed_all_the_same(local: Deliveries) -> None:
+def test_a_get_has_no_body_and_is_signed_all_the_same(local: Sending) -> None:
     outcome, receiver = answered(local, 200, method="GET", body=None)
     assert outcome.state == "succeeded"
     assert receiver.book.latest[0].genuine and receiver.book.latest[0].body == b""
 
 
-def test_a_wrong_signature_is_noticed_by_the_receiver(local: Deliveries) -> None:
+def test_a_wrong_signature_is_noticed_by_the_receiver(local: Sending) -> None:
     with HttpReceiver(b"another secret") as receiver:
         local.send_many([webhook(receiver.url)])
     assert receiver.book.forged == 1
 
 
-@pytest.mark.parametrize("status", [408, 425, 429, 500, 503])
-def test_a_passing_failure_is_repeated_at_once_with_the_same_key(local: Deliveries, status: int) -> None:
+@pytest.mark.parametrize("status", [408, 425, 500, 503])
+def test_one_attempt_is_one_call(local: Sending, status: int) -> None:
     outcome, receiver = answered(local, status, 200)
-    assert (outcome.state, outcome.tries) == ("succeeded", 2)
-    assert (receiver.book.total, receiver.book.distinct, receiver.book.forged) == (2, 1, 0)
+    assert (outcome.state, outcome.error, outcome.tries) == ("retry", f"http.{status}", 1)
+    assert receiver.book.total == 1
 
 
-def test_quick_tries_end_and_leave_the_rest_for_later(local: Deliveries) -> None:
-    outcome, receiver = answered(local, 503)
-    assert (outcome.state, outcome.error, outcome.tries) == ("retry", "http.503", 3)
-    assert receiver.book.total == 3
+@pytest.mark.parametrize(
+    ("answer", "asked_for"),
+    [
+        (Answer(429), None),
+        (Answer(429, {"Retry-After": "120"}), 120.0),
+        (Answer(503, {"Retry-After": "7"}), 7.0),
+    ],
+)
+def test_to_be_asked_for_patience_costs_no_attempt(local: Sending, answer: Answer, asked_for: float | None) -> None:
+    outcome, receiver = answered(local, answer)
+    assert (outcome.state, outcome.tries, outcome.asked, outcome.arrived) == ("retry", 0, True, True)
+    assert (outcome.retry_after, receiver.book.total) == (asked_for, 1)
 
 
-def test_a_step_that_asks_for_one_attempt_gets_one(local: Deliveries) -> None:
-    assert answered(local, 503, max_attempts=1)[0].tries == 1
-
-
-def test_a_receiver_that_asks_for_patience_is_left_alone(local: Deliveries) -> None:
-    outcome, receiver = answered(local, Answer(429, {"Retry-After": "120"}))
-    assert (outcome.state, outcome.retry_after, receiver.book.total) == ("retry", 120.0, 1)
-
-
-def test_a_host_that_asks_for_patience_is_left_alone_by_everybody(local: Deliveries) -> None:
-    with HttpReceiver(SECRET, in_turn(Answer(429, {"Retry-After": "30"}), 200)) as busy:
+def test_a_host_that_asks_for_patience_is_left_alone_by_its_project(local: Sending) -> None:
+    with HttpReceiver(respond=lambda _: Answer(429, {"Retry-After": "30"})) as busy:
         local.send_many([webhook(busy.url, 0)])
         resting = local.send_many([webhook(busy.url, n) for n in range(1, 6)])
-    assert {(outcome.state, outcome.error, outcome.tries) for outcome in resting} == {("retry", "host.resting", 0)}
-    assert {0 < outcome.retry_after <= 2 * REST_LIMIT_SECONDS for outcome in resting if outcome.retry_after} == {True}
-    assert busy.book.total == 1
+        assert {outcome.begun for outcome in resting} == {False}
+        assert busy.book.total == 1
+        (other,) = local.send_many([replace(webhook(busy.url, 7), project_id=UUID(int=7))])
+        assert other.begun and busy.book.total == 2
 
 
-@pytest.mark.parametrize(("per_host", "total"), [(3, 50), (50, 3)])
-def test_so_many_requests_are_under_way_at_a_time_and_no_more(per_host: int, total: int) -> None:
-    async def together() -> int:
-        hosts, under_way, most = Hosts(per_host, total, lambda _: 0.0), 0, 0
-
-        async def one() -> None:
-            nonlocal under_way, most
-            async with hosts.slot("example.com", asyncio.get_running_loop().time() + 30):
-                under_way += 1
-                most = max(most, under_way)
-                await asyncio.sleep(0)
-                under_way -= 1
-
-        await asyncio.gather(*(one() for _ in range(30)))
-        return most
-
-    assert asyncio.run(together()) == 3
+def test_nothing_begins_on_a_look_that_is_too_old(local: Sending) -> None:
+    """A worker that was frozen, or whose requests took long to make, knows nothing of its job any more."""
+    with HttpReceiver() as receiver, SmtpReceiver() as mailbox:
+        with deliveries("127.0.0.1", relay=f"smtp://127.0.0.1:{mailbox.port}") as sender:
+            flight = sender.begin([webhook(receiver.url), mail(1)], sender.monotonic() - BEGIN_SECONDS)
+            assert flight.wait(PATIENCE)
+        assert {(found.state, found.begun, found.tries) for found in flight.landed()} == {("retry", False, 0)}
+        assert receiver.book.total == mailbox.book.total == 0
 
 
-def test_only_the_host_that_asked_is_left_alone_and_not_for_ever() -> None:
-    async def rest() -> None:
-        hosts = Hosts(1, 1, lambda _: 0.0)
-        hosts.rest("one.example", 86_400)
-        left = hosts.rests("one.example")
-        assert left is not None
-        assert 0 < left <= REST_LIMIT_SECONDS
-        assert hosts.rests("two.example") is None
-        hosts.rest("two.example", 0)
-        assert hosts.rests("two.example") is None
-
-    asyncio.run(rest())
-
-
-def test_whoever_gets_no_place_in_time_leaves_none_behind() -> None:
-    async def late() -> None:
-        hosts, now = Hosts(1, 1, lambda _: 0.0), asyncio.get_running_loop().time()
-        async with hosts.slot("one.example", now + 30):
-            for host in ("one.example", "two.example"):
-                with pytest.raises(TimeoutError):
-                    async with hosts.slot(host, now):
-                        pass
-        async with hosts.slot("two.example", now + 30), asyncio.timeout(30):
-            assert hosts.rests("two.example") is None
-
-    asyncio.run(late())
+def test_nothing_begins_once_it_is_told_to_stop(local: Sending) -> None:
+    with HttpReceiver() as receiver:
+        local.stop()
+        (outcome,) = local.send_many([webhook(receiver.url)])
+    assert (outcome.begun, receiver.book.total) == (False, 0)
 
 
 @pytest.mark.parametrize("status", [400, 401, 404, 410, 422])
-def test_a_refusal_for_good_is_not_repeated(local: Deliveries, status: int) -> None:
+def test_a_refusal_for_good_is_not_repeated(local: Sending, status: int) -> None:
     outcome, receiver = answered(local, status)
     assert (outcome.state, outcome.error, receiver.book.total) == ("failed", f"http.{status}", 1)
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
-def test_a_redirect_is_a_failure_and_is_not_followed(local: Deliveries, status: int) -> None:
+def test_a_redirect_is_a_failure_and_is_not_followed(local: Sending, status: int) -> None:
     with HttpReceiver() as target:
         outcome, _ = answered(local, Answer(status, {"Location": target.url}))
         assert (outcome.state, outcome.error, target.book.total) == ("failed", f"http.{status}", 0)
 
 
-def test_nobody_knows_whether_a_broken_connection_delivered(local: Deliveries) -> None:
+def test_nobody_knows_whether_a_broken_connection_delivered(local: Sending) -> None:
     outcome, receiver = answered(local, None)
     assert (outcome.state, outcome.error, receiver.book.distinct) == ("retry", "connection.lost", 1)
     outcome, receiver = answered(local, None, on_unknown="hold")
     assert (outcome.state, receiver.book.total) == ("unknown", 1)
 
 
-def test_an_answer_that_takes_too_long_is_not_waited_for(local: Deliveries) -> None:
+def test_an_answer_that_takes_too_long_is_not_waited_for(local: Sending) -> None:
     outcome, receiver = answered(local, Answer(200, delay=30), timeout_seconds=0.2, on_unknown="hold")
     assert (outcome.state, outcome.error, receiver.book.total) == ("unknown", "timeout", 1)
 
 
-def test_a_sub_batch_ends_in_its_time_whatever_the_world_does() -> None:
-    with (
-        HttpReceiver(respond=lambda _: Answer(200, delay=60)) as receiver,
-        deliveries("127.0.0.1", seconds=1) as sender,
-    ):
-        outcomes = sender.send_many([webhook(receiver.url, n, timeout_seconds=30) for n in range(80)])
-    assert {(outcome.state, outcome.error) for outcome in outcomes} <= {("retry", "timeout"), ("retry", "not_tried")}
-    assert {outcome.tries for outcome in outcomes if outcome.error == "not_tried"} == {0}
-
-
-def test_an_endpoint_where_nobody_listens_is_tried_again_without_a_doubt(local: Deliveries) -> None:
+def test_an_endpoint_where_nobody_listens_is_tried_again_without_a_doubt(local: Sending) -> None:
     with HttpReceiver() as receiver:
         pass
     (outcome,) = local.send_many([webhook(receiver.url, on_unknown="hold")])
-    assert (outcome.state, outcome.error, outcome.tries) == ("retry", "connect.failed", 3)
+    assert (outcome.state, outcome.error, outcome.tries) == ("retry", "connect.failed", 1)
 
 
-def test_a_huge_answer_is_not_read_to_its_end(local: Deliveries) -> None:
+def test_a_huge_answer_is_not_read_to_its_end(local: Sending) -> None:
     outcome, _ = answered(local, Answer(200, body=b"x" * (ANSWER_LIMIT * 50)))
     assert outcome.state == "succeeded"
     # The connection was given up; the next request gets a new one.
     assert answered(local, 200)[0].state == "succeeded"
 
 
-def test_cookies_of_one_endpoint_are_never_sent_again(local: Deliveries) -> None:
+def test_cookies_of_one_endpoint_are_never_sent_again(local: Sending) -> None:
     with HttpReceiver(respond=lambda _: Answer(200, {"Set-Cookie": "a=b; Path=/"})) as receiver:
         for number in range(2):
             local.send_many([webhook(receiver.url, number)])
     assert all("cookie" not in received.headers for received in receiver.book.latest)
 
 
-def test_one_bad_request_does_not_hurt_the_others(local: Deliveries) -> None:
+def test_one_bad_request_does_not_hurt_the_others(local: Sending) -> None:
     with HttpReceiver() as receiver:
         outcomes = local.send_many(
             [
                 webhook(receiver.url, 0, headers={"X-A": "x\r\nHost: y"}),
                 webhook("http://[", 1),
                 webhook("http://exa mple/", 2),
-                Outgoing(effect(3), "pigeon", {}, project_id=NAMESPACE),
-                Outgoing(effect(4), "webhook", {}, project_id=NAMESPACE),
-                Outgoing(effect(5), "email", {}, project_id=NAMESPACE),
+                Outgoing(effect(3), "pigeon", {}, Place("pigeon"), NAMESPACE),
+                Outgoing(effect(4), "webhook", {}, Place("webhook"), NAMESPACE),
+                Outgoing(effect(5), "email", {}, RELAY, NAMESPACE),
                 webhook(receiver.url, 6),
             ]
         )
@@ -213,7 +173,7 @@ def test_one_bad_request_does_not_hurt_the_others(local: Deliveries) -> None:
     assert receiver.book.ids == {str(effect(6))}
 
 
-def test_proxies_of_the_environment_are_not_used(local: Deliveries, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_proxies_of_the_environment_are_not_used(local: Sending, monkeypatch: pytest.MonkeyPatch) -> None:
     with HttpReceiver() as proxy:
         for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):
             monkeypatch.setenv(name, proxy.url)
@@ -229,8 +189,9 @@ def genuine(tmp_path: Path, project_id: UUID, known: str, **settings: Any) -> bo
     """Whether a receiver with a secret takes a project's webhook for genuine."""
     chosen = Settings.model_validate({"data_dir": tmp_path, "outbound_allow": ("127.0.0.0/8",), **settings})
     with Deliveries.from_settings(chosen, Secrets(b"x" * 32)) as sender, HttpReceiver(known) as receiver:
-        outcome = sender.send_many([replace(webhook(receiver.url), project_id=project_id)])[0]
-    assert outcome.state == "succeeded"
+        flight = sender.begin([replace(webhook(receiver.url), project_id=project_id)], sender.monotonic() + PATIENCE)
+        assert flight.wait(PATIENCE)
+        assert [outcome.state for outcome in flight.landed()] == ["succeeded"]
     sender.close()
     return receiver.book.forged == 0
 

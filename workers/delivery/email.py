@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import re
 import smtplib
-import ssl
-import threading
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from datetime import datetime
 from email.errors import MessageError
 from email.header import Header
@@ -15,14 +12,13 @@ from email.headerregistry import Address
 from email.message import EmailMessage
 from email.policy import SMTP
 from email.utils import format_datetime, parseaddr
-from typing import Any, Literal
-from urllib.parse import unquote, urlsplit
+from typing import Any
 
 from aggregates.address import normalised
-from workers.delivery.retries import NOT_TRIED, Outcome, Outgoing, Result, pause_before_next
-
-SECONDS = 10.0
-"""Longest time for one step of the conversation with the mail server."""
+from workers.delivery.permit import Permit
+from workers.delivery.places import Places
+from workers.delivery.relay import Conversations, Full, Refused, Relay, converse, hand_over
+from workers.delivery.retries import NOT_BEGUN, Outgoing, Result
 
 # Seven-bit bodies pass through every server; the library folds and encodes what nobody outside has a say in.
 POLICY = SMTP.clone(cte_type="7bit")
@@ -37,94 +33,42 @@ WORD = 60
 # A line that ends without the next one going on with it, or with a bare CR or LF.
 BREAK = re.compile(r"\r(?!\n )|(?<!\r)\n")
 
-Connect = Callable[[], smtplib.SMTP]
-
-
-@dataclass(frozen=True)
-class Relay:
-    """The mail server of the installation."""
-
-    host: str
-    port: int
-    security: Literal["none", "starttls", "tls"] = "none"
-    username: str = ""
-    password: str = field(default="", repr=False)
-
-    @classmethod
-    def parse(cls, url: str) -> Relay:
-        """From `smtp://`, `smtp+starttls://` or `smtps://`, with `user:password@` if the server asks for it."""
-        parts = urlsplit(url)
-        schemes: dict[str, tuple[Literal["none", "starttls", "tls"], int]] = {
-            "smtp": ("none", 25),
-            "smtp+starttls": ("starttls", 587),
-            "smtps": ("tls", 465),
-        }
-        if parts.scheme not in schemes or not parts.hostname:
-            raise ValueError("a mail server is smtp://, smtp+starttls:// or smtps://host:port")
-        security, port = schemes[parts.scheme]
-        return cls(
-            parts.hostname, parts.port or port, security, unquote(parts.username or ""), unquote(parts.password or "")
-        )
-
-    def connect(self) -> smtplib.SMTP:
-        """A conversation ready for messages; OSError or SMTPException if there is none."""
-        if self.security == "tls":
-            server: smtplib.SMTP = smtplib.SMTP_SSL(
-                self.host, self.port, timeout=SECONDS, context=ssl.create_default_context()
-            )
-        else:
-            server = smtplib.SMTP(self.host, self.port, timeout=SECONDS)
-        if self.security == "starttls":
-            server.starttls(context=ssl.create_default_context())
-        if self.username:
-            server.login(self.username, self.password)
-        server.ehlo_or_helo_if_needed()
-        return server
-
 
 class Emails:
-    """Sends messages from any number of threads, each with a conversation of its own that it keeps."""
+    """Sends messages from any number of threads."""
 
-    def __init__(
-        self,
-        relay: Relay,
-        sender: str,
-        now: Callable[[], datetime],
-        chance: Callable[[float], float],
-        connect: Connect | None = None,
-    ) -> None:
+    def __init__(self, relay: Relay, sender: str, now: Callable[[], datetime], places: Places) -> None:
         self._sender = sender
         self._now = now
-        self._chance = chance
-        self._connect = connect or relay.connect
-        self._closed = threading.Event()
-        self._own = threading.local()
-        self._all: set[smtplib.SMTP] = set()
-        self._lock = threading.Lock()
+        self._conversations = Conversations(relay.connect, places)
 
-    def send(self, outgoing: Outgoing, deadline: float, monotonic: Callable[[], float]) -> Outcome:
-        """Try, and try again at once where that may help, until `deadline` on the monotonic clock."""
+    def send(self, outgoing: Outgoing, permit: Permit) -> Result:
+        """One call, if a conversation is free as long as it may begin."""
         try:
             message, recipient, sender = self._message(outgoing)
         except (ValueError, MessageError, KeyError, IndexError):
-            return Result("failed", "address.invalid").outcome(outgoing, 0)
-        result, tries, arrived = NOT_TRIED, 0, False
-        while deadline - monotonic() > 1:
-            result, tries = self._try(sender, recipient, message), tries + 1
-            arrived = arrived or result.arrived
-            pause = pause_before_next(outgoing, result, tries, deadline - monotonic(), self._chance)
-            if pause is None:
-                break
-            self._closed.wait(pause)
-        return result.outcome(outgoing, tries, arrived=arrived)
+            return Result("failed", "address.invalid", free=True)
+        left: list[bool] = []
+        try:
+            with self._conversations.one(permit) as server:
+                converse(server, sender, recipient)
+                if not permit.holds():
+                    raise TimeoutError("the relay took too long before the message")
+                answer = hand_over(server, message, lambda: left.append(True))
+            return Result("succeeded", provider_id=_queue_id(answer), heard="fine")
+        except Full:
+            return NOT_BEGUN
+        except Refused as refusal:
+            return _refused(refusal)
+        except smtplib.SMTPAuthenticationError:
+            return Result("retry", "smtp.login", heard="silent")
+        except (smtplib.SMTPException, OSError):
+            error = "connection.lost" if left else "connect.failed"
+            return Result("retry", error, sent=bool(left), heard="silent")
 
     def close(self) -> None:
-        """End every conversation, and every pause before another try."""
-        self._closed.set()
-        with self._lock:
-            for server in self._all:
-                server.close()
-            self._all.clear()
+        """End every conversation. A message whose outcome is waited for has none then that anybody knows."""
+        self._conversations.close()
 
     def _message(self, outgoing: Outgoing) -> tuple[bytes, str, str]:
         """The message as bytes, and the envelope. ValueError if the recipient is not one plain address."""
@@ -147,76 +91,17 @@ class Emails:
         subject = " ".join(str(request["subject"]).split())
         return _line("To", recipient) + _line("Subject", _shown(subject)) + message.as_bytes(), recipient, sender
 
-    def _try(self, sender: str, recipient: str, message: bytes) -> Result:
-        sent = False
-        try:
-            server = self._server()
-            _expect(server.mail(sender))
-            _expect(server.rcpt(recipient))
-            sent = True
-            code, answer = server.data(message)
-            _expect((code, answer))
-            return Result("succeeded", provider_id=_queue_id(answer))
-        except _Refused as refusal:
-            self._reset()
-            return Result(refusal.state, f"smtp.{refusal.code}")
-        except smtplib.SMTPDataError as error:
-            self._reset()
-            return Result(_state(error.smtp_code), f"smtp.{error.smtp_code}")
-        except smtplib.SMTPAuthenticationError:
-            self._drop()
-            return Result("retry", "smtp.login")
-        except (smtplib.SMTPException, OSError):
-            self._drop()
-            return Result("retry", "connection.lost" if sent else "connect.failed", sent=sent)
 
-    def _server(self) -> smtplib.SMTP:
-        """This thread's conversation, if the server still listens; else a new one."""
-        server: smtplib.SMTP | None = getattr(self._own, "server", None)
-        if server is not None:
-            try:
-                if server.noop()[0] == 250:
-                    return server
-            except (smtplib.SMTPException, OSError):
-                pass
-            self._drop()
-        server = self._connect()
-        self._own.server = server
-        with self._lock:
-            self._all.add(server)
-        return server
-
-    def _reset(self) -> None:
-        """After a refusal the conversation goes on; some servers end it all the same."""
-        try:
-            self._own.server.rset()
-        except (smtplib.SMTPException, OSError):
-            self._drop()
-
-    def _drop(self) -> None:
-        server: smtplib.SMTP | None = getattr(self._own, "server", None)
-        self._own.server = None
-        if server is not None:
-            server.close()
-            with self._lock:
-                self._all.discard(server)
-
-
-class _Refused(Exception):
-    def __init__(self, code: int) -> None:
-        super().__init__(code)
-        self.code = code
-        self.state = _state(code)
-
-
-def _expect(reply: tuple[int, Any]) -> None:
-    if not 200 <= reply[0] < 300:
-        raise _Refused(reply[0])
-
-
-def _state(code: int) -> Literal["failed", "retry"]:
-    """A reply of 5xx is for good, any other may pass."""
-    return "failed" if 500 <= code < 600 else "retry"
+def _refused(refusal: Refused) -> Result:
+    """A reply of 5xx is for good, any other may pass and costs no attempt. What is said of our conversation is said of
+    the relay: a 5xx in its first line is no recipient's fault."""
+    error = f"smtp.{refusal.code}"
+    if refusal.ours:
+        asks = 400 <= refusal.code < 500
+        return Result("retry", error, free=asks, heard="later" if asks else "silent")
+    if 500 <= refusal.code < 600:
+        return Result("failed", error, heard="fine")
+    return Result("retry", error, free=True, heard="fine")
 
 
 def _address(text: str) -> str:

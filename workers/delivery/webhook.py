@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from functools import lru_cache
 from typing import Any
+from urllib.parse import urlsplit
 from uuid import UUID
 
 import httpcore2
@@ -23,22 +24,19 @@ from standardwebhooks.webhooks import Webhook
 from aggregates.errors import DomainError
 from aggregates.secrets import SecretsInUse
 from workers.delivery.connections import Connections
-from workers.delivery.hosts import Hosts
 from workers.delivery.outbound import GuardedBackend, Outbound
-from workers.delivery.retries import NOT_TRIED, RETRY_AFTER_LIMIT, Outcome, Outgoing, Result, pause_before_next
+from workers.delivery.permit import Permit
+from workers.delivery.places import Place
+from workers.delivery.retries import NOT_BEGUN, RETRY_AFTER_LIMIT, Outgoing, Result
 
-PER_HOST = 50
 TOTAL = 200
-"""Requests at a time, to one host and to all of them, for one process that was not told otherwise."""
+"""Idle connections that are kept, by a process that was not told otherwise."""
 
 ANSWER_LIMIT = 64 * 1024
 """How much of an answer is read, in bytes. What it says is not kept."""
 
 CONNECT_SECONDS = 5.0
 IDLE_SECONDS = 30.0
-LEAST_SECONDS = 0.5
-"""With less time left, a try is not begun."""
-
 PROJECTS_KEPT = 1024
 """Projects whose secrets a process need not derive again."""
 
@@ -50,6 +48,8 @@ HOST = re.compile(rb"[A-Za-z0-9.-]{1,253}|[0-9A-Fa-f:.]{2,45}")
 PORTS = {"http": 80, "https": 443}
 
 AGAIN = frozenset({408, 425, 429})
+ASKS = 429
+"""Asks to come again later: it costs no attempt, as whatever says `Retry-After`."""
 
 # Nothing of these can have reached the other side.
 NOT_SENT = (httpcore2.ConnectError, httpcore2.ConnectTimeout)
@@ -59,8 +59,8 @@ BROKEN = (httpcore2.NetworkError, httpcore2.TimeoutException, httpcore2.Protocol
 class Webhooks:
     """Sends requests on the event loop where it is first used, over connections that it keeps.
 
-    `now` gives instants, `chance` a random share of a number of seconds. `secrets` are those of a project, each a
-    Standard Webhooks secret (`whsec_…`) or the bytes of one: a request has a signature with each.
+    `now` gives instants. `secrets` are those of a project, each a Standard Webhooks secret (`whsec_…`) or the bytes of
+    one: a request has a signature with each.
     """
 
     def __init__(
@@ -68,38 +68,16 @@ class Webhooks:
         outbound: Outbound,
         secrets: Callable[[UUID], Sequence[str | bytes]],
         now: Callable[[], datetime],
-        chance: Callable[[float], float],
         *,
-        per_host: int = PER_HOST,
         total: int = TOTAL,
     ) -> None:
         self._signers = lru_cache(maxsize=PROJECTS_KEPT)(lambda project: [Webhook(each) for each in secrets(project)])
         self._now = now
-        self._chance = chance
-        self._hosts = Hosts(per_host, total, chance)
         context = httpx2.create_ssl_context(trust_env=False)
         self._connections = Connections(context, GuardedBackend(outbound), total, IDLE_SECONDS)
 
-    async def send(self, outgoing: Outgoing, deadline: float) -> Outcome:
-        """Try, and try again at once where that may help. `deadline` is a time of the running loop."""
-        loop = asyncio.get_running_loop()
-        result, tries, arrived = NOT_TRIED, 0, False
-        while True:
-            attempted = await self._in_turn(outgoing, deadline)
-            arrived = arrived or attempted.arrived
-            if not attempted.tried:
-                return (result if tries else attempted).outcome(outgoing, tries, arrived=arrived)
-            result, tries = attempted, tries + 1
-            pause = pause_before_next(outgoing, result, tries, deadline - loop.time(), self._chance)
-            if pause is None:
-                return result.outcome(outgoing, tries, arrived=arrived)
-            await asyncio.sleep(pause)
-
-    async def close(self) -> None:
-        await self._connections.aclose()
-
-    async def _in_turn(self, outgoing: Outgoing, deadline: float) -> Result:
-        """One try, when its host has a free slot and does not want to be left alone."""
+    async def send(self, outgoing: Outgoing, permit: Permit) -> Result:
+        """One call, if it may begin at the moment when it would leave."""
         url = target(outgoing.request["url"])
         if url is None:
             return Result("failed", "url.invalid")
@@ -107,35 +85,26 @@ class Webhooks:
         host = f"[{url.host}]" if ":" in url.host else url.host
         if not outgoing.secrets.permits(f"{host}:{url.port or PORTS[url.scheme]}"):
             return Result("failed", "secret.host_refused")
-        try:
-            async with self._hosts.slot(url.host, deadline - LEAST_SECONDS):
-                # Asked once it is our turn: whoever was before us may have been told to go away.
-                rests = self._hosts.rests(url.host)
-                if rests is not None:
-                    return Result("retry", "host.resting", retry_after=rests, tried=False)
-                result = await self._try(outgoing, url, deadline)
-                if result.retry_after:
-                    self._hosts.rest(url.host, result.retry_after)
-                return result
-        except TimeoutError:
-            return NOT_TRIED
+        return await self._try(outgoing, url) if permit.may_begin() else NOT_BEGUN
 
-    async def _try(self, outgoing: Outgoing, url: httpx2.URL, deadline: float) -> Result:
-        left = deadline - asyncio.get_running_loop().time()
-        limit = min(float(outgoing.request.get("timeout_seconds", 10)), left)
+    async def close(self) -> None:
+        await self._connections.aclose()
+
+    async def _try(self, outgoing: Outgoing, url: httpx2.URL) -> Result:
+        limit = float(outgoing.request.get("timeout_seconds", 10))
         try:
             async with asyncio.timeout(limit):
                 return await self._exchange(outgoing, url, limit)
         except TimeoutError:
-            return Result("retry", "timeout", sent=True)
+            return Result("retry", "timeout", sent=True, heard="silent")
         except DomainError as refusal:
             return Result("failed", refusal.code)
         except NOT_SENT:
-            return Result("retry", "connect.failed")
+            return Result("retry", "connect.failed", heard="silent")
         except httpcore2.LocalProtocolError:
             return Result("failed", "request.invalid")
         except BROKEN:
-            return Result("retry", "connection.lost", sent=True)
+            return Result("retry", "connection.lost", sent=True, heard="silent")
 
     async def _exchange(self, outgoing: Outgoing, url: httpx2.URL, limit: float) -> Result:
         body = b"" if outgoing.request.get("body") is None else orjson.dumps(outgoing.request["body"])
@@ -183,12 +152,16 @@ class Webhooks:
         if 200 <= status < 300:
             # Masked before it is cut: half a secret would not be recognised.
             found = (secrets.masked(headers.get(b"x-request-id", b"").decode("latin-1")) or "")[:200]
-            return Result("succeeded", provider_id=found if found.isprintable() and found else None)
+            id = found if found.isprintable() and found else None
+            return Result("succeeded", provider_id=id, heard="fine")
         error = f"http.{status}"
         if status in AGAIN or status >= 500:
             asked_for = retry_after(headers.get(b"retry-after", b""), self._now())
-            return Result("retry", error, retry_after=asked_for, answered=True)
-        return Result("failed", error, answered=True)
+            asks = status == ASKS or asked_for is not None
+            return Result(
+                "retry", error, retry_after=asked_for, answered=True, free=asks, heard="later" if asks else "fine"
+            )
+        return Result("failed", error, answered=True, heard="fine")
 
 
 @lru_cache(maxsize=URLS_KEPT)
@@ -212,3 +185,12 @@ def retry_after(value: bytes, now: datetime) -> float | None:
         return None
     seconds = (instant.replace(tzinfo=instant.tzinfo or UTC) - now).total_seconds()
     return min(max(seconds, 0.0), RETRY_AFTER_LIMIT)
+
+
+@lru_cache(maxsize=URLS_KEPT)
+def place_of(url: str) -> Place:
+    """The host that a step's address names; no template has a say in it."""
+    try:
+        return Place("webhook", (urlsplit(url).hostname or "").rstrip("."))
+    except ValueError:
+        return Place("webhook")

@@ -1,0 +1,83 @@
+"""Which people of a job may be sent to at this moment: their destinations have room, or have not answered for long."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Row
+
+from aggregates.steps.base import Deliver
+from workers.delivery import place_for
+from workers.delivery.places import BURST_SECONDS, Place, Places
+from workers.jobs import WorkingJob
+
+
+@dataclass(frozen=True)
+class Rooms:
+    """Where the steps of a job send, by step, and the places that were taken there and are not used yet."""
+
+    job: WorkingJob
+    found: Mapping[str, Place]
+    places: Places
+    taken: list[Place]
+
+    @classmethod
+    def of(cls, job: WorkingJob, places: Places, now: datetime) -> Rooms:
+        """None is taken yet."""
+        plans = {step.id: job.route.plan(step.id, now) for step in job.route.definition.steps}
+        return cls(job, {id: place_for(plan) for id, plan in plans.items() if isinstance(plan, Deliver)}, places, [])
+
+    @contextmanager
+    def given_back(self) -> Iterator[Rooms]:
+        """What was taken and not used is given back in the end, whatever happens."""
+        try:
+            yield self
+        finally:
+            self.give_back()
+
+    def down(self) -> frozenset[str]:
+        """The steps where nobody needs to wait in line: nothing has answered there for long."""
+        return frozenset(id for id, place in self.found.items() if self.places.is_down(place, self.job.project_id))
+
+    def all_rest(self) -> bool:
+        """Whether nothing can be sent for a while, wherever it goes."""
+        down, project = self.down(), self.job.project_id
+        return bool(self.found) and all(
+            id not in down and self.places.rests(place, project) for id, place in self.found.items()
+        )
+
+    def shut(self, down: frozenset[str]) -> list[str]:
+        """The steps at which nobody can be sent to now."""
+        project = self.job.project_id
+        return [id for id, place in self.found.items() if id not in down and self.places.wait(place, project)]
+
+    def wait(self) -> float:
+        """Seconds until there may be room where there is none."""
+        waits = (self.places.wait(place, self.job.project_id) for place in self.found.values())
+        return min(filter(None, waits), default=BURST_SECONDS)
+
+    def take(self, standing: Sequence[Row[Any]], down: frozenset[str]) -> list[Row[Any]]:
+        """Those of these people for whom there is a place, which is taken, or for whom none is needed."""
+        return [row for row in standing if row.at_step in down or self._takes(row.at_step)]
+
+    def use(self, place: Place) -> None:
+        """Whoever sends gives this one back."""
+        self.taken.remove(place)
+
+    def give_back(self) -> None:
+        """Of what was taken nothing more is used."""
+        while self.taken:
+            self.places.give_back(self.taken.pop(), self.job.project_id)
+
+    def _takes(self, step: str) -> bool:
+        place = self.found.get(step)
+        if place is None:
+            return True
+        got = self.places.take(place, self.job.project_id)
+        if got:
+            self.taken.append(place)
+        return got
