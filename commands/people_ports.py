@@ -162,7 +162,7 @@ class Ledger(Protocol):
         """How one person's run stands; None for somebody who is not enrolled. It stays so until this command ends."""
 
     def cancel_run(self, job_id: UUID, person_id: int, now: datetime) -> str:
-        """Let nothing more be done for one person; how the run stands then: who waits is skipped at once."""
+        """Let nothing more be done for one person; how the run stands then: who waits is skipped at once, or exits."""
 
     def unknown_at(self, job_id: UUID, person_id: int) -> str | None:
         """The step at which a run waits for somebody to say what became of its effect."""

@@ -94,7 +94,8 @@ def cancel_run(command: CancelRun, ctx: Context) -> Accepted:
         if job.ended and job.status != "cancelled":
             raise DomainError("run.ended", details={"status": job.status})
         job.request_cancel(reason=reason, meta=ctx.meta)
-        return run_answer(job, NOBODY, "skipped" if job.status == "cancelled" else "in_progress", ctx.store.save(job))
+        stands = ctx.ledger.run_status(job.id, NOBODY) or "skipped" if job.status == "cancelled" else "in_progress"
+        return run_answer(job, NOBODY, stands, ctx.store.save(job))
     stood = ctx.ledger.run_status(job.id, person_id)
     if stood is None:
         raise DomainError("run.not_found")

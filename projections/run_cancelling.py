@@ -19,12 +19,13 @@ _CHUNK = text(
 _STATUS = text("SELECT status FROM runs WHERE job_id = :job_id AND person_id = :person_id").bindparams(
     bindparam("job_id", type_=Id)
 )
-_SKIP = text(
-    "WITH skipped AS (UPDATE runs SET status = 'skipped', reason = 'run_cancelled', wake_at = NULL, updated_at = :now "
-    "WHERE job_id = :job_id AND person_id = :person_id AND status = 'waiting' RETURNING 1) "
-    "INSERT INTO chunks (job_id, number, person_ids, size, state, skipped, waiting) "
-    "SELECT :job_id, (SELECT max(number) + 1 FROM chunks WHERE job_id = :job_id), '{}', 0, 'done', 1, -1 FROM skipped "
-    "RETURNING 1"
+_END = text(
+    "WITH ended AS (UPDATE runs SET status = CASE WHEN reached THEN 'exited' ELSE 'skipped' END, "
+    "reason = 'run_cancelled', wake_at = NULL, updated_at = :now "
+    "WHERE job_id = :job_id AND person_id = :person_id AND status = 'waiting' RETURNING reached, status), "
+    "counted AS (INSERT INTO chunks (job_id, number, person_ids, size, state, skipped, exited, waiting) "
+    "SELECT :job_id, (SELECT max(number) + 1 FROM chunks WHERE job_id = :job_id), '{}', 0, 'done', "
+    "CAST(NOT reached AS integer), CAST(reached AS integer), -1 FROM ended) SELECT status FROM ended"
 ).bindparams(bindparam("job_id", type_=Id))
 
 
@@ -41,10 +42,12 @@ def run_status(connection: Connection, job_id: UUID, person_id: int) -> str | No
 
 
 def cancel_run(connection: Connection, job_id: UUID, person_id: int, now: datetime) -> str:
-    """Remember that nothing more is done for one person, and skip them at once if they wait; how they stand then."""
+    """Remember that nothing more is done for one person, and end their run at once if it waits; how it stands then.
+
+    Who was reached exits, and is not called skipped.
+    """
     connection.execute(insert(cancelled_runs).values(job_id=job_id, person_id=person_id).on_conflict_do_nothing())
     alone_with_chunks(connection, job_id)
     parameters = {"job_id": job_id, "person_id": person_id, "now": now}
-    if connection.execute(_SKIP, parameters).first() is not None:
-        return "skipped"
-    return run_status(connection, job_id, person_id) or "pending"
+    ended = connection.execute(_END, parameters).scalar()
+    return str(ended) if ended else run_status(connection, job_id, person_id) or "pending"

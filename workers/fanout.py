@@ -8,7 +8,7 @@ chunk is one transaction: rows, counters, state. So kill -9 at any instant leave
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
@@ -198,7 +198,9 @@ class Fanout:
         gone = ledger.unreachable(connection, job, [row.person_id for row in rows])
         left = [row for row in rows if row.person_id in gone and not row.reached]
         here = [row for row in rows if row.person_id not in gone]
-        return [*walk.run(standing(here)), *_left_out(gone)], unrecorded(connection, job.id, left)
+        begun = unrecorded(connection, job.id, left)
+        reached = begun.union(row.person_id for row in rows if row.reached)
+        return [*walk.run(standing(here)), *_left_out(gone, reached)], begun
 
     @contextmanager
     def _slot(self, connection: Connection, job_id: str) -> Iterator[bool]:
@@ -247,12 +249,12 @@ class DatabaseWorld:
         return ledger.asked(self._connection, job_id, step_id, ids)
 
 
-def _left_out(gone: Mapping[int, str]) -> list[Entry]:
-    """People for whom nothing may be done any more, by the reason."""
-    return [
-        Entry("skipped", sorted(id for id, why in gone.items() if why == reason), [], reason=reason)
-        for reason in sorted(set(gone.values()))
-    ]
+def _left_out(gone: Mapping[int, str], reached: Collection[int] = ()) -> list[Entry]:
+    """People for whom nothing may be done any more, by the reason; who was reached before exits."""
+    groups: dict[tuple[str, str], list[int]] = {}
+    for id, reason in sorted(gone.items()):
+        groups.setdefault((reason, "exited" if id in reached else "skipped"), []).append(id)
+    return [Entry(status, ids, [], reason=reason) for (reason, status), ids in sorted(groups.items())]
 
 
 def standing(rows: Iterable[Row[Any]]) -> list[Group]:

@@ -79,7 +79,7 @@ class Milestones:
         self._write(job_id, self._trip, wait=True)
 
     def wind_up(self, connection: Connection, job_id: UUID) -> None:
-        """End a cancel: nothing begins any more, those not reached are skipped, and only then is it cancelled.
+        """End a cancel: nothing begins any more, everybody has an outcome, and only then is it cancelled.
 
         A caller that is not alone with it leaves at once: of all workers with a bell for the job, one winds it up.
         """

@@ -141,7 +141,8 @@ def _settled(
             # Without an instant to wake at: it waits for a person to say what became of it.
             entries.append(group.ended("waiting", at_step=effect.step_id, reason=OUTCOME_UNKNOWN))
         elif outcome.state == "skipped":
-            entries.append(group.ended("skipped", reason=outcome.error))
+            status = "exited" if effect.reached or effect.may_have_arrived else "skipped"
+            entries.append(group.ended(status, reason=outcome.error))
         elif outcome.state == "succeeded" or job.route.definition.step(effect.step_id).on_error == "continue":
             target = job.route.definition.target(effect.step_id, plan.port)
             onward.append(replace(group, step=target))

@@ -1,4 +1,4 @@
-"""The end of a cancel: what was not begun is dropped, and people who have no outcome are skipped, piece by piece.
+"""The end of a cancel: what was not begun is dropped, people without an outcome are skipped or exit, piece by piece.
 
 A piece is a transaction of its own, so however many people wait, no lock is held for long and a crash loses no more
 than a piece. Statements follow the primary key and join nothing, for the reason that `waking` gives.
@@ -42,20 +42,21 @@ _END_OF_PIECE = text(
     "SELECT max(person_id) FROM (SELECT person_id FROM runs WHERE job_id = :id AND person_id > :after "
     "ORDER BY person_id LIMIT :limit) piece"
 )
-# A chunk without people takes them from one count to the other.
-_END = {
-    outcome: text(
-        "WITH standing AS (SELECT status FROM runs WHERE job_id = :id AND person_id > :after AND person_id <= :upto "
-        "AND status IN ('waiting', 'in_progress') FOR UPDATE), "
-        "ended AS (UPDATE runs SET status = :outcome, reason = :reason, wake_at = NULL, updated_at = :now "
-        "WHERE job_id = :id AND person_id > :after AND person_id <= :upto AND status IN ('waiting', 'in_progress')) "
-        "INSERT INTO chunks (job_id, number, person_ids, size, state, $outcome, waiting, in_progress) "
-        "SELECT :id, (SELECT max(number) + 1 FROM chunks WHERE job_id = :id), '{}', 0, 'done', count(*), "
-        "-count(*) FILTER (WHERE status = 'waiting'), -count(*) FILTER (WHERE status = 'in_progress') FROM standing "
-        "HAVING count(*) > 0".replace("$outcome", outcome)
-    )
-    for outcome in ("skipped", "failed")
-}
+# A chunk without people takes them from one count to the other. Who is not failed exits if reached, or else is skipped.
+_END = text(
+    "WITH standing AS (SELECT status, CASE WHEN :outcome = 'failed' THEN 'failed' WHEN reached THEN 'exited' "
+    "ELSE 'skipped' END AS outcome FROM runs WHERE job_id = :id AND person_id > :after AND person_id <= :upto "
+    "AND status IN ('waiting', 'in_progress') FOR UPDATE), "
+    "ended AS (UPDATE runs SET status = CASE WHEN :outcome = 'failed' THEN 'failed' WHEN reached THEN 'exited' "
+    "ELSE 'skipped' END, reason = :reason, wake_at = NULL, updated_at = :now "
+    "WHERE job_id = :id AND person_id > :after AND person_id <= :upto AND status IN ('waiting', 'in_progress')) "
+    "INSERT INTO chunks (job_id, number, person_ids, size, state, failed, exited, skipped, waiting, in_progress) "
+    "SELECT :id, (SELECT max(number) + 1 FROM chunks WHERE job_id = :id), '{}', 0, 'done', "
+    "count(*) FILTER (WHERE outcome = 'failed'), count(*) FILTER (WHERE outcome = 'exited'), "
+    "count(*) FILTER (WHERE outcome = 'skipped'), "
+    "-count(*) FILTER (WHERE status = 'waiting'), -count(*) FILTER (WHERE status = 'in_progress') FROM standing "
+    "HAVING count(*) > 0"
+)
 # Chunks that nobody has begun: their people get a row each, and what was confirmed of their addresses with it.
 _FAIL_CHUNKS = text(
     "WITH begun AS (UPDATE chunks SET state = 'done', failed = failed + greatest(size, 0) "
@@ -72,7 +73,7 @@ _LEAVE = text("SELECT pg_advisory_unlock(hashtextextended(:id, -6))")
 
 @dataclass(frozen=True)
 class Ending:
-    """How people end who have no outcome: `skipped` or `failed`, why, and when."""
+    """How people end who have no outcome: `failed`, or `skipped` and exited if they were reached; why, and when."""
 
     outcome: str
     reason: str
@@ -154,7 +155,7 @@ def _end_piece(connection: Connection, job_id: UUID, after: int, ending: Ending)
     upto: int | None = connection.execute(_END_OF_PIECE, {**piece, "limit": AT_ONCE}).scalar()
     if upto is not None:
         ended = {**piece, "upto": upto, "now": ending.at, "outcome": ending.outcome, "reason": ending.reason}
-        connection.execute(_END[ending.outcome], ended)
+        connection.execute(_END, ended)
     return upto
 
 

@@ -231,7 +231,7 @@ class BatchJob(Recorded):
         self.emit(BatchJobUnknownDecided, meta, person_id=person_id, step_id=step_id, decision=decision, note=note)
 
     def finish_cancel(self, counts: Mapping[str, int], *, reached: int = 0, meta: Meta) -> None:
-        """No further send starts from here on; people without an outcome are counted as skipped, reached or not."""
+        """No further send starts from here on; people without an outcome were skipped, or exited if reached."""
         if self.status == "cancelled":
             return
         self._require("cancelling", move="finish_cancel")

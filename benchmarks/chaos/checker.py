@@ -156,6 +156,8 @@ def _effects(
             verdict.wrong(f"{who} is delivered with {notes} notes")
         if run["status"] in {"failed", "skipped"} and not run["reason"]:
             verdict.wrong(f"{who} is {run['status']} without a reason")
+        if run["status"] == "skipped" and run.get("reached"):
+            verdict.wrong(f"{who} was reached and is called skipped")
         # Also of those who were cancelled with their job meanwhile, or decided about.
         verdict.unknown += any(step.get("outcome") == "unknown" for step in run["steps"])
         if promise.kind in SENDING:

@@ -19,6 +19,9 @@ POLL_SECONDS = 0.25
 OF_RUN = {"delivered": Exit.DONE, "exited": Exit.DONE, "skipped": Exit.FAILED, "failed": Exit.FAILED}
 """What the end of a run means as an exit code."""
 
+STOPPED = frozenset({"job_cancelled", "run_cancelled"})
+"""Why a run exits that was reached before it was stopped."""
+
 ANSWER = (
     Column("run", "run_id"),
     Column("job", "batch_job_id"),
@@ -138,4 +141,6 @@ def ended(api: Api, run: str, out: Output, *, timeout: float | None, position: i
     out.record(found)
     if not found["finished"]:
         out.say(f"Still {found['status']}. Wait for it: tidegate runs result {run} --wait")
+    if found["status"] == "exited" and found.get("reason") in STOPPED:
+        return Exit.FAILED
     return OF_RUN.get(found["status"], Exit.RUNNING)

@@ -138,6 +138,7 @@ def test_the_receivers_books_say_who_was_reached(product: Product, town: Town, m
         )
         heard = town.heard | {received.headers["subject"] for received in mailed}
         told = {run["run_id"] for run in product.runs(job_id) if run["reached"]}
+        assert not told.intersection(run["run_id"] for run in product.runs(job_id, status="skipped")), f"seed {seed}"
         assert (told, job["reached"]) == (heard, len(heard)), f"seed {seed}"
         assert sum(audit(product.system.engine, job_id).values()) == PEOPLE
     for workshop in workshops:

@@ -65,10 +65,11 @@ def reached(product: Product, job: dict[str, Any]) -> int:
     listed = sum(run["reached"] for run in product.runs(job["id"]))
     assert rows == counted == job["reached"] == listed
     assert sum(audit(product.system.engine, job["id"]).values()) == job["enrolled"]
+    assert not any(run["reached"] for run in product.runs(job["id"], status="skipped"))
     return int(rows)
 
 
-def test_who_was_sent_to_before_a_cancel_was_reached_although_skipped(
+def test_who_was_sent_to_before_a_cancel_was_reached_and_is_not_called_skipped(
     product: Product, workshop: Workshop, outside: Outside
 ) -> None:
     """A webhook, a minute's delay and an email; cancelled when about a third had been called."""
@@ -84,11 +85,11 @@ def test_who_was_sent_to_before_a_cancel_was_reached_although_skipped(
 
     outside.answer = cancel_in_time
     job = workshop.advance(job_id)
-    assert (job["status"], job["delivered"], job["skipped"]) == ("cancelled", 0, 312)
+    assert (job["status"], job["delivered"], job["skipped"], job["exited"]) == ("cancelled", 0, 209, 103)
     assert reached(product, job) == outside.http.book.distinct == len(calls) == 103
     assert outside.smtp.book.total == 0
     touched = [run for run in product.runs(job_id) if run["reached"]]
-    assert {(run["status"], run["reason"]) for run in touched} == {("skipped", "job_cancelled")}
+    assert {(run["status"], run["reason"]) for run in touched} == {("exited", "job_cancelled")}
 
 
 def test_answers_of_pause_resume_and_cancel_tell_how_many_were_reached(
@@ -184,7 +185,7 @@ def test_who_was_in_the_middle_of_an_effect_at_the_end_of_a_cancel_was_reached(
     killed_before_the_outcome(product, workshop, job_id)
     product.ask(CancelBatchJob(job_id, "stop"))
     job = workshop.advance(job_id)
-    assert (job["status"], job["skipped"]) == ("cancelled", 8)
+    assert (job["status"], job["skipped"], job["exited"]) == ("cancelled", 5, 3)
     assert reached(product, job) == outside.http.book.distinct == 3
 
 
@@ -212,9 +213,9 @@ def test_who_opts_out_while_they_wait_is_not_written_to_and_stays_reached(
     product.clock.advance(minutes=2)
     workshop.scheduler.wake()
     job = workshop.advance(job_id)
-    assert (job["delivered"], job["skipped"]) == (2, 1)
+    assert (job["delivered"], job["exited"]) == (2, 1)
     assert {received.target for received in outside.smtp.book.latest} == {"p1@example.com", "p3@example.com"}
-    (left,) = product.runs(job_id, status="skipped")
+    (left,) = product.runs(job_id, status="exited")
     assert (left["reason"], left["reached"], reached(product, job)) == ("opted_out", True, 3)
 
 

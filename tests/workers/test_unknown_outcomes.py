@@ -167,7 +167,7 @@ def test_only_a_run_that_waits_for_it_is_decided(product: Product, workshop: Wor
     product.ask(CancelBatchJob(unknown, "enough"))
     rest = [run["run_id"] for run in product.runs(unknown, status="waiting")]
     assert refused(product, DecideUnknown(rest[0], "failed")) == "batch_job.illegal_move"
-    assert workshop.advance(unknown)["skipped"] == 3
+    assert workshop.advance(unknown)["exited"] == 3
 
 
 def test_a_paused_job_goes_on_with_what_was_decided_once_it_is_resumed(
