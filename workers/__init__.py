@@ -19,6 +19,7 @@ making      what is sent to one person, or what comes of it without sending
 sending     effects outside: attempt recorded, sent, outcome recorded
 errands     sub-batches whose answers take long, with nobody beside them
 outcomes    what came of effects, and when another try is made
+bounces     addresses that a mail server says there are not
 due         occurrences and approvals whose time has come, decided one by one
 waking      parked runs whose time has come, turned into chunks
 scheduler   the loop: what is due, parked runs to wake, the sweep for lost bells

@@ -34,7 +34,8 @@ KEEP_SECONDS = 2.0
 @dataclass
 class Errand:
     """A sub-batch that is under way. `left` are the effects without a recorded outcome, `known` outcomes of effects
-    that were not sent, `secrets` those that each effect was sent."""
+    that were not sent, `secrets` those that each effect was sent. `bounced`
+    are addresses of which that was recorded, and nothing done about it yet."""
 
     job: WorkingJob
     chunk: Row[Any]
@@ -44,6 +45,7 @@ class Errand:
     known: list[Outcome]
     left: dict[UUID, Effect]
     secrets: dict[UUID, SecretsInUse]
+    bounced: list[str] = field(default_factory=list)
     due: bool = False
     again: bool = False
     lock: threading.Lock = field(default_factory=threading.Lock)

@@ -25,7 +25,7 @@ from aggregates.steps.base import Deliver
 from engine.bootstrap import System
 from projections import failpoints
 from projections.outage import is_outage
-from workers import ledger, outcomes, splitting
+from workers import bounces, ledger, outcomes, splitting
 from workers.attempts import SubBatch, attempt
 from workers.delivery import Deliveries, Outcome
 from workers.delivery.places import BURST_SECONDS
@@ -204,6 +204,7 @@ class Sender:
                 # One commit for both. Where a rate or a breaker has a say its row is shared by all workers, so it is
                 # let go first.
                 following = self._attempt(stay, standing)
+        self._suppress(errand)
         if errand.left:
             self.errands.leave(errand)
         self._landed(job.id, tripped, False)
@@ -216,6 +217,8 @@ class Sender:
             (effect, errand.batch.plans[effect.step_id], masked(outcome, errand.secrets.get(effect.id, NONE_IN_USE)))
             for effect, outcome in errand.landed()
         ]
+        addresses = errand.batch.addressed.to
+        errand.bounced += [addresses[effect.person_id] for effect, _, outcome in found if outcome.bounced]
         world = self._world(connection, job.project_id)
         change = outcomes.record(connection, job, found, world, self._system.clock.now())
         standing = ledger.in_progress(connection, job.id, chunk, _at_once(job))
@@ -243,8 +246,13 @@ class Sender:
             over = not errand.left
             if over:
                 errand.lease.release(connection)
+        self._suppress(errand)
         self._landed(errand.job.id, tripped, over)
         return over
+
+    def _suppress(self, errand: Errand) -> None:
+        bounced, errand.bounced = errand.bounced, []
+        bounces.suppress(self._system, errand.job, bounced)
 
     def _plan(self, job: WorkingJob, step_id: str) -> Deliver:
         plan = job.route.plan(step_id, self._system.clock.now())

@@ -155,6 +155,24 @@ def test_a_refused_recipient_does_not_stop_the_others(reply: str, state: str, er
     assert (server.book.total, server.book.duplicates) == (5, 0)
 
 
+@pytest.mark.parametrize(
+    ("reply", "bounced"),
+    [
+        ("550 5.1.1 No such mailbox", True),
+        ("550 5.1.2 No such host", True),
+        ("556 5.1.10 Recipient address has null MX", True),
+        ("553 5.1.8 Bad sender's system address", False),
+        ("550 5.7.1 Not wanted here", False),
+        ("552 5.2.2 Mailbox full", False),
+        ("550 No such mailbox", False),
+        ("451 4.1.1 Try later", False),
+    ],
+)
+def test_an_address_that_there_is_not_is_told_from_other_refusals(reply: str, bounced: bool) -> None:
+    with SmtpReceiver(lambda _: reply) as server, deliveries(relay=f"smtp://127.0.0.1:{server.port}") as sender:
+        assert sender.send_many([mail()])[0].bounced is bounced
+
+
 def test_a_mail_server_that_is_away_is_tried_again_later_and_found_again(mailbox: SmtpReceiver) -> None:
     port = mailbox.port
     with deliveries(relay=f"smtp://127.0.0.1:{port}") as sender:

@@ -72,6 +72,14 @@ def test_a_relay_that_wants_two_conversations_has_two_and_the_third_waits_its_tu
             assert third.result(30) is not None
 
 
+def test_a_message_that_waited_for_a_conversation_does_not_begin_in_a_process_that_stops() -> None:
+    host, clock = Host(8), SystemClock()
+    stopping = Permit(clock.monotonic() + 30.0, clock.monotonic, lambda: True)
+    with pytest.raises(Full), Conversations(host.connect, places()).one(stopping):
+        pass
+    assert host.opened == 0
+
+
 def test_a_relay_that_wants_none_of_us_is_asked_for_patience_and_no_message_is_tried() -> None:
     talks = Conversations(Host(0).connect, places())
     with pytest.raises(Refused) as refusal, talks.one(permit()):

@@ -113,6 +113,21 @@ def test_emails_go_to_one_person_per_address(product: Product, workshop: Worksho
     assert (sink.book.total, sink.book.duplicates) == (2, 0)
 
 
+def test_an_address_that_there_is_not_gets_nothing_more(
+    product: Product, workshop: Workshop, sink: SmtpReceiver
+) -> None:
+    product.add_people(3)
+    sink._refuse = lambda address: "550 5.1.1 No such mailbox" if address.startswith("p2@") else None
+    config = {"subject": "Hello", "text": "Hi"}
+    workflow_id = product.workflow(steps=[{"id": "mail", "name": "Mail", "type": "email", "config": config}])
+    assert counted(workshop.advance(product.run(workflow_id))) == {"delivered": 2, "failed": 1}
+    sizing = product.size(workflow_id)
+    assert (sizing["affected"], sizing["excluded"]["suppressed"]) == (2, 1)
+    told = product.system.reads.suppressions.list(product.principal()).data
+    assert [(row["address"], row["reason"]) for row in told] == [("p2@example.com", "hard_bounce")]
+    assert product.execute("SELECT count(*) FROM log WHERE topic = 'people.suppressed.v1'") == [(1,)]
+
+
 def test_a_refusing_endpoint_fails_the_run_with_the_reason(
     product: Product, workshop: Workshop, endpoint: Endpoint
 ) -> None:

@@ -30,6 +30,9 @@ comes out as it is, line ends among it: so no text from outside that may have on
 WORD = 60
 """Longest word of a header that is not encoded: lines are folded between words only, and none of them may be blank."""
 
+# The recipient's address is wrong (RFC 3463, X.1.1 to X.1.4, and RFC 7505); X.1.7 and X.1.8 speak of the sender's.
+NO_SUCH_ADDRESS = re.compile(r"5\.1\.(?:[1-46]|10)\b")
+
 # A line that ends without the next one going on with it, or with a bare CR or LF.
 BREAK = re.compile(r"\r(?!\n )|(?<!\r)\n")
 
@@ -100,7 +103,7 @@ def _refused(refusal: Refused) -> Result:
         asks = 400 <= refusal.code < 500
         return Result("retry", error, free=asks, heard="later" if asks else "silent")
     if 500 <= refusal.code < 600:
-        return Result("failed", error, heard="fine")
+        return Result("failed", error, heard="fine", bounced=bool(NO_SUCH_ADDRESS.match(refusal.text)))
     return Result("retry", error, free=True, heard="fine")
 
 

@@ -47,7 +47,8 @@ class Outcome:
     `error` is a short stable code (`http.503`, `timeout`, `smtp.550`), never a person's data. `retry_after` is in
     seconds, if the receiver said so. `tries` counts the attempts that it cost: none where the receiver only asked to
     come again later, or where nothing was begun. `begun` is false for the latter: then everything is as it was before.
-    `asked` says that the receiver asked for patience. `arrived` says that the receiver got it, or may have got it.
+    `asked` says that the receiver asked for patience, `bounced` that there is no such address. `arrived` says that the
+    receiver got it, or may have got it.
     """
 
     effect_id: UUID
@@ -59,6 +60,7 @@ class Outcome:
     arrived: bool = False
     begun: bool = True
     asked: bool = False
+    bounced: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +78,7 @@ class Result:
     free: bool = False
     heard: Heard = ""
     begun: bool = True
+    bounced: bool = False
 
     def outcome(self, outgoing: Outgoing) -> Outcome:
         """What becomes of the effect."""
@@ -90,6 +93,7 @@ class Result:
             self.state == "succeeded" or self.sent or self.answered,
             self.begun,
             self.heard == "later",
+            self.bounced,
         )
 
 
