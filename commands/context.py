@@ -52,11 +52,8 @@ class Store(Protocol):
     def belonging(self, kind: type[A], parent_id: UUID, meta: Meta, *statuses: str) -> list[A]:
         """What belongs to a workflow and stands in one of these statuses; nobody else appends to it meanwhile."""
 
-    def siblings(self, kind: type[A], parent_id: UUID, meta: Meta, *statuses: str, alone: bool = True) -> list[A]:
-        """What belongs to a workflow and stands in one of these statuses.
-
-        Nobody else asks `alone` until this command ends; who only looks does not wait.
-        """
+    def siblings(self, kind: type[A], parent_id: UUID, meta: Meta, *statuses: str) -> list[A]:
+        """What belongs to a workflow and stands in one of these statuses; nobody else asks until this command ends."""
 
     def any_stands(self, ids: Sequence[UUID], statuses: Collection[str]) -> bool:
         """Whether any of these streams stands in one of these statuses, as of the last commit."""

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
 from uuid import UUID
 
 from aggregates.errors import DomainError, Problem, invalid
-from aggregates.policy import Limits
 from aggregates.recurrence import Recurrence
 from aggregates.recurrence.together import clash
 from aggregates.schedule.aggregate import Schedule
@@ -14,8 +12,6 @@ from commands.context import Context
 
 MOST_ACTIVE = 20
 """Active schedules that a workflow may have."""
-
-MOMENT = timedelta(microseconds=1)
 
 
 def require_room(ctx: Context, workflow_id: UUID, recurrence: Recurrence, *, schedule_id: UUID | None = None) -> None:
@@ -40,17 +36,3 @@ def require_room(ctx: Context, workflow_id: UUID, recurrence: Recurrence, *, sch
                 f"{met.isoformat()}."
             )
             raise invalid("schedule.invalid", [Problem("/rrule", "rrule.too_close", message)])
-
-
-def held_for_another(ctx: Context, schedule: Schedule, occurrence: datetime, limits: Limits) -> str | None:
-    """Why an occurrence is held: another active schedule of the workflow has one too shortly before it.
-
-    `limits` are those of the standing approval. `require_room` looks ahead only so far. Of two at one instant the one
-    of the smaller schedule id goes first.
-    """
-    least = ctx.policy.narrowed([limits]).minimum_interval
-    for other in ctx.store.siblings(Schedule, schedule.workflow_id, ctx.meta, "active", alone=False):
-        last = occurrence if other.id < schedule.id else occurrence - MOMENT
-        if other.id != schedule.id and other.terms.recurrence.between(occurrence - least, last, 1):
-            return "too_close"
-    return None

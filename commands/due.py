@@ -21,7 +21,6 @@ from aggregates.workflow.aggregate import Workflow
 from commands.batch_job import held_until
 from commands.budget import charge
 from commands.context import Accepted, Context
-from commands.crowding import held_for_another
 from commands.standing import covered
 
 CHANGED = "The workflow was changed after this schedule was acknowledged."
@@ -95,7 +94,6 @@ def _job(
             raise
         schedule.skip([occurrence], refusal.code, meta=ctx.meta)
         return None
-    held_because = proof.held_because or held_for_another(ctx, schedule, occurrence, approval.limits)
     # Whoever gave the standing approval has asked for it, with everybody who stands behind them.
     asks: dict[str, Any] = {"on_behalf_of": approval.by, "owner": approval.owner, "chain": approval.chain}
     job = BatchJob.request(
@@ -106,15 +104,15 @@ def _job(
         acknowledgement=proof.acknowledgement,
         request_digest=digest([str(schedule.id), occurrence.isoformat()]),
         send_mode=proof.policy.send_mode,
-        held_because=held_because,
+        held_because=proof.held_because,
         held_until=held_until(ctx),
         schedule_id=schedule.id,
         scheduled_for=occurrence,
         meta=replace(ctx.meta, principal=replace(ctx.meta.principal, **asks)),
     )
     charge(ctx, job.id, workflow.id, job.acknowledged_count, by=approval.by, at=counts_at)
-    if held_because:
-        schedule.hold(occurrence, job.id, reason=held_because, meta=ctx.meta)
+    if proof.held_because:
+        schedule.hold(occurrence, job.id, reason=proof.held_because, meta=ctx.meta)
     else:
         schedule.fire(occurrence, job.id, meta=ctx.meta)
     return job

@@ -163,12 +163,11 @@ class Store:
         ).scalars()
         return [self.load(kind, id, meta) for id in ids.all()]
 
-    def siblings(self, kind: type[A], parent_id: UUID, meta: Meta, *statuses: str, alone: bool = True) -> list[A]:
+    def siblings(self, kind: type[A], parent_id: UUID, meta: Meta, *statuses: str) -> list[A]:
         # The heads are left alone: a scheduler that sizes an audience holds one for as long as that takes.
-        if alone:
-            self._connection.execute(
-                text("SELECT pg_advisory_xact_lock(hashtextextended(:id, -7))"), {"id": str(parent_id)}
-            )
+        self._connection.execute(
+            text("SELECT pg_advisory_xact_lock(hashtextextended(:id, -7))"), {"id": str(parent_id)}
+        )
         heads = stream_heads.c
         ids = self._connection.execute(
             select(heads.id)

@@ -106,26 +106,6 @@ def test_schedules_of_a_workflow_are_as_far_apart_as_the_occurrences_of_one(desk
     desk.product.ask(ReviseSchedule(later, **at(10), acknowledged_affected_count=2), desk.somebody)
 
 
-@pytest.mark.parametrize("starts_at", ["2026-01-01T09:00:00", "2026-01-01T09:30:00"])
-def test_an_occurrence_that_comes_too_close_after_anothers_is_held(
-    desk: Desk, monkeypatch: pytest.MonkeyPatch, starts_at: str
-) -> None:
-    """As when they meet further ahead than anybody looked."""
-    first = desk.attach(starts_at="2026-01-01T09:00:01" if starts_at.endswith("09:00:00") else "2026-01-01T09:00:00")
-    monkeypatch.setattr("commands.crowding.clash", lambda *_, **__: None)
-    desk.product.ask(PauseSchedule(first, "later"))
-    second = desk.attach(starts_at=starts_at)
-    desk.product.ask(ResumeSchedule(first, *desk.token(schedule={"schedule_id": first})), desk.somebody)
-    ahead, behind = (second, first) if starts_at.endswith("09:00:00") else (first, second)
-    assert [desk.status(id) for id in desk.fire(ahead)] == ["running"]
-    (held,) = desk.fire(behind)
-    job = desk.product.job(held)
-    assert (job["status"], job["reason"]) == ("held", "too_close")
-    desk.approve(held)
-    desk.enrol(held)
-    assert desk.status(held) == "running"
-
-
 def test_of_many_that_are_attached_at_once_one_gets_the_hour(product: Product) -> None:
     desk = Desk(product)
 
