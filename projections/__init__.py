@@ -18,7 +18,7 @@ workflows   schedules   batch_jobs    views, written from events
 runs        run_rows run_cancelling  the ledger of a batch job, person by person; its rows; one run cancelled
 people      person_rules    recipients, and what one may be
 properties                  which properties people have, as statistics of a bounded sample
-people_files  people_import a file of them: its rows; all of it or nothing (line_json: one line of JSON)
+people_files people_columns people_import  a file of them: rows (line_json: one of JSON); columns; all or nothing
 consent                     opt-outs, opt-ins and suppressed addresses
 cohorts     cohort_graph    named sets of people; what each leads to, and means in SQL
 conditions                  one condition about a person, as SQL

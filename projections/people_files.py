@@ -1,8 +1,9 @@
 """Files of people, read line by line into rows for COPY. Memory does not grow with the file, nor with a line of it.
 
-CSV: a header; `distinct_id` is needed, `email`, `opted_out_at` (ISO) and `opted_out` (true, false) are known, every
-other column is a property. A cell that is a number in its shortest plain form (`5`, `-1.25`, not `05` or `5.0`) of at
-most 100 digits, `true` or `false` becomes a JSON number or boolean, any other stays a text, an empty one is absent.
+CSV: a header; `distinct_id` is needed, `email`, `opted_out_at` (ISO) and `opted_out` (true, false) are known in any
+letter case, every other column is a property. A cell that is a number in its shortest plain form (`5`, `-1.25`, not
+`05` or `5.0`) of at most 100 digits, `true` or `false` becomes a JSON number or boolean, any other stays a text, an
+empty one is absent.
 JSONL: one object a line, `{"distinct_id", "email", "opted_out_at", "opted_out", "properties"}`, strict JSON.
 """
 
@@ -18,14 +19,20 @@ from itertools import chain
 from typing import Any, BinaryIO, NoReturn
 
 from aggregates.address import normalised
-from aggregates.values import NAME_LIMIT
 from projections.conditions import CANONICAL_NUMBER
 from projections.line_json import STRICT
+from projections.people_columns import (
+    KNOWN,
+    MOST_COLUMNS,
+    Rejected,
+    columns_of,
+    header_faults,
+    names_of,
+    warnings_of,
+)
 from projections.person_rules import (
-    CONTROL,
     NUMBER_DIGITS,
     PROPERTIES_SIZE_LIMIT,
-    PROPERTY_LIMIT,
     PersonInput,
     as_json,
     distinct_id_fault,
@@ -39,23 +46,22 @@ LINE_LIMIT = 1024 * 1024
 
 SHOWN_REJECTIONS = 100
 
-KNOWN = ("distinct_id", "email", "opted_out_at", "opted_out")
-"""Columns of a CSV file that are not properties."""
-
 NULL = "\\N"
-
-Rejected = tuple[str | None, str, str]
-"""Column, code, reason."""
 
 quoted = json.encoder.encode_basestring
 
 
 @dataclass
 class Rejections:
-    """What is wrong with a file: the first hundred faults, and how many there are."""
+    """What is to be told of a file: the first hundred faults and how many there are, what its columns became, and
+    what is taken and worth a look."""
 
     shown: list[dict[str, Any]] = field(default_factory=list)
     total: int = 0
+    columns: list[dict[str, Any]] = field(default_factory=list)
+    warnings: list[dict[str, Any]] = field(default_factory=list)
+    unwritable: int = 0
+    """People with an email to which nothing can be sent."""
 
     def add(self, line: int, column: str | None, code: str, reason: str) -> None:
         self.total += 1
@@ -141,17 +147,20 @@ class _Table:
     def __init__(
         self, header: Sequence[str], mapping: Mapping[str, str], now: datetime, rejections: Rejections
     ) -> None:
-        self._now, self._reject = now, rejections.add
+        self._now, self._reject, self._told = now, rejections.add, rejections
         header = [name.strip() for name in header]
-        names = [mapping.get(name, name) for name in header]
+        names = names_of(header, mapping)
         self._names, self._width = names, len(names)
         self._place = {name: index for index, name in enumerate(names) if name in KNOWN}
         self._properties = [
             (index, f"{quoted(name)}:") for index, name in enumerate(names) if name and name not in self._place
         ]
-        faults = _header_faults(header, names, mapping)
+        faults = header_faults(header, names, mapping)
         for fault in faults:
             rejections.add(1, *fault)
+        if len(header) <= MOST_COLUMNS:
+            rejections.columns += columns_of(header, names)
+            rejections.warnings += warnings_of(header, mapping)
         if faults:
             raise Unreadable
         self._id = self._place["distinct_id"]
@@ -176,7 +185,7 @@ class _Table:
             faults.append(("properties", "text.nul", "A text contains a NUL character."))
         for rejected in faults:
             self._reject(line, *rejected)
-        return None if faults else _copy_line(line, distinct_id, email, opted_out_at, properties)
+        return None if faults else _copy_line(line, distinct_id, email, opted_out_at, properties, told=self._told)
 
     def _json(self, row: list[str]) -> str:
         members = []
@@ -230,7 +239,8 @@ def jsonl_rows(stream: BinaryIO, mapping: Mapping[str, str], now: datetime, reje
                 rejections.add(line, problem.pointer.lstrip("/") or None, problem.code, problem.message)
             if person:
                 moment = person.opted_out_at.isoformat() if person.opted_out_at else ""
-                yield _copy_line(line, person.distinct_id, person.email or "", moment, as_json(person.properties))
+                properties = as_json(person.properties)
+                yield _copy_line(line, person.distinct_id, person.email or "", moment, properties, told=rejections)
 
 
 READERS: dict[str, Callable[[BinaryIO, Mapping[str, str], datetime, Rejections], Iterator[str]]] = {
@@ -239,34 +249,12 @@ READERS: dict[str, Callable[[BinaryIO, Mapping[str, str], datetime, Rejections],
 }
 
 
-def _copy_line(line: int, distinct_id: str, email: str, moment: str, properties: str) -> str:
+def _copy_line(line: int, distinct_id: str, email: str, moment: str, properties: str, *, told: Rejections) -> str:
     """One line of COPY's text format. Only backslashes need care: no field can hold a tab or a line end."""
     distinct_id, properties = distinct_id.replace("\\", "\\\\"), properties.replace("\\", "\\\\")
     address = email and normalised(email)
+    told.unwritable += address is None
     return f"{line}\t{distinct_id}\t{email or NULL}\t{address or NULL}\t{moment or NULL}\t{properties}\n"
-
-
-def _header_faults(header: Sequence[str], names: Sequence[str], mapping: Mapping[str, str]) -> list[Rejected]:
-    if not header:
-        return [(None, "header.missing", "The file begins with a header line that names the columns.")]
-    faults: list[Rejected] = [
-        (name, "header.unmapped", "The mapping names a column that the file does not have.")
-        for name in sorted(set(mapping) - set(header))
-    ]
-    for place, (told, name) in enumerate(zip(header, names, strict=True), 1):
-        if not told:
-            faults.append((None, "header.unnamed", f"Column {place} has no name."))
-        elif len(name) > NAME_LIMIT or CONTROL.search(name):
-            faults.append((None, "header.invalid", f"The name of column {place} is too long or not plain text."))
-        elif name and name in names[: place - 1]:
-            faults.append((name, "header.double", "Two columns have the same name."))
-    if "distinct_id" not in names:
-        faults.append(
-            ("distinct_id", "header.no_distinct_id", "A column distinct_id is needed; a mapping can rename one.")
-        )
-    if len(names) > PROPERTY_LIMIT + len(KNOWN):
-        faults.append((None, "header.too_many", f"A person has at most {PROPERTY_LIMIT} properties."))
-    return faults
 
 
 def _decodes(line: bytes) -> bool:

@@ -76,7 +76,9 @@ class ImportReport:
 
     `addresses_changed` are known people with another address; `sha256` is of the file as far as it was read.
 
-    `rejected` has the first hundred faults as {line, column, code, reason}, without what was sent.
+    `rejected` has the first hundred faults as {line, column, code, reason}, without what was sent. `columns` says what
+    each column of a CSV file became, as {column, becomes}; `warnings` what was taken and is worth a look, as
+    {column, code, reason}.
     """
 
     rows: int
@@ -88,9 +90,12 @@ class ImportReport:
     rejected: tuple[Mapping[str, Any], ...]
     total_rejected: int
     dry_run: bool
+    columns: tuple[Mapping[str, Any], ...]
+    warnings: tuple[Mapping[str, Any], ...]
 
     def as_data(self) -> dict[str, Any]:
-        return {**vars(self), "rejected": [dict(fault) for fault in self.rejected]}
+        lists = {name: [dict(entry) for entry in getattr(self, name)] for name in ("rejected", "columns", "warnings")}
+        return {**vars(self), **lists}
 
 
 def import_people(
@@ -126,7 +131,14 @@ def import_people(
     unchanged = count - inserted - updated
     shown = tuple(rejections.shown)
     told = (unchanged, moved, digested.hexdigest(), shown, rejections.total, dry_run)
-    return ImportReport(count, inserted, updated, *told)
+    return ImportReport(count, inserted, updated, *told, tuple(rejections.columns), tuple(_warnings(rejections)))
+
+
+def _warnings(told: Rejections) -> Iterator[Mapping[str, Any]]:
+    yield from told.warnings
+    if told.unwritable:
+        reason = f"Nothing can be sent to the address of {told.unwritable} people: it is invalid_address in a sizing."
+        yield {"column": "email", "code": "email.invalid_address", "reason": reason}
 
 
 @contextmanager
@@ -211,6 +223,7 @@ def _refusal(count: int, rejections: Rejections) -> DomainError:
         for fault in rejections.shown
     )
     details = {"rows": count, "total_rejected": rejections.total, "rejected": rejections.shown}
+    details |= {"columns": rejections.columns, "warnings": list(_warnings(rejections))}
     return DomainError("people.rejected", details=details, problems=problems)
 
 

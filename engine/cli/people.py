@@ -68,7 +68,9 @@ def import_(
     content_type(file)
     report = upload(connect(), file, out, dry_run=str(dry_run).lower(), **params)
     out.record(report, REPORT)
-    for fault in report["rejected"]:
+    for column in report["columns"]:
+        out.say(f"  {column['column']} -> {column['becomes'] or 'left out'}")
+    for fault in [*report["warnings"], *report["rejected"]]:
         out.say("  " + "  ".join(f"{name}: {value}" for name, value in fault.items()))
     return Exit.USAGE if report["total_rejected"] else Exit.DONE
 

@@ -253,6 +253,10 @@ class ImportAnswer(Accepted):
     rejected: Annotated[list[dict[str, Any]], Field(description="The first faults: line, column, code, reason.")]
     total_rejected: int
     dry_run: bool
+    columns: Annotated[
+        list[dict[str, Any]], Field(description="What each column of a CSV became: column, becomes (null: left out).")
+    ]
+    warnings: Annotated[list[dict[str, Any]], Field(description="Taken, and worth a look: column, code, reason.")]
 
 
 class CohortAccepted(Accepted):

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from aggregates.allowance import PERSON_CHARACTERS, PERSON_WORK, Allowance
+from aggregates.allowance import LETTERS, PERSON_CHARACTERS, PERSON_WORK, Allowance
 from aggregates.errors import DomainError
 from aggregates.liquid import BoundedTemplate, environment
 from aggregates.liquid_filters import NOW
@@ -223,7 +223,7 @@ def test_lists_and_texts_have_a_first_and_a_size_and_objects_have_no_order() -> 
     ("source", "text"),
     [
         ("{{ 0.00001 }}", "0.00001"),
-        ("{{ 0.00001 | append: '' }}", "0.00001"),
+        ("{{ 0.00001 | append: '' }} {{ 0.00000001 }} {{ 0.0001 | times: 0.0001 }}", "0.00001 0.00000001 0.00000001"),
         ("{{ 12345678901234567890.12345678901234567890 }}", "12345678901234567890.12345678901234567890"),
         ("{{ 1.50 }}", "1.50"),
         ("{{ 0.1 | plus: 0.2 }} {{ 1 | plus: 2 }} {{ '0.1' | plus: '0.2' }}", "0.3 3 0.3"),
@@ -306,7 +306,7 @@ def test_what_may_work_for_somebody_is_taken(source: str) -> None:
 
 # -- what it may cost
 
-COSTLY = {
+COSTLY: dict[str, Any] = {
     "l": list(range(900)),
     "t": [f"word {n}" for n in range(900)],
     "o": [{"a": n, "b": "x" * 20} for n in range(300)],
@@ -337,6 +337,17 @@ def test_the_work_for_one_person_is_bounded(body: str) -> None:
         assert refusal.value.code == "template.over_limit"
         # What passes the limit has been done, but it is one part of the template at most.
         assert PERSON_WORK <= before - together.work < 2 * PERSON_WORK
+
+
+def test_a_filter_costs_what_it_is_given() -> None:
+    def cost(source: str) -> int:
+        allowance = Allowance().person()
+        Template.of(source).render(scope(**COSTLY), allowance)
+        return PERSON_WORK - allowance.work
+
+    one = "{% assign a = person.properties.long | size %}"
+    assert cost(one) - cost("{% assign a = person.properties.long %}") > 2 * len(COSTLY["long"]) // LETTERS
+    assert cost(one * 3) == 3 * cost(one)
 
 
 def test_an_ordinary_template_costs_little() -> None:

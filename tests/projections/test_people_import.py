@@ -323,3 +323,50 @@ def test_what_is_told_is_what_is_stored(connection: Connection, told: dict[str, 
         load(connection, lines, "jsonl")
         assert {name: row.properties for name, row in stored(connection).items()} == told
         savepoint.rollback()
+
+
+@pytest.mark.parametrize("spelling", ["opted_out", "Opted_Out", "OPTED_OUT", "Opted Out", "opted-out", "optedOut"])
+def test_a_known_column_is_known_in_any_spelling(connection: Connection, spelling: str) -> None:
+    data = f"Distinct_ID,E-Mail,{spelling},Plan\na,a@example.com,true,pro\n"
+    report = load(connection, data)
+    assert report.columns == (
+        {"column": "Distinct_ID", "becomes": "distinct_id"},
+        {"column": "E-Mail", "becomes": "email"},
+        {"column": spelling, "becomes": "opted_out"},
+        {"column": "Plan", "becomes": "properties.Plan"},
+    )
+    assert report.warnings == ()
+    row = connection.execute(text("SELECT address, opted_out_at IS NOT NULL AS gone, properties FROM people")).one()
+    assert tuple(row) == ("a@example.com", True, {"Plan": "pro"})
+
+
+def test_what_reads_like_a_known_column_becomes_a_property_with_a_warning(connection: Connection) -> None:
+    report = load(connection, "distinct_id,Mail,unsubscribed,kept\na,x,1,y\n", mapping={"kept": ""})
+    assert [(warning["column"], warning["code"]) for warning in report.warnings] == [
+        ("Mail", "column.looks_known"),
+        ("unsubscribed", "column.looks_known"),
+    ]
+    assert {column["column"]: column["becomes"] for column in report.columns} == {
+        "distinct_id": "distinct_id",
+        "Mail": "properties.Mail",
+        "unsubscribed": "properties.unsubscribed",
+        "kept": None,
+    }
+    mapped = load(connection, "distinct_id,unsubscribed\na,x\n", mapping={"unsubscribed": "unsubscribed"})
+    assert mapped.warnings == ()
+
+
+def test_addresses_that_cannot_be_written_to_are_told_at_the_import(connection: Connection) -> None:
+    report = load(connection, "distinct_id,email\na,a..b@example.com\nb,j\u00f6rg@example.com\nc,c@example.com\n")
+    (warning,) = report.warnings
+    assert warning["code"] == "email.invalid_address" and "2 people" in warning["reason"]
+
+
+def test_two_spellings_of_one_column_are_two_columns_of_one_name(connection: Connection) -> None:
+    assert faults(connection, "distinct_id,email,Email\na,,\n") == [(1, "email", "header.double")]
+
+
+def test_a_header_of_too_many_columns_is_one_fault_however_many_they_are(connection: Connection) -> None:
+    for count in (1_001, 100_000):
+        header = "distinct_id" + ",c" * count
+        assert faults(connection, header + "\n") == [(1, None, "header.too_many")]
