@@ -17,6 +17,8 @@ from aggregates.audience import (
     DATE_OPERATORS,
     LIST_OPERATORS,
     NUMBER_OPERATORS,
+    REGEX_OPERATORS,
+    TEXT_OPERATORS,
     Audience,
     PersonCondition,
     Scalar,
@@ -31,6 +33,11 @@ COLUMNS = ("distinct_id", "email")
 
 NUMBER_TEXT = re.compile(r"-?[0-9]+([.][0-9]+)?")
 DATE_TEXT = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}([T ].*)?")
+
+NESTED = frozenset({"array", "object"})
+"""Types that no operator looks into."""
+
+SCALARS = frozenset({"string", "number", "boolean", "date", "number_as_text", "boolean_as_text"})
 
 MOST_FINDINGS = 20
 """Findings in one answer: an author who corrects those sees the others next."""
@@ -117,7 +124,9 @@ def _findings(condition: PersonCondition, pointer: str, known: Statistics) -> It
         return
     if found is None:
         yield _unknown_key(condition, pointer, known)
-    elif (expected := _fitting_types(condition)) and not expected & set(found.types):
+        return
+    expected = _fitting_types(condition)
+    if expected and not expected & set(found.types):
         yield Problem(
             f"{pointer}/value",
             "condition.type_mismatch",
@@ -126,7 +135,17 @@ def _findings(condition: PersonCondition, pointer: str, known: Statistics) -> It
             list(found.types),
             severity="warning",
         )
-    elif condition.operator in LIST_OPERATORS and found.every_value:
+        return
+    if expected and condition.operator in NEGATIVE and not NESTED.isdisjoint(found.types):
+        yield Problem(
+            pointer,
+            "condition.not_looked_into",
+            "Some people have a list or an object here. The condition is negative, so it matches all of them.",
+            None,
+            "a property that is a text, a number or a boolean",
+            severity="warning",
+        )
+    if condition.operator in LIST_OPERATORS and found.every_value:
         yield from _unseen_values(condition, pointer, found)
 
 
@@ -177,6 +196,8 @@ def _fitting_types(condition: PersonCondition) -> set[str]:
         return {"number"}
     if condition.operator in DATE_OPERATORS:
         return {"date"}
+    if condition.operator in TEXT_OPERATORS | REGEX_OPERATORS:
+        return set(SCALARS)
     if condition.operator not in LIST_OPERATORS:
         return set()
     values = condition.value if isinstance(condition.value, tuple) else (condition.value,)

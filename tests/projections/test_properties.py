@@ -168,6 +168,19 @@ def test_a_value_of_another_type_is_found(
     ]
 
 
+@pytest.mark.parametrize("operator", ["is_not", "not_icontains", "not_regex"])
+def test_a_negative_condition_on_a_list_is_said_to_match_whoever_has_one(
+    connection: Connection, known: Statistics, operator: str
+) -> None:
+    (found,) = findings(audience(has("tags", operator, "a")), "", known)
+    assert found.code == "condition.type_mismatch" and "matches everyone" in found.message
+    # Where others have a text, those with a list match all the same.
+    add_people(connection, {"properties": {"tags": "a"}})
+    mixed = statistics(connection, PROJECT)
+    (found,) = findings(audience(has("tags", operator, "a")), "/c", mixed)
+    assert (found.pointer, found.code, found.severity) == ("/c/0", "condition.not_looked_into", "warning")
+
+
 def test_a_value_that_nobody_has_is_found_with_the_nearest(connection: Connection) -> None:
     add_people(connection, *({"properties": {"plan": plan}} for plan in ["pro"] * 5 + ["free"] * 5))
     known = statistics(connection, PROJECT)
