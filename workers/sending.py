@@ -106,8 +106,7 @@ class Sender:
                 errand = self._depart(stay, batch, looked_at)
                 if errand is None:
                     return
-                if errand.flight.wait(0.0 if self.errands.of_project(job.project_id) else self._stay):
-                    failpoints.reach("answered")
+                _heard(errand.flight.wait(0.0 if self.errands.of_project(job.project_id) else self._stay))
                 looked_at = self._deliveries.monotonic()
                 goes_on, batch = self._arrived(stay, errand)
                 if not goes_on:
@@ -226,8 +225,7 @@ class Sender:
         return standing, outcomes.trips(connection, job, [outcome for _, _, outcome in found])
 
     def _record_errand(self, errand: Errand) -> bool:
-        if errand.flight.has_landed():
-            failpoints.reach("answered")
+        _heard(errand.flight.has_landed())
         try:
             return self._record_landed(errand)
         except Exception as error:
@@ -261,6 +259,12 @@ class Sender:
 
     def _rooms(self, job: WorkingJob) -> Rooms:
         return Rooms.of(job, self._deliveries.places, self._system.clock.now())
+
+
+def _heard(answered: bool) -> None:
+    """The world has answered, and nothing of it is written yet: the place at which a test lets a process die."""
+    if answered:
+        failpoints.reach("answered")
 
 
 def _at_once(job: WorkingJob) -> int:
