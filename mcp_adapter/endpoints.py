@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -17,7 +16,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from aggregates.errors import DomainError
 from engine.bootstrap import System
 from engine.http import problems
-from engine.http.body import SECONDS
+from engine.http.body import in_time
 from mcp_adapter import texts
 from mcp_adapter.auth import PATH, STUDIO_PATH, Address, KeyVerifier
 from mcp_adapter.server import Toolsets, build
@@ -87,22 +86,7 @@ class BodyInTime:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        latest = asyncio.get_running_loop().time() + SECONDS
-        whole = scope["type"] != "http"
-
-        async def take() -> Message:
-            nonlocal whole
-            if whole:
-                return await receive()
-            try:
-                async with asyncio.timeout_at(latest):
-                    message = await receive()
-            except TimeoutError as error:
-                raise DomainError("request.too_slow") from error
-            whole = not message.get("more_body")
-            return message
-
-        await self._app(scope, take, send)
+        await self._app(scope, in_time(receive) if scope["type"] == "http" else receive, send)
 
 
 class LastResort:

@@ -9,6 +9,7 @@ from importlib.metadata import PackageNotFoundError, version
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
+from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 from starlette.routing import compile_path
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -79,7 +80,7 @@ def create_app(system: System, *, mount: ASGIApp | None = None, lifespan: Lifesp
     app.openapi = lambda: describe(app)  # type: ignore[method-assign]  # FastAPI's own way to extend the document
     for router in ROUTERS:
         app.include_router(router)
-    app.add_api_route("/docs", lambda: _docs(app), include_in_schema=False)
+    app.add_api_route("/docs", _docs, include_in_schema=False)
     app.add_api_route("/confirm/{id}", confirmations.confirm_page, include_in_schema=False)
     app.add_exception_handler(DomainError, problems.on_domain_error)
     app.add_exception_handler(RequestValidationError, problems.on_validation_error)
@@ -117,8 +118,8 @@ class _Rest:
         return sorted(found | {"HEAD"} if "GET" in found else found)
 
 
-def _docs(app: FastAPI) -> Response:
-    return HTMLResponse(docs.page(app.openapi()), headers=docs.HEADERS)
+def _docs(request: Request) -> Response:
+    return HTMLResponse(docs.page(request.app.openapi()), headers=docs.HEADERS)
 
 
 def _version() -> str:

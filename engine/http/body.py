@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from email.message import Message
+from email import message
 from typing import Any
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
+from starlette.types import Message, Receive
 
 from aggregates.errors import DomainError, Problem, invalid
 from engine.http.strict_json import parse
@@ -53,12 +54,12 @@ async def parsed(request: Request, *, taken: bool) -> Request:
 
 def media_type(request: Request, allowed: tuple[str, ...]) -> str:
     """The content type, without parameters; refused unless it is one of `allowed`, in UTF-8, not compressed."""
-    message = Message()
-    message["content-type"] = request.headers.get("content-type", "none/none")
-    charset = message.get_content_charset() or "utf-8"
+    header = message.Message()
+    header["content-type"] = request.headers.get("content-type", "none/none")
+    charset = header.get_content_charset() or "utf-8"
     encoding = request.headers.get("content-encoding", "identity")
     problems = []
-    if message.get_content_type() not in allowed:
+    if header.get_content_type() not in allowed:
         problems.append(
             Problem("/Content-Type", "header.invalid", "This content type is not taken here.", None, list(allowed))
         )
@@ -70,18 +71,33 @@ def media_type(request: Request, allowed: tuple[str, ...]) -> str:
         )
     if problems:
         raise invalid("request.unsupported", problems)
-    return message.get_content_type()
+    return header.get_content_type()
+
+
+def in_time(receive: Receive) -> Receive:
+    """A way to take a body, from now on, which raises `request.too_slow` when it does not arrive in time."""
+    latest, whole = asyncio.get_running_loop().time() + SECONDS, False
+
+    async def take() -> Message:
+        nonlocal whole
+        if whole:  # whoever asks now only looks whether the caller is still there
+            return await receive()
+        try:
+            async with asyncio.timeout_at(latest):
+                message = await receive()
+        except TimeoutError as error:
+            raise DomainError("request.too_slow") from error
+        whole = not message.get("more_body")
+        return message
+
+    return take
 
 
 async def _read(request: Request) -> bytes:
     declared = request.headers.get("content-length", "0")
     if declared.isdecimal() and int(declared[:20]) > LIMIT:
         raise DomainError("request.too_large", details={"limit": LIMIT})
-    try:
-        async with asyncio.timeout(SECONDS):
-            return b"".join([block async for block in _bounded(request)])
-    except TimeoutError as error:
-        raise DomainError("request.too_slow") from error
+    return b"".join([block async for block in _bounded(Request(request.scope, in_time(request.receive)))])
 
 
 async def _bounded(request: Request) -> AsyncIterator[bytes]:

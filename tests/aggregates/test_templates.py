@@ -12,26 +12,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from aggregates.allowance import LETTERS, PERSON_CHARACTERS, PERSON_WORK, Allowance
+from aggregates.allowance import Allowance
 from aggregates.errors import DomainError
 from aggregates.liquid import BoundedTemplate, environment
 from aggregates.liquid_filters import NOW
 from aggregates.numbers import Number
 from aggregates.places import Place
 from aggregates.templates import Document, Template
-
-ANN = {"id": 7, "distinct_id": "ann", "email": "ann@example.com", "properties": {"first_name": "Ann", "n": 5}}
-SCOPE: dict[str, Any] = {
-    "person": ANN,
-    "variables": {"path": "x"},
-    "inputs": {},
-    "workflow": {"id": "w", "name": "Spring"},
-    "run": {"id": "r"},
-}
-
-
-def scope(**properties: Any) -> dict[str, Any]:
-    return SCOPE | {"person": ANN | {"properties": properties}}
+from tests.support.scopes import SCOPE, scope
 
 
 def rendered(source: str, place: Place = "text", **properties: Any) -> str:
@@ -257,122 +245,6 @@ def test_now_is_the_instant_that_the_product_gives() -> None:
     assert Template.of("{{ 'now' | date: '%Y-%m-%d %H:%M' }} {{ 'today' | date }}").render(at) == (
         "2026-03-04 05:06 2026-03-04"
     )
-
-
-# -- what can never work
-
-
-@pytest.mark.parametrize(
-    ("source", "code"),
-    [
-        ("{{ person.properties.d | date: '%D' }}", "template.never_renders"),
-        ("{{ person.properties.d | date: '%I:%M %P' }}", "template.never_renders"),
-        ("{{ 'now' | date: '%999999999d' }}", "template.never_renders"),
-        ("{{ person.properties.n | replace }}", "template.filter_arguments"),
-        ("{{ person.properties.n | append }}", "template.filter_arguments"),
-        ("{{ person.properties.n | slice }}", "template.filter_arguments"),
-        ("{{ person.properties.n | upcase: 1 }}", "template.filter_arguments"),
-        ("{{ person.properties.n | default: 1, allow_fals: true }}", "template.filter_arguments"),
-        ("{{ person.properties.n | divided_by: 0 }}", "template.never_renders"),
-        ("{{ person.properties.n | modulo: 0 }}", "template.never_renders"),
-        ("{{ person.properties.n | truncate: 'x' }}", "template.never_renders"),
-        ("{{ person.properties.n | concat: 'x' }}", "template.never_renders"),
-        ("{{ 'x' | base64_decode }}", "template.never_renders"),
-        ("{% assign x = person.properties.n | divided_by: 0 %}", "template.never_renders"),
-        ("{% for x in person.properties.l limit: 'x' %}{% endfor %}", "template.never_renders"),
-        ("{% if 5 > 'x' %}{% endif %}", "template.never_renders"),
-        ("{% for x in (1..3) %}{{ x | truncate: 'x' }}{% endfor %}", "template.never_renders"),
-    ],
-)
-def test_what_fails_for_everybody_is_found_when_it_is_saved(source: str, code: str) -> None:
-    assert [finding.code for finding in Template.of(source).findings] == [code]
-
-
-@pytest.mark.parametrize(
-    "source",
-    [
-        "{{ person.properties.d | date: '%d %B %Y' }} {{ person.properties.d | date: variables.pattern }}",
-        "{{ person.properties.n | divided_by: person.properties.m }} {{ person.properties.n | truncate: variables.n }}",
-        "{{ person.properties.l | concat: person.properties.m }} {{ person.properties.l | map: 'x' | join: ', ' }}",
-        "{{ person.properties.l | where: 'a', 1 | first }} {{ person.properties.l | sort: 'a' | reverse | size }}",
-        "{{ person.properties.n | default: 1, allow_false: true }} {{ person.properties.b | base64_decode }}",
-        "{% if person.properties.n > 'x' and 5 > 4 %}{% endif %}",
-        "{% for x in (1..3) limit: 2 offset: continue %}{% endfor %}",
-    ],
-)
-def test_what_may_work_for_somebody_is_taken(source: str) -> None:
-    assert Template.of(source).findings == ()
-
-
-# -- what it may cost
-
-COSTLY: dict[str, Any] = {
-    "l": list(range(900)),
-    "t": [f"word {n}" for n in range(900)],
-    "o": [{"a": n, "b": "x" * 20} for n in range(300)],
-    "long": "y z" * 8_000,
-    "big": {str(n): ["x"] * 50 for n in range(100)},
-}
-
-
-@pytest.mark.parametrize(
-    "body",
-    [
-        "{% assign b = person.properties.l | uniq | size %}",
-        "{% assign b = person.properties.t | sort_natural %}",
-        "{% assign b = person.properties.long | replace: 'y', 'zz' %}",
-        "{% capture b %}{{ person.properties.big }}{% endcapture %}",
-        "{% if person.properties.big == person.properties.big %}{% endif %}",
-        "{% if true %}{% endif %}" * 100,
-        "{% case i %}" + "{% when 0 %}" * 500 + "{% endcase %}",
-    ],
-)
-def test_the_work_for_one_person_is_bounded(body: str) -> None:
-    template = Template.of("{% for i in (1..700) %}" + body + "{% endfor %}")
-    together = Allowance()
-    for _ in range(2):
-        before = together.work
-        with pytest.raises(DomainError) as refusal:
-            template.render(scope(**COSTLY), together.person())
-        assert refusal.value.code == "template.over_limit"
-        # What passes the limit has been done, but it is one part of the template at most.
-        assert PERSON_WORK <= before - together.work < 2 * PERSON_WORK
-
-
-def test_a_filter_costs_what_it_is_given() -> None:
-    def cost(source: str) -> int:
-        allowance = Allowance().person()
-        Template.of(source).render(scope(**COSTLY), allowance)
-        return PERSON_WORK - allowance.work
-
-    one = "{% assign a = person.properties.long | size %}"
-    assert cost(one) - cost("{% assign a = person.properties.long %}") > 2 * len(COSTLY["long"]) // LETTERS
-    assert cost(one * 3) == 3 * cost(one)
-
-
-def test_an_ordinary_template_costs_little() -> None:
-    source = "{% for o in person.properties.o %}{{ o.a | plus: 1 }} {{ o.b | upcase }} {{ o.b }}{% endfor %}"
-    allowance = Allowance().person()
-    Template.of(source).render(scope(**COSTLY), allowance)
-    assert allowance.work > 0
-
-
-def test_the_texts_of_one_person_are_bounded_together() -> None:
-    long = scope(x="x" * (PERSON_CHARACTERS // 3))
-    Document.of(dict.fromkeys("ab", "{{ person.properties.x }}")).render(long)
-    with pytest.raises(DomainError) as refusal:
-        Document.of(dict.fromkeys("abcd", "{{ person.properties.x }}")).render(long)
-    assert refusal.value.code == "template.over_limit"
-
-
-def test_people_who_are_rendered_together_share_an_allowance() -> None:
-    together = Allowance(work=100, characters=30)
-    document = Document.of({"a": "{{ person.properties.x }}"})
-    for _ in range(2):
-        document.render(scope(x="y" * 20), together.person())
-    with pytest.raises(DomainError) as refusal:
-        document.render(scope(x="y"), together.person())
-    assert refusal.value.code == "template.together_over_limit"
 
 
 # -- values that keep their type

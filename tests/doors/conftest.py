@@ -7,7 +7,8 @@ from contextlib import closing
 
 import pytest
 
-from tests.doors.doors import Doors, opened
+from tests.doors.doors import Doors, Key, opened
+from tests.doors.model import EVERY_SCOPE
 from tests.doors.stage import SETTINGS, Stage
 from tests.support.databases import Databases
 from tests.support.product import Product
@@ -29,3 +30,9 @@ def doors(stage: Stage, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Do
     console = {"database_url": str(settings.database_url), "data_dir": str(settings.data_dir.absolute())}
     with serving(stage.product.system) as url, opened(url, tmp_path_factory.mktemp("desk"), **console) as doors:
         yield doors
+
+
+@pytest.fixture(scope="module")
+def everybody(stage: Stage) -> Key:
+    """A person with every scope."""
+    return stage.key(EVERY_SCOPE, False)

@@ -1,4 +1,4 @@
-"""Nine commands lead to people. Nothing else does: no other command, no unlisted door, no field that somebody adds."""
+"""Nine commands lead to people. Nothing else does: no other command and no unlisted door."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from uuid import UUID
 
 import pytest
 from cyclopts import App
-from fastapi.routing import APIRoute
 
 from aggregates.base import Source
 from aggregates.errors import DomainError
@@ -21,13 +20,13 @@ from commands.grants import COMMANDS, ENGINE, READS
 from commands.schedule import AttachSchedule, PauseSchedule
 from commands.workflow import ArchiveWorkflow, DisableWorkflow
 from engine.cli.app import build
-from engine.http.app import ROUTERS
-from engine.http.route import GRANT, STREAMS, StrictRoute
+from engine.http.route import StrictRoute
 from mcp_adapter.tools import TOOLS
 from tests.doors.asks import BECAUSE, DAILY
 from tests.doors.doors import NO_SUCH_TOOL, Doors, Key
 from tests.doors.model import EVERY_SCOPE, NEEDS, STATUSES
 from tests.doors.model import TOOLS as TOOLS_OF_THE_MODEL
+from tests.doors.routes import ROUTES, STRICT, address, grants_of, verb
 from tests.doors.stage import GROUPS, Stage
 from tests.doors.ways import AT_THE_CONSOLE, ID, OF_THE_PRODUCT, WAYS
 
@@ -45,60 +44,9 @@ LEADS_TO_PEOPLE = {
 ENGINES = {"FireSchedule", "ExpireApproval", "ExpireConfirmation"}
 OTHERS = sorted(handler.__name__ for handler in HANDLERS if handler.__name__ not in LEADS_TO_PEOPLE | ENGINES)
 
-SMUGGLED = (
-    "status",
-    "filters",
-    "approval",
-    "approved_by",
-    "acknowledged",
-    "held_because",
-    "frozen",
-    "source",
-    "actor",
-    "project_id",
-    "on_behalf_of",
-    "next_occurrence",
-)
-"""What a stored thing has and nobody may say."""
-
 
 SUBJECTS = {"workflow_id", "schedule_id", "batch_job_id", "run_id", "stream_id", "confirmation_id"}
 """Parts of a path that name what a refused call was about."""
-
-ROUTES = [route for router in ROUTERS for route in router.routes if isinstance(route, APIRoute)]
-STRICT = [route for route in ROUTES if isinstance(route, StrictRoute)]
-
-
-@pytest.fixture(scope="module")
-def everybody(stage: Stage) -> Key:
-    """A person with every scope."""
-    return stage.key(EVERY_SCOPE, False)
-
-
-def grants_of(route: APIRoute) -> str:
-    assert route.openapi_extra
-    return str(route.openapi_extra[GRANT])
-
-
-def narrowing(grant: str) -> set[str]:
-    """What a list may be narrowed to although it is stored: the log to one actor or source, others to one status."""
-    if grant == "log.read":
-        return {"actor", "source"}
-    if grant in {"OptOut", "OptIn", "Suppress", "Unsuppress"}:
-        return {"source"}  # where the wish came from, which is not where the request did
-    return {"status"} if grant in READS else set()
-
-
-def address(route: APIRoute) -> str:
-    """A path below `/api/v1`, with ids in it."""
-    path = route.path.removeprefix("/api/v1")
-    return "/".join(ID if part.startswith("{") else part for part in path.split("/"))
-
-
-def verb(route: APIRoute) -> str:
-    assert route.methods
-    (found,) = route.methods
-    return found
 
 
 # -- no other command
@@ -275,66 +223,3 @@ def test_no_key_can_be_given_what_is_the_engines(doors: Doors, stage: Stage, eve
     assert (answer.status_code, answer.json()["code"]) == (422, "key.invalid")
     code, told = doors.cli.call(everybody, "keys", "create", "engine", "--scope", ENGINE)
     assert (code, told["code"]) == (2, "key.invalid")
-
-
-# -- no field that somebody adds
-
-
-@pytest.mark.parametrize("route", [route for route in STRICT if verb(route) != "GET"], ids=lambda route: route.name)
-def test_a_body_says_nothing_but_what_it_may(route: StrictRoute, doors: Doors, stage: Stage, everybody: Key) -> None:
-    assert route.openapi_extra
-    if route.openapi_extra[STREAMS]:
-        return
-    before = stage.traces()
-    answer = doors.http.send(everybody, verb(route), address(route), dict.fromkeys(SMUGGLED, "active"))
-    assert (answer.status_code, answer.json()["code"]) == (422, "request.invalid")
-    faults = {(fault["pointer"], fault["code"]) for fault in answer.json()["errors"]}
-    unknown = {(f"/{name}", "field.unknown") for name in SMUGGLED if name not in narrowing(grants_of(route))}
-    assert faults >= (unknown if route.body_field else {("", "body.unexpected")})
-    assert stage.traces() == before
-
-
-@pytest.mark.parametrize("route", STRICT, ids=lambda route: route.name)
-def test_an_address_says_nothing_but_what_it_may(
-    route: StrictRoute, doors: Doors, stage: Stage, everybody: Key
-) -> None:
-    own = {parameter.alias for parameter in route.dependant.query_params}
-    # Nothing but that is called like what is stored.
-    assert own & set(SMUGGLED) <= narrowing(grants_of(route))
-    added = [name for name in SMUGGLED if name not in own]
-    before = stage.traces()
-    query = "&".join(f"{name}=active" for name in added)
-    answer = doors.http.send(everybody, verb(route), f"{address(route)}?{query}")
-    assert (answer.status_code, answer.json()["code"]) == (422, "request.invalid")
-    faults = {(fault["pointer"], fault["code"]) for fault in answer.json()["errors"]}
-    assert faults >= {(f"/{name}", "parameter.unknown") for name in added}
-    assert stage.traces() == before
-
-
-@pytest.mark.parametrize("name", TOOLS)
-def test_an_argument_says_nothing_but_what_it_may(name: str, doors: Doors, stage: Stage, everybody: Key) -> None:
-    own = set(TOOLS[name].arguments.model_fields)
-    assert own & set(SMUGGLED) <= narrowing(TOOLS[name].grant)
-    added = [field for field in SMUGGLED if field not in own]
-    before = stage.traces()
-    told, is_error = doors.mcp.call(everybody, name, dict.fromkeys(added, "active"))
-    assert (is_error, told["code"]) == (True, "request.invalid")
-    assert {(fault["pointer"], fault["code"]) for fault in told["errors"]} >= {
-        (f"/{field}", "field.unknown") for field in added
-    }
-    assert stage.traces() == before
-
-
-@pytest.mark.parametrize("path", OF_THE_PRODUCT, ids=" ".join)
-def test_an_option_says_nothing_but_what_it_may(
-    path: tuple[str, ...], doors: Doors, stage: Stage, everybody: Key
-) -> None:
-    grant, given = OF_THE_PRODUCT[path]
-    before = stage.traces()
-    for field in SMUGGLED:
-        if field in narrowing(grant):
-            continue
-        code, told = doors.cli.call(everybody, *path, *given, f"--{field.replace('_', '-')}=active")
-        assert (code, told["code"]) == (2, "usage"), field
-        assert "Unknown option" in told["detail"]
-    assert stage.traces() == before

@@ -20,7 +20,6 @@ from starlette.types import Receive, Scope, Send
 
 import engine.http.body
 import engine.http.uploads
-import mcp_adapter.endpoints
 import mcp_adapter.server
 from aggregates.errors import DomainError
 from commands.grants import SCOPES
@@ -132,8 +131,7 @@ def taken(connection: socket.socket, until: bytes) -> bytes:
 def test_a_body_that_does_not_come_keeps_nobody_waiting(
     product: Product, path: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for module in (engine.http.body, mcp_adapter.endpoints):
-        monkeypatch.setattr(module, "SECONDS", 3600.0)
+    monkeypatch.setattr(engine.http.body, "SECONDS", 3600.0)
     monkeypatch.setattr(engine.http.uploads, "IDLE_SECONDS", 3600.0)
     key = str(product.owner_key)
     with serving(product.system) as url, ExitStack() as stack, asking(url, key) as client:
@@ -154,9 +152,9 @@ def refused(url: str, path: str, key: str, stack: ExitStack) -> bool:
         return False
 
 
-@pytest.mark.parametrize("path", ["/mcp", "/mcp/studio"])
+@pytest.mark.parametrize("path", ["/mcp", "/mcp/studio", "/api/v1/workflows"])
 def test_a_body_has_so_long_and_no_longer(product: Product, path: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(mcp_adapter.endpoints, "SECONDS", 0.05)
+    monkeypatch.setattr(engine.http.body, "SECONDS", 0.05)
     with serving(product.system) as url, ExitStack() as stack:
         assert answered(half(url, path, str(product.owner_key), stack))["code"] == "request.too_slow"
 

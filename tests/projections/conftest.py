@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -13,6 +14,7 @@ from aggregates.reach import Reach
 from projections.audience import Audiences
 from projections.tables import projects
 from tests.support.people import FOREIGN, NOW, PROJECT, add_people
+from tests.support.product import Product
 
 JOB = UUID(int=77)
 ELSEWHERE = Reach()
@@ -26,6 +28,15 @@ def connection(database_url: str) -> Iterator[Connection]:
         conn.execute(insert(projects), [{"id": PROJECT, "name": "ours"}, {"id": FOREIGN, "name": "theirs"}])
         yield conn
         conn.rollback()
+
+
+@pytest.fixture
+def product(database_url: str, tmp_path: Path) -> Iterator[Product]:
+    """Of which positions count from 1."""
+    built = Product(database_url, tmp_path)
+    built.empty_log()
+    yield built
+    built.close()
 
 
 @pytest.fixture

@@ -3,42 +3,20 @@
 from __future__ import annotations
 
 import json
-from io import BytesIO, RawIOBase
+from io import RawIOBase
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import Connection, func, select, text
+from sqlalchemy import Connection, select, text
 
 from aggregates.errors import DomainError
 from projections.people_files import LINE_LIMIT
-from projections.people_import import ImportReport, import_people
+from projections.people_import import import_people
 from projections.tables import people
+from tests.support.imports import faults, load, stored
 from tests.support.people import FOREIGN, NOW, PROJECT, add_people
-
-
-def load(connection: Connection, data: bytes | str, format: str = "csv", **options: Any) -> ImportReport:
-    raw = data.encode() if isinstance(data, str) else data
-    return import_people(connection, PROJECT, BytesIO(raw), format=format, now=NOW, **options)
-
-
-def faults(connection: Connection, data: bytes | str, format: str = "csv", **options: Any) -> list[tuple[Any, ...]]:
-    """Line, column and code of what is rejected, after seeing that nothing was written."""
-    with pytest.raises(DomainError) as refusal, connection.begin_nested():
-        load(connection, data, format, **options)
-    assert refusal.value.code == "people.rejected"
-    assert connection.scalar(select(func.count()).select_from(people)) == 0
-    told = [(fault["line"], fault["column"], fault["code"]) for fault in refusal.value.details["rejected"]]
-    assert len(refusal.value.problems) == len(told)
-    report = load(connection, data, format, dry_run=True, **options)
-    assert [(fault["line"], fault["column"], fault["code"]) for fault in report.rejected] == told
-    return told
-
-
-def stored(connection: Connection) -> dict[str, Any]:
-    rows = connection.execute(select(people).where(people.c.project_id == PROJECT).order_by(people.c.id))
-    return {row.distinct_id: row for row in rows}
 
 
 def test_a_csv_file_becomes_people_in_its_order(connection: Connection) -> None:
@@ -114,18 +92,6 @@ def test_people_of_another_project_are_left_alone(connection: Connection) -> Non
     assert connection.scalar(select(people.c.properties).where(people.c.project_id == FOREIGN)) == {"plan": "theirs"}
 
 
-def test_a_mapping_renames_columns_and_leaves_some_out(connection: Connection) -> None:
-    load(
-        connection,
-        "ID, Email ,Plan,Secret\na,a@x.example,pro,s\n",
-        mapping={"ID": "distinct_id", "Email": "email", "Secret": ""},
-    )
-    row = stored(connection)["a"]
-    assert (row.email, row.properties) == ("a@x.example", {"Plan": "pro"})
-    load(connection, '{"ID": "b"}', "jsonl", mapping={"ID": "distinct_id"})
-    assert "b" in stored(connection)
-
-
 def test_every_bad_row_is_named_and_nothing_is_imported(connection: Connection) -> None:
     data = (
         b"distinct_id,email,opted_out_at,opted_out,note\n"
@@ -186,26 +152,6 @@ def test_a_text_that_only_looks_like_a_nul_escape_is_kept(connection: Connection
     load(connection, "distinct_id,note\na,\\u0000\n")
     load(connection, json.dumps({"distinct_id": "b", "properties": {"note": "\\u0000"}}), "jsonl")
     assert [row.properties for row in stored(connection).values()] == [{"note": "\\u0000"}] * 2
-
-
-@pytest.mark.parametrize(
-    ("data", "codes"),
-    [
-        ("", ["header.missing"]),
-        ("email,plan\n", ["header.no_distinct_id"]),
-        ("distinct_id,plan,plan\n", ["header.double"]),
-        ("distinct_id,\n", ["header.unnamed"]),
-        (f"distinct_id,{'x' * 201}\n", ["header.invalid"]),
-        ('distinct_id,"a\nb"\n', ["header.invalid"]),
-        ("distinct_id" + "".join(f",c{n}" for n in range(300)) + "\n", ["header.too_many"]),
-    ],
-)
-def test_a_header_that_cannot_be_used_is_refused(connection: Connection, data: str, codes: list[str]) -> None:
-    assert [code for _, _, code in faults(connection, data)] == codes
-
-
-def test_a_mapping_of_a_column_that_is_not_there_is_refused(connection: Connection) -> None:
-    assert faults(connection, "distinct_id\na\n", mapping={"Mail": "email"}) == [(1, "Mail", "header.unmapped")]
 
 
 def test_no_more_than_a_hundred_faults_are_shown_but_all_are_counted(connection: Connection) -> None:
@@ -325,48 +271,7 @@ def test_what_is_told_is_what_is_stored(connection: Connection, told: dict[str, 
         savepoint.rollback()
 
 
-@pytest.mark.parametrize("spelling", ["opted_out", "Opted_Out", "OPTED_OUT", "Opted Out", "opted-out", "optedOut"])
-def test_a_known_column_is_known_in_any_spelling(connection: Connection, spelling: str) -> None:
-    data = f"Distinct_ID,E-Mail,{spelling},Plan\na,a@example.com,true,pro\n"
-    report = load(connection, data)
-    assert report.columns == (
-        {"column": "Distinct_ID", "becomes": "distinct_id"},
-        {"column": "E-Mail", "becomes": "email"},
-        {"column": spelling, "becomes": "opted_out"},
-        {"column": "Plan", "becomes": "properties.Plan"},
-    )
-    assert report.warnings == ()
-    row = connection.execute(text("SELECT address, opted_out_at IS NOT NULL AS gone, properties FROM people")).one()
-    assert tuple(row) == ("a@example.com", True, {"Plan": "pro"})
-
-
-def test_what_reads_like_a_known_column_becomes_a_property_with_a_warning(connection: Connection) -> None:
-    report = load(connection, "distinct_id,Mail,unsubscribed,kept\na,x,1,y\n", mapping={"kept": ""})
-    assert [(warning["column"], warning["code"]) for warning in report.warnings] == [
-        ("Mail", "column.looks_known"),
-        ("unsubscribed", "column.looks_known"),
-    ]
-    assert {column["column"]: column["becomes"] for column in report.columns} == {
-        "distinct_id": "distinct_id",
-        "Mail": "properties.Mail",
-        "unsubscribed": "properties.unsubscribed",
-        "kept": None,
-    }
-    mapped = load(connection, "distinct_id,unsubscribed\na,x\n", mapping={"unsubscribed": "unsubscribed"})
-    assert mapped.warnings == ()
-
-
 def test_addresses_that_cannot_be_written_to_are_told_at_the_import(connection: Connection) -> None:
     report = load(connection, "distinct_id,email\na,a..b@example.com\nb,j\u00f6rg@example.com\nc,c@example.com\n")
     (warning,) = report.warnings
     assert warning["code"] == "email.invalid_address" and "2 people" in warning["reason"]
-
-
-def test_two_spellings_of_one_column_are_two_columns_of_one_name(connection: Connection) -> None:
-    assert faults(connection, "distinct_id,email,Email\na,,\n") == [(1, "email", "header.double")]
-
-
-def test_a_header_of_too_many_columns_is_one_fault_however_many_they_are(connection: Connection) -> None:
-    for count in (1_001, 100_000):
-        header = "distinct_id" + ",c" * count
-        assert faults(connection, header + "\n") == [(1, None, "header.too_many")]

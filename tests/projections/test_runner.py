@@ -1,52 +1,23 @@
-"""Followers of the log: exactly once, in order, loud when they stop, rebuilt beside the live rows."""
+"""Followers of the log: exactly once, in order, and loud when they stop."""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Sequence
-from pathlib import Path
-from typing import Any
+from collections.abc import Sequence
 
 import pytest
 from sqlalchemy import Connection
 
-from aggregates.errors import DomainError
 from commands.batch_job import CancelBatchJob, PauseBatchJob, ResumeBatchJob
-from commands.workflow import ArchiveWorkflow, CreateWorkflow, DisableWorkflow, EnableWorkflow
-from projections import rebuilding
+from commands.workflow import CreateWorkflow, DisableWorkflow, EnableWorkflow
 from projections.batch_jobs import BatchJobsView
-from projections.passing_over import pass_over
-from projections.reads import VIEWS
 from projections.rebuilding import rebuild
-from projections.runner import Runner, advance, step
+from projections.runner import Runner, advance
 from projections.view import Recorded
 from projections.workflows import WorkflowsView
+from tests.support.followers import Notes, rewritten, rows, some_workflows
 from tests.support.product import CAPTURE, EVERYONE, Product
 from tests.support.wait import until
-
-
-@pytest.fixture
-def product(database_url: str, tmp_path: Path) -> Iterator[Product]:
-    built = Product(database_url, tmp_path)
-    built.empty_log()
-    yield built
-    built.close()
-
-
-class Notes:
-    """A follower that keeps what it was handed, and chokes where it is told to."""
-
-    name = "notes"
-
-    def __init__(self, poison: int | None = None) -> None:
-        self.taken: list[int] = []
-        self.poison = poison
-
-    def handle(self, connection: Connection, batch: Sequence[Recorded]) -> None:
-        positions = [recorded.position for recorded in batch]
-        if self.poison in positions:
-            raise ValueError("cannot take this")
-        self.taken += positions
 
 
 class Kept:
@@ -75,23 +46,6 @@ def keepers(product: Product, *followers: Kept) -> Runner:
 
 def kept(product: Product, name: str) -> list[int]:
     return [row.position for row in product.execute(f"SELECT * FROM kept WHERE name = '{name}' ORDER BY position")]
-
-
-def some_workflows(product: Product, count: int) -> None:
-    for n in range(count):
-        product.ask(CreateWorkflow(name=f"Launch {n}", trigger=EVERYONE, steps=[CAPTURE]))
-
-
-def rewritten(product: Product, change: str) -> None:
-    """Let every view read the log from its start again, after a change that nothing of ours would make."""
-    with product.system.engine.begin() as connection:
-        connection.exec_driver_sql("ALTER TABLE log DISABLE TRIGGER USER")
-        connection.exec_driver_sql(f"UPDATE log {change}")
-    product.execute("UPDATE view_positions SET position = 0")
-
-
-def rows(product: Product, table: str = "workflows") -> list[Any]:
-    return list(product.execute(f"SELECT * FROM {table} ORDER BY id"))
 
 
 def test_the_same_events_twice_give_the_same_rows(product: Product) -> None:
@@ -142,39 +96,6 @@ def test_a_follower_that_stands_still_says_so_once(product: Product, caplog: pyt
     for _ in range(3):
         runner.catch_up()
     assert [record.levelname for record in caplog.records] == ["ERROR"]
-
-
-def test_the_event_at_which_a_follower_stands_still_is_passed_over_on_record(product: Product) -> None:
-    some_workflows(product, 3)
-    last = product.log_position()
-    notes = Notes(poison=last - 1)
-    runner = Runner(product.system.engine, [notes])
-    runner.register()
-    runner.catch_up()
-    told = pass_over(product.system.engine, "notes", reason="not ours", now=product.clock.now())
-    assert told["position"] == last - 1
-    assert (told["topic"], told["because"]) == ("workflow.created.v1", "ValueError: cannot take this")
-    runner.catch_up()
-    assert notes.taken[-1] == last
-    assert product.execute("SELECT name, position, reason FROM passed_over") == [("notes", last - 1, "not ours")]
-    for name, code in (("notes", "follower.not_stopped"), ("nobody", "follower.not_found")):
-        with pytest.raises(DomainError, match=code):
-            pass_over(product.system.engine, name, reason="again", now=product.clock.now())
-
-
-def test_a_rebuild_takes_what_was_passed_over_as_soon_as_it_can(product: Product) -> None:
-    some_workflows(product, 2)
-    said = "topic = 'workflow.{}.v1' WHERE notification_id = (SELECT max(notification_id) FROM log)"
-    rewritten(product, "SET " + said.format("renamed"))
-    product.execute("DELETE FROM workflows")
-    product.catch_up()
-    pass_over(product.system.engine, "workflows", reason="a newer version's", now=product.clock.now())
-    rebuild(product.system.engine, WorkflowsView())
-    assert len(rows(product)) == 1
-    rewritten(product, "SET " + said.format("created"))
-    rebuild(product.system.engine, WorkflowsView())
-    assert len(rows(product)) == 2
-    assert product.execute("SELECT * FROM passed_over") == []
 
 
 def test_followers_that_stand_together_take_what_is_new_in_one_transaction(product: Product) -> None:
@@ -249,24 +170,6 @@ def test_a_lost_wake_up_only_delays_a_follower(product: Product) -> None:
     follower.join()
 
 
-def test_a_rebuild_gives_the_same_rows_and_the_same_position(product: Product) -> None:
-    some_workflows(product, 7)
-    before, position = rows(product), product.log_position()
-    product.execute("DELETE FROM workflows WHERE name = 'Launch 3'")
-    assert rebuild(product.system.engine, WorkflowsView()) == 7
-    assert rows(product) == before
-    assert product.execute("SELECT position FROM view_positions WHERE name = 'workflows'") == [(position,)]
-    some_workflows(product, 1)
-    assert len(rows(product)) == 8
-
-
-@pytest.mark.parametrize("view", VIEWS)
-def test_every_view_can_be_rebuilt_again_and_again(product: Product, view: Any) -> None:
-    some_workflows(product, 2)
-    for _ in range(2):
-        rebuild(product.system.engine, view())
-
-
 def test_many_events_of_a_row_in_one_batch_leave_it_as_one_after_the_other_did(product: Product) -> None:
     """Each command is followed before the next; the rebuild then takes all events at once."""
     product.add_people(3)
@@ -292,71 +195,6 @@ def test_an_event_of_another_kind_moves_a_view_on_without_being_read(product: Pr
     reached = dict(product.execute("SELECT name, position FROM view_positions"))
     assert reached["batch_jobs"] == product.log_position()
     assert reached["workflows"] < product.log_position()
-
-
-def test_a_rebuild_misses_nothing_that_is_recorded_meanwhile(product: Product) -> None:
-    some_workflows(product, 3)
-    workflow_id = rows(product)[0].id
-    view = WorkflowsView()
-
-    class Meanwhile(WorkflowsView):
-        def beside(self, name: str) -> Any:
-            product.ask(ArchiveWorkflow(workflow_id))
-            return super().beside(name)
-
-    rebuild(product.system.engine, Meanwhile())
-    assert [row.status for row in rows(product)].count("archived") == 1
-    assert step(product.system.engine, view) == 0
-
-
-def test_a_second_rebuild_takes_nothing_from_the_first(product: Product, monkeypatch: pytest.MonkeyPatch) -> None:
-    some_workflows(product, 3)
-    before, batches = rows(product), []
-    monkeypatch.setattr(rebuilding, "BATCH", 2)
-
-    class Dies(WorkflowsView):
-        def beside(self, name: str) -> Any:
-            raise ConnectionAbortedError
-
-    class Rebuilt(WorkflowsView):
-        def handle(self, connection: Connection, batch: Any) -> None:
-            batches.append(batch)
-            if len(batches) == 2:
-                with pytest.raises(ConnectionAbortedError):
-                    rebuild(product.system.engine, Dies())
-            super().handle(connection, batch)
-
-    rebuild(product.system.engine, Rebuilt())
-    assert len(batches) >= 2
-    assert rows(product) == before
-
-
-def test_a_rebuilt_view_is_the_same_table(product: Product) -> None:
-    """With its privileges, its indexes' names, and what others have built on it."""
-    some_workflows(product, 3)
-    product.execute("CREATE VIEW report AS SELECT id, name FROM workflows")
-    product.execute("GRANT SELECT ON workflows TO pg_monitor")
-    facts = (
-        "SELECT c.oid, c.relname, CAST(c.relacl AS text) FROM pg_class c WHERE c.oid = 'workflows'::regclass "
-        "OR c.oid IN (SELECT indexrelid FROM pg_index WHERE indrelid = 'workflows'::regclass) ORDER BY c.oid"
-    )
-    before = product.execute(facts)
-    product.execute("DELETE FROM workflows WHERE name = 'Launch 1'")
-    rebuild(product.system.engine, WorkflowsView())
-    assert product.execute(facts) == before
-    assert product.execute("SELECT count(*) FROM report") == [(3,)]
-
-
-def test_a_rebuild_mends_rows_that_are_wrong_and_takes_away_those_that_should_not_be(product: Product) -> None:
-    some_workflows(product, 3)
-    before = rows(product)
-    product.execute("UPDATE workflows SET name = 'Wrong', content = '{}' WHERE name = 'Launch 0'")
-    product.execute(
-        "CREATE TEMP TABLE more AS SELECT * FROM workflows; UPDATE more SET id = gen_random_uuid(); "
-        "INSERT INTO workflows SELECT * FROM more; DROP TABLE more"
-    )
-    rebuild(product.system.engine, WorkflowsView())
-    assert rows(product) == before
 
 
 def test_positions_appear_in_the_order_of_commits(product: Product) -> None:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import pytest
 
@@ -136,7 +137,7 @@ def test_a_lease_is_kept_for_what_is_under_way_and_not_beyond_a_cancel(
     assert not kept()
 
 
-def at_attempt_stored(monkeypatch: pytest.MonkeyPatch, act: Any) -> None:
+def at_attempt_stored(monkeypatch: pytest.MonkeyPatch, act: Callable[[], Any]) -> None:
     """Do something, once, when attempts are recorded and nothing is sent."""
     done: list[bool] = []
 
@@ -148,37 +149,36 @@ def at_attempt_stored(monkeypatch: pytest.MonkeyPatch, act: Any) -> None:
     monkeypatch.setattr(failpoints, "reach", reach)
 
 
-def test_a_worker_that_was_frozen_looks_at_the_job_again_before_it_sends(
-    product: Product, workshop: Workshop, slow: Slow, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def frozen_while(product: Product, slow: Slow, monkeypatch: pytest.MonkeyPatch, act: Callable[[UUID], Any]) -> UUID:
+    """A job of three people whose worker is frozen once attempts are recorded, while it is cancelled, and more."""
     product.add_people(3)
     slow.opened.set()
     job_id = product.run(product.workflow(steps=[slow.hook()]))
 
     def freeze() -> None:
         product.ask(CancelBatchJob(job_id, "stop"))
+        act(job_id)
         product.clock.advance(seconds=20)
 
     at_attempt_stored(monkeypatch, freeze)
-    job = workshop.advance(job_id)
+    return job_id
+
+
+def test_a_worker_that_was_frozen_looks_at_the_job_again_before_it_sends(
+    product: Product, workshop: Workshop, slow: Slow, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = workshop.advance(frozen_while(product, slow, monkeypatch, lambda _: None))
     assert (job["status"], job["reached"], slow.http.book.total) == ("cancelled", 0, 0)
 
 
 def test_a_worker_that_was_frozen_past_the_end_of_its_job_sends_nothing(
     product: Product, workshop: Workshop, slow: Slow, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    product.add_people(3)
-    slow.opened.set()
-    job_id = product.run(product.workflow(steps=[slow.hook()]))
-
-    def freeze() -> None:
-        product.ask(CancelBatchJob(job_id, "stop"))
+    def ended(job_id: UUID) -> None:
         product.execute("UPDATE chunks SET leased_until = now() - interval '1 second'")
         Workshop(product).advance(job_id)
-        product.clock.advance(seconds=20)
 
-    at_attempt_stored(monkeypatch, freeze)
-    job = workshop.advance(job_id)
+    job = workshop.advance(frozen_while(product, slow, monkeypatch, ended))
     assert (job["status"], slow.http.book.total) == ("cancelled", 0)
     # Nobody could know then that they would never be sent to.
     assert job["reached"] == 3
