@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, ColumnElement, Connection, Select, and_, cast, delete, func, null, select, true
+from sqlalchemy import BigInteger, ColumnElement, Connection, Select, cast, delete, func, null, select, true, tuple_
 
 from aggregates.audience import Audience
 from aggregates.reach import Reach
@@ -18,6 +18,7 @@ from projections import audience_sql
 from projections.audience import POINTER, Audiences
 from projections.audience_sql import Question
 from projections.exclusions import mark
+from projections.failed_runs import NO_ADDRESS
 from projections.tables import chunks
 
 
@@ -53,9 +54,10 @@ def _beside(connection: Connection, people: Select[Any], schedule_id: UUID) -> i
     if connection.execute(select(true()).where(chunks.c.job_id == schedule_id).limit(1)).first() is None:
         return None
     each, known = people.subquery("each"), _frozen(schedule_id).subquery("confirmed")
-    same = and_(known.c.id == each.c.id, known.c.mark.is_not_distinct_from(each.c.mark))
-    counted = select(func.count()).select_from(each.outerjoin(known, same))
-    return int(connection.execute(counted.where(known.c.id.is_(None))).scalar_one())
+    confirmed = select(known.c.id, func.coalesce(known.c.mark, NO_ADDRESS))
+    # Looked up in one table of them, and not joined: of people in arrays a planner knows too little for that.
+    other = tuple_(each.c.id, func.coalesce(each.c.mark, NO_ADDRESS)).not_in(confirmed)
+    return int(connection.execute(select(func.count()).select_from(each).where(other)).scalar_one())
 
 
 def _frozen(id: UUID) -> Select[Any]:

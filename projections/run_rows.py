@@ -95,15 +95,16 @@ LIMIT :limit
 """,
 )
 
-# People of chunks that somebody sends, for whom a send was begun and nothing is recorded yet.
+_SENDING = text("SELECT number, person_ids, size FROM chunks WHERE job_id = :job_id AND state = 'sending'")
+# Of people of one chunk, those for whom a send was begun and nothing is recorded yet. Runs are joined to nothing: a
+# planner that knows nothing of a young job would join all of its people to all of the chunk's.
 _UNDER_WAY = text(
-    "SELECT count(*) FROM chunks c JOIN jobs_at_work j ON j.id = c.job_id "
-    "CROSS JOIN LATERAL unnest(c.person_ids) AS p (id) "
-    "JOIN runs r ON r.job_id = c.job_id AND r.person_id = p.id "
-    "WHERE c.job_id = :job_id AND c.state = 'sending' AND r.status = 'in_progress' AND NOT r.reached "
-    "AND r.resumed_by IS NOT DISTINCT FROM CASE WHEN c.size > 0 THEN NULL ELSE c.number END "
+    "SELECT count(*) FROM runs r WHERE r.job_id = :job_id AND r.person_id BETWEEN :first AND :last "
+    "AND r.person_id = ANY (CAST(:ids AS bigint[])) AND r.status = 'in_progress' AND NOT r.reached "
+    "AND r.resumed_by IS NOT DISTINCT FROM CAST(:resumed_by AS integer) "
     "AND EXISTS (SELECT FROM effects e WHERE e.person_id = r.person_id AND e.job_id = r.job_id "
-    "AND e.step_id = r.at_step AND e.state = 'started' AND e.started_at >= j.enrolled_at)"
+    "AND e.step_id = r.at_step AND e.state = 'started' "
+    "AND e.started_at >= (SELECT enrolled_at FROM jobs_at_work WHERE id = :job_id))"
 )
 
 _IDS = ("job_id", "project_id")
@@ -168,7 +169,11 @@ def counts(connection: Connection, job_id: UUID) -> dict[str, int]:
 def stands(connection: Connection, job_id: UUID) -> tuple[dict[str, int], int]:
     """The counts of this moment, and how many people were reached or may have been, those with a send under way too."""
     found, reached = counts_and_reached(connection, job_id)
-    return found, reached + connection.execute(_UNDER_WAY, {"job_id": job_id}).scalar_one()
+    for chunk in connection.execute(_SENDING, {"job_id": job_id}).all():
+        ids, resumed_by = sorted(chunk.person_ids), None if chunk.size else chunk.number
+        asked = {"job_id": job_id, "first": ids[0], "last": ids[-1], "ids": ids, "resumed_by": resumed_by}
+        reached += connection.execute(_UNDER_WAY, asked).scalar_one()
+    return found, reached
 
 
 def counts_and_reached(connection: Connection, job_id: UUID) -> tuple[dict[str, int], int]:
