@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+from contextlib import closing
+from pathlib import Path
+
 import pytest
 import redis
 from sqlalchemy import NullPool, create_engine, inspect, text
 
+from commands.workflow import ArchiveWorkflow
 from projections.tables import metadata
 from tests.support.databases import Databases
+from tests.support.followers import rows
+from tests.support.gates import beginning, somebody_waits
+from tests.support.product import Product
 from tests.support.wait import until
 
 
@@ -37,3 +44,15 @@ def test_a_fresh_broker_is_empty(redis_url: str, turn: int) -> None:
 def test_waiting_for_what_never_comes_fails_and_says_for_what() -> None:
     with pytest.raises(AssertionError, match="the moon"):
         until(lambda: False, seconds=0.01, what="the moon")
+
+
+def test_what_another_runner_has_in_hand_is_waited_for(database_url: str, tmp_path: Path) -> None:
+    with closing(Product(database_url, tmp_path)) as product:
+        workflow_id = product.workflow()
+        with product.system.engine.connect() as other:
+            other.execute(text("SELECT name FROM view_positions FOR UPDATE"))
+            with beginning(lambda: product.ask(ArchiveWorkflow(workflow_id))) as answer:
+                somebody_waits(product.system.engine)
+                other.rollback()
+                answer.result()
+        assert [row.status for row in rows(product)] == ["archived"]

@@ -21,11 +21,10 @@ from engine.bootstrap import System, build, ensure_project, system_principal
 from engine.http.app import create_app
 from engine.settings import load_settings
 from projections import tables
-from projections.reads import VIEWS
-from projections.runner import Runner
 from tests.support.databases import Databases
 from tests.support.product import MovableClock
 from tests.support.refusals import FACTS
+from tests.support.views import Views
 
 CONTENT: dict[str, Any] = {
     "trigger": {
@@ -78,9 +77,7 @@ class Door:
 
     def catch_up(self) -> None:
         """Bring the views to the end of the log."""
-        runner = Runner(self.system.engine, [view() for view in VIEWS])
-        runner.register()
-        runner.catch_up()
+        Views(self.system.engine).catch_up()
 
     def traces(self) -> dict[str, int]:
         """How much there is of everything that a command could leave behind; refusals are recorded and not counted."""

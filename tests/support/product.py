@@ -20,11 +20,10 @@ from engine.bootstrap import System, build, ensure_project
 from engine.clock import SystemClock
 from engine.ids import new_id
 from engine.settings import load_settings
-from projections.reads import VIEWS
 from projections.run_rows import as_run, of_job
-from projections.runner import Runner
 from projections.tables import people, projects
 from tests.support.refusals import Refused, refusals
+from tests.support.views import Views
 
 Json = dict[str, Any]
 
@@ -73,8 +72,7 @@ class Product:
         )
         self.system: System = build(chosen, clock=self.clock)
         self.project_id, self.owner_key = ensure_project(self.system)
-        self._runner = Runner(self.system.engine, [view() for view in VIEWS])
-        self._runner.register()
+        self._views = Views(self.system.engine)
 
     def principal(self, *, source: Source = "api", without: Sequence[str] = (), **facts: Any) -> Principal:
         """Somebody of the project, with every scope but some."""
@@ -86,11 +84,11 @@ class Product:
         if isinstance(command, RunWorkflow):
             meta.setdefault("idempotency_key", str(new_id()))
         answer = self.system.bus.dispatch(command, self.system.meta(principal or self.principal(), via="test", **meta))
-        self._runner.catch_up()
+        self._views.catch_up()
         return {**answer.data, **answer.once, "position": answer.position}
 
     def catch_up(self) -> None:
-        self._runner.catch_up()
+        self._views.catch_up()
 
     def other_project(self) -> UUID:
         """Another tenant."""
