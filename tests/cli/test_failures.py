@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 
 from aggregates.errors import CODES, Kind
 from engine.cli.exits import OF_KIND, Exit, exit_of
-from tests.cli.conftest import Tidegate
+from engine.settings import child_environment
+from tests.cli.conftest import ROOT, Tidegate
 from tests.support.product import Product
 
 
@@ -81,3 +87,19 @@ def test_a_setting_that_does_not_exist_is_named(tidegate: Tidegate, monkeypatch:
     said = tidegate("config", "show")
     assert said.code == 1
     assert "TIDEGATE_HTPP_PORT" in said.err
+
+
+def test_what_the_encoding_has_no_room_for_is_escaped_and_json_stays_json(tmp_path: Path) -> None:
+    sender = "Zoë 中 😀 <shop@example.com>"
+    env = child_environment(PYTHONIOENCODING="latin-1", TIDEGATE_EMAIL_FROM=sender, TIDEGATE_DATA_DIR=str(tmp_path))
+    shown = subprocess.run(
+        [sys.executable, "-m", "engine.cli", "config", "show", "--json"],
+        env={**env, "PYTHONPATH": str(ROOT)},
+        cwd=tmp_path,
+        check=False,
+        capture_output=True,
+        timeout=60,
+    )
+    assert shown.returncode == 0, shown.stderr
+    settings = {row["setting"]: row["value"] for row in json.loads(shown.stdout.decode("latin-1"))["data"]}
+    assert settings["TIDEGATE_EMAIL_FROM"] == sender
