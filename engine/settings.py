@@ -163,7 +163,9 @@ class Settings(BaseSettings):
         60.0, description="Occurrences missed in an outage are made up spread over so many seconds after it."
     )
     statement_timeout_ms: Count = Field(5000, description="Longest that one audience query may take, in milliseconds.")
-    pool_size: Count = Field(10, description="Database connections that one process may hold.")
+    pool_size: Count = Field(
+        10, description="Database connections that one process keeps; at a peak it opens as many again."
+    )
 
     smtp_url: Relay = Field(
         "smtp://localhost:25", repr=False, description="Mail server: smtp://, smtps:// or smtp+starttls://."
@@ -286,7 +288,7 @@ def child_environment(**changes: str | None) -> dict[str, str]:
 
 def _read_file(path: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        return tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except FileNotFoundError:
         return {}
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:

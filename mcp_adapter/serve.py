@@ -39,6 +39,10 @@ each wait for its turn; at the interpreter's own 5 ms those waits are most of wh
 DRAIN_SECONDS = 5
 """How long requests in progress may take after we were told to stop; streams would never end by themselves."""
 
+KEEP_SECONDS = 75
+"""How long an idle connection is kept: longer than the 60 of what usually stands in front (proxies, load balancers,
+clients' pools), which would otherwise send a request, perhaps a POST that nobody repeats, into one that we close."""
+
 
 def create(system: System, *, port: int | None = None) -> FastAPI:
     """The application of one process. `port` is the one that it really listens on, if the setting says 0."""
@@ -107,6 +111,7 @@ def config(app: FastAPI, **changes: Any) -> uvicorn.Config:
         "access_log": False,
         "server_header": False,
         "timeout_graceful_shutdown": DRAIN_SECONDS,
+        "timeout_keep_alive": KEEP_SECONDS,
     }
     return uvicorn.Config(app, **settings | changes)
 

@@ -77,6 +77,11 @@ def test_what_a_sender_would_only_meet_later_is_refused_at_the_start(
         load_settings({f"TIDEGATE_{name.upper()}": value}, directory=tmp_path)
 
 
+def test_a_file_with_a_byte_order_mark_is_read(tmp_path: Path) -> None:
+    (tmp_path / "tidegate.toml").write_text("http_port = 7\n", encoding="utf-8-sig")
+    assert load_settings(directory=tmp_path).http_port == 7
+
+
 def test_a_file_that_is_not_toml_is_refused_by_name(tmp_path: Path) -> None:
     (tmp_path / "tidegate.toml").write_text("http_port 1\n")
     with pytest.raises(StartupError, match=r"tidegate\.toml cannot be read"):

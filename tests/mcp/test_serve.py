@@ -11,13 +11,18 @@ from typing import Any
 
 import httpx2
 import pytest
+from fastapi import FastAPI
 
 from engine.errors import StartupError
 from engine.settings import child_environment, load_settings
 from mcp_adapter.auth import Address
-from mcp_adapter.serve import announced, listening
+from mcp_adapter.serve import announced, config, listening
 from tests.support.processes import ROOT
 from tests.support.wait import until
+
+
+def test_an_idle_connection_outlives_what_proxies_and_clients_keep() -> None:
+    assert config(FastAPI()).timeout_keep_alive > 60
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
