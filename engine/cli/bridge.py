@@ -32,6 +32,9 @@ LAST_SECONDS = 30.0
 
 LARGEST_EVENT = 16 * 1024 * 1024
 
+OPENING = ("initialize", "notifications/initialized")
+"""What opens a session in the older protocols."""
+
 SAID = {
     401: "The server does not accept the API key.",
     413: "The message is larger than the server takes.",
@@ -50,6 +53,8 @@ class Bridge:
         self._in_progress: dict[str, anyio.CancelScope] = {}
         self._session: Mapping[str, str] = {}
         self._initialize = b""
+        self._opened = anyio.Event()
+        self._opened.set()
 
     async def run(self, lines: AsyncIterator[bytes]) -> None:
         """Carry messages until there are no more; what is in progress then may still be answered."""
@@ -72,14 +77,29 @@ class Bridge:
             return
         if not isinstance(message, dict):
             self._tell(_error(None, INVALID_REQUEST, "A message is one JSON object."))
-        elif "method" in message and "id" in message:
-            tasks.start_soon(self._request, line, message)
-        elif not self._cancelled(message) and self._session:
-            tasks.start_soon(self._notify, line)
+            return
+        before, opens = self._opened, message.get("method") in OPENING
+        if opens:
+            self._opened = anyio.Event()
+        tasks.start_soon(self._carry, line, message, before, self._opened if opens else None)
 
-    async def _request(self, line: bytes, message: Json) -> None:
+    async def _carry(self, line: bytes, message: Json, before: anyio.Event, opened: anyio.Event | None) -> None:
+        """Carry a message; what belongs to a session that is being opened waits `before`, for it or for its end."""
+        try:
+            modern = _modern(message)
+            if not modern:
+                await before.wait()
+            if "method" in message and "id" in message:
+                await self._request(line, message, modern)
+            elif not self._cancelled(message) and self._session:
+                await self._notify(line)
+        finally:
+            if opened is not None:
+                opened.set()
+
+    async def _request(self, line: bytes, message: Json, modern: Mapping[str, str]) -> None:
         """Carry a request, and whatever comes back for it."""
-        id, modern, scope = message["id"], _modern(message), anyio.CancelScope()
+        id, scope = message["id"], anyio.CancelScope()
         if modern:
             self._in_progress[_key(id)] = scope
         with scope:
@@ -170,7 +190,7 @@ def _modern(message: Json) -> dict[str, str]:
     version = meta.get(PROTOCOL_VERSION_META_KEY) if isinstance(meta, dict) else None
     if not isinstance(version, str) or not isinstance(params, dict):
         return {}
-    method = str(message["method"])
+    method = str(message.get("method"))
     headers = {VERSION: version, "Mcp-Method": method}
     name = params.get(NAME_BEARING_METHODS.get(method, ""))
     if isinstance(name, str):

@@ -17,6 +17,7 @@ from cyclopts import App, Parameter
 
 from engine.cli.bridge import Bridge
 from engine.cli.client import located
+from engine.cli.front_page import say_no_more
 from engine.settings import Settings, load_settings
 
 app = App(name="mcp", help="For agents whose client starts a program.")
@@ -37,7 +38,10 @@ def stdio(
     query = {"toolsets": toolsets, "readonly": "1" if readonly else None}
     narrowed = urlencode({name: value for name, value in query.items() if value is not None})
     bridge = Bridge(partial(_where, load_settings(), f"{PATH}?{narrowed}" if narrowed else PATH), _write)
-    anyio.run(bridge.run, _lines())
+    try:
+        anyio.run(bridge.run, _lines())
+    except* BrokenPipeError:
+        say_no_more()  # whoever started us has gone
 
 
 def _where(settings: Settings, path: str) -> tuple[str, str]:

@@ -230,6 +230,31 @@ def test_stdout_carries_nothing_but_json_rpc(world: World) -> None:
     assert by_id[1]["result"]["protocolVersion"] == "2025-11-25"
 
 
+def test_what_comes_behind_initialize_in_one_write_waits_for_the_session(world: World) -> None:
+    initialized = json.dumps({"jsonrpc": "2.0", "method": "notifications/initialized"})
+    calls = [json.dumps({"jsonrpc": "2.0", "id": n, "method": "tools/list", "params": {}}) for n in range(2, 22)]
+    with server(world):
+        told = said(world, initialize(), initialized, *calls)
+    assert sorted(message["id"] for message in told) == list(range(1, 22))
+    assert [message for message in told if "result" not in message] == []
+
+
+def test_a_client_that_closes_its_end_is_an_end(world: World) -> None:
+    process = subprocess.Popen(
+        [sys.executable, *COMMAND],
+        env=child_environment(**environment(world)),
+        cwd=ROOT,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    assert process.stdout
+    process.stdout.close()
+    with server(world):
+        _, err = process.communicate(f"{initialize()}\n".encode(), timeout=60)
+    assert (process.returncode, err) == (0, b"")
+
+
 def test_it_can_be_interrupted_while_it_waits_for_a_line(world: World) -> None:
     process = subprocess.Popen(
         [sys.executable, *COMMAND],
