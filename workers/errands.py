@@ -22,7 +22,7 @@ from aggregates.secrets import SecretsInUse
 from workers.attempts import Effect, SubBatch
 from workers.delivery import Flight, Outcome
 from workers.jobs import WorkingJob
-from workers.leases import Lease
+from workers.leases import Lease, keep
 
 logger = logging.getLogger(__name__)
 
@@ -33,9 +33,11 @@ KEEP_SECONDS = 2.0
 
 @dataclass
 class Errand:
-    """A sub-batch that is under way. `left` are the effects without a recorded outcome, `known` outcomes of effects
-    that were not sent, `secrets` those that each effect was sent. `bounced`
-    are addresses of which that was recorded, and nothing done about it yet."""
+    """A sub-batch that is under way.
+
+    `left` are the effects without a recorded outcome, `known` outcomes of effects that were not sent, `secrets` those
+    that each effect was sent. `bounced` are addresses of which that was recorded, and nothing done about it yet.
+    """
 
     job: WorkingJob
     chunk: Row[Any]
@@ -139,8 +141,7 @@ class Errands:
             with self._changed:
                 leases = [errand.lease for errand in self._all.values()]
             try:
-                for lease in leases:
-                    with self._engine.begin() as connection:
-                        lease.keep(connection)
+                with self._engine.begin() as connection:
+                    keep(connection, leases)
             except Exception:
                 logger.exception("leases could not be renewed now; it is tried again")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -19,11 +20,16 @@ _RENEW = text(
     "WHERE job_id = :job_id AND number = :number AND fence = :fence "
     "AND EXISTS (SELECT 1 FROM stream_heads h WHERE h.id = :job_id AND h.status = 'running') RETURNING 1"
 )
-# While what was begun is waited for: a pause does not change that it is under way.
+# While what was begun is waited for: a pause does not change that it is under way. Somebody may hold a row for as long as
+# he likes, and no other lease waits behind it.
 _KEEP = text(
-    "UPDATE chunks SET leased_until = now() + make_interval(secs => :seconds) "
-    "WHERE job_id = :job_id AND number = :number AND fence = :fence "
-    "AND EXISTS (SELECT 1 FROM stream_heads h WHERE h.id = :job_id AND h.status IN ('running', 'paused'))"
+    "UPDATE chunks c SET leased_until = now() + make_interval(secs => :seconds) FROM ("
+    "SELECT c.job_id, c.number FROM chunks c "
+    "JOIN unnest(CAST(:job_ids AS uuid[]), CAST(:numbers AS int[]), CAST(:fences AS int[])) "
+    "AS mine (job_id, number, fence) "
+    "USING (job_id, number, fence) "
+    "JOIN stream_heads h ON h.id = c.job_id AND h.status IN ('running', 'paused') FOR UPDATE OF c SKIP LOCKED"
+    ") AS mine WHERE c.job_id = mine.job_id AND c.number = mine.number"
 )
 _RELEASE = text(
     "UPDATE chunks SET leased_until = now() + make_interval(secs => :seconds) "
@@ -56,10 +62,6 @@ class Lease:
         self.release(connection)
         return False
 
-    def keep(self, connection: Connection) -> None:
-        """Hold it as long again, for what is under way; nothing more may begin because of that."""
-        connection.execute(_KEEP, {**vars(self), "seconds": LEASE_SECONDS})
-
     def release(self, connection: Connection, seconds: float = -1.0) -> None:
         """Let anybody take the chunk: at once, or after so many seconds, when it is worth looking at again."""
         connection.execute(_RELEASE, {**vars(self), "seconds": seconds})
@@ -67,3 +69,13 @@ class Lease:
     def holds(self, connection: Connection) -> bool:
         """Whether it is still ours; it stays so until the transaction ends."""
         return connection.execute(_STILL_MINE, vars(self)).first() is not None
+
+
+def keep(connection: Connection, leases: Sequence[Lease]) -> None:
+    """Hold them as long again, for what is under way; nothing more may begin because of that."""
+    parameters = {
+        "job_ids": [lease.job_id for lease in leases],
+        "numbers": [lease.number for lease in leases],
+        "fences": [lease.fence for lease in leases],
+    }
+    connection.execute(_KEEP, {**parameters, "seconds": LEASE_SECONDS})

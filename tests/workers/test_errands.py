@@ -9,6 +9,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from sqlalchemy import text
 
 from commands.batch_job import CancelBatchJob, PauseBatchJob, ResumeBatchJob
 from engine.demo.receivers import Answer, HttpReceiver, Received
@@ -18,7 +19,7 @@ from tests.support.product import Product
 from tests.support.wait import until
 from tests.support.walks import step
 from tests.workers.conftest import Workshop
-from workers.leases import Lease
+from workers.leases import Lease, keep
 
 
 class Slow:
@@ -126,7 +127,7 @@ def test_a_lease_is_kept_for_what_is_under_way_and_not_beyond_a_cancel(
     def kept() -> bool:
         product.execute("UPDATE chunks SET leased_until = now() - interval '1 second'")
         with product.system.engine.begin() as connection:
-            lease.keep(connection)
+            keep(connection, [lease])
         return bool(product.execute("SELECT leased_until > now() FROM chunks")[0][0])
 
     assert kept()
@@ -135,6 +136,22 @@ def test_a_lease_is_kept_for_what_is_under_way_and_not_beyond_a_cancel(
     product.ask(ResumeBatchJob(job_id))
     product.ask(CancelBatchJob(job_id, "stop"))
     assert not kept()
+
+
+def test_a_chunk_that_somebody_holds_keeps_no_other_lease_waiting(
+    product: Product, workshop: Workshop, slow: Slow
+) -> None:
+    product.add_people(3)
+    held, other = [product.run(product.workflow(steps=[slow.hook()])) for _ in range(2)]
+    for job_id in (held, other):
+        workshop.fanout.advance(str(job_id))
+    product.execute("UPDATE chunks SET leased_until = now() - interval '1 second'")
+    with product.system.engine.connect() as somebody:
+        somebody.execute(text("SELECT 1 FROM chunks WHERE job_id = :id FOR UPDATE"), {"id": held})
+        with product.system.engine.begin() as connection:
+            connection.execute(text("SET LOCAL lock_timeout = '100ms'"))
+            keep(connection, [Lease(held, 0, 1), Lease(other, 0, 1)])
+    assert product.execute("SELECT job_id FROM chunks WHERE leased_until > now()") == [(other,)]
 
 
 def at_attempt_stored(monkeypatch: pytest.MonkeyPatch, act: Callable[[], Any]) -> None:
