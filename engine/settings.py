@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import re
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -20,6 +19,7 @@ from aggregates.address import normalised
 from aggregates.policy import known_addresses
 from engine import failpoints
 from engine.errors import StartupError
+from engine.setting_texts import masked, read_file, sentence
 from engine.setting_values import Broker, Count, Database, Port, Relay, Sender, SigningSecret
 
 PREFIX = "TIDEGATE_"
@@ -27,9 +27,6 @@ FILE = "tidegate.toml"
 
 # Kubernetes puts these into every container of a namespace that has a Service called tidegate.
 _KUBERNETES = re.compile(r"TIDEGATE_(SERVICE_(HOST|PORT)(_.+)?|PORT(_\d+_(TCP|UDP).*)?)")
-# To the last @, because a password may have some itself; and what libpq takes as a parameter.
-_URL_PASSWORD = re.compile(r"(://[^/:@?]*:).*@")
-_PARAMETER_PASSWORD = re.compile(r"([?&][^=&]*password=)[^&]*", re.IGNORECASE)
 
 SMALLEST_CHUNK = 25
 CHUNKS_PER_WORKER = 4
@@ -241,7 +238,7 @@ class Settings(BaseSettings):
             return ""
         if isinstance(value, tuple):
             return ", ".join(value)
-        return _PARAMETER_PASSWORD.sub(r"\1****", _URL_PASSWORD.sub(r"\1****@", str(value)))
+        return masked(str(value))
 
 
 def load_settings(
@@ -256,7 +253,7 @@ def load_settings(
     # A line end at a value's end is the file's that it came from, and never meant.
     stripped = {name: value.strip() for name, value in (os.environ if environ is None else environ).items()}
     in_environment = {name: value for name, value in stripped.items() if value}
-    in_file = _read_file((directory or Path()) / FILE)
+    in_file = read_file((directory or Path()) / FILE)
     layers: list[tuple[str, dict[str, Any]]] = [
         (FILE, in_file),
         ("environment", {known[name]: value for name, value in in_environment.items() if name in known}),
@@ -271,9 +268,7 @@ def load_settings(
     try:
         settings = Settings(**values)
     except ValidationError as error:
-        problems += [
-            _sentence(problem["loc"], problem["msg"], origins) for problem in error.errors(include_input=False)
-        ]
+        problems += [sentence(problem["loc"], problem["msg"], origins) for problem in error.errors(include_input=False)]
     if problems:
         raise StartupError("\n".join([*problems, "`tidegate config show` lists the settings."]))
     settings._origins.update(origins)
@@ -284,18 +279,3 @@ def child_environment(**changes: str | None) -> dict[str, str]:
     """Our environment with some variables set (text) or taken away (None), for a child process."""
     merged: dict[str, str | None] = {**os.environ, **changes}
     return {name: value for name, value in merged.items() if value is not None}
-
-
-def _read_file(path: Path) -> dict[str, Any]:
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8-sig"))
-    except FileNotFoundError:
-        return {}
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise StartupError(f"{path} cannot be read: {error}") from None
-
-
-def _sentence(location: tuple[int | str, ...], message: str, origins: Mapping[str, str]) -> str:
-    """A problem without the value: it may be a secret."""
-    name = str(location[0]) if location else "settings"
-    return f"{name} (from {origins.get(name, 'default')}): {message.removeprefix('Value error, ')}."

@@ -20,8 +20,8 @@ _RENEW = text(
     "WHERE job_id = :job_id AND number = :number AND fence = :fence "
     "AND EXISTS (SELECT 1 FROM stream_heads h WHERE h.id = :job_id AND h.status = 'running') RETURNING 1"
 )
-# While what was begun is waited for: a pause does not change that it is under way. Somebody may hold a row for as long as
-# he likes, and no other lease waits behind it.
+# While what was begun is waited for: a pause does not change that it is under way. Somebody may hold a row for long,
+# and no other lease waits behind it.
 _KEEP = text(
     "UPDATE chunks c SET leased_until = now() + make_interval(secs => :seconds) FROM ("
     "SELECT c.job_id, c.number FROM chunks c "
