@@ -1,6 +1,7 @@
 """The machine room: composition and runtime.
 
-settings  clock  ids     the only readers of environment, time and chance; setting_values: what settings may be
+settings  clock  ids     the only readers of environment, time and chance
+  setting_values, setting_texts   what settings may be; settings as text
 secrets                  the installation's secret and the keys derived from it
 signing                  signing secrets of webhooks, one for each project
 vault                    secrets of projects, which webhooks use
@@ -27,5 +28,4 @@ components  guidance     the catalogue of step types, for those who may read it;
 founding                 a project and its owner key, with what the log says of both
 bootstrap                the one place where parts meet
 http  cli  demo          doors of HTTP and of the shell; receivers that stand in for the world outside
-guarding  the ports of the guard: sizings and the budget
 """
