@@ -20,6 +20,7 @@ secrets     what webhooks may use and nobody may read
 filters     how a trigger and a branch say whom they mean
 shape       checks on plain data that every parser needs
 nearest     the name that was probably meant: synonyms, then the likest spelling
+dates  patterns  what conditions may write: dates, regular expressions
 operators   what each operator of a condition means
 properties  statistics of people's properties, and what they say against an audience
 steps       the step types, one file each

@@ -5,15 +5,15 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any, Literal
 from uuid import UUID
 
+from aggregates.dates import is_date
 from aggregates.errors import Problem
 from aggregates.nearest import nearest, plain
+from aggregates.patterns import LARGEST, LONGEST, is_pattern
 from aggregates.values import NAME_LIMIT, digest, kind_of
 
 CONDITION_LIMIT = 100
@@ -24,9 +24,6 @@ LIST_LIMIT = 1_000
 
 TEXT_LIMIT = 1_000
 """Longest text value in a condition, in characters."""
-
-REGEX_LIMIT = 200
-"""Longest regular expression, in characters."""
 
 Operator = Literal[
     "exact",
@@ -59,12 +56,6 @@ FIELDS = ("type", "key", "operator", "value")
 """The fields of a condition."""
 
 COHORT_OPERATORS = frozenset({"in", "not_in"})
-
-RELATIVE_DATE = re.compile(r"^-(\d{1,4})([hdwmy])$")
-"""`-7d`: so many hours, days, weeks, months or years before the instant of evaluation."""
-
-# Back-references and look-around make a match exponential in PostgreSQL; they are refused.
-UNSAFE_REGEX = re.compile(r"\\[1-9]|\(\?[=!<]")
 
 HINTS = {
     **dict.fromkeys(("starts_with", "startswith", "begins_with", "prefix"), "Use regex with ^ before the text."),
@@ -224,10 +215,13 @@ def _operand(operator: str, value: Any, found: _Findings) -> Any:
         return value
     if not isinstance(value, str) or not 0 < len(value) <= TEXT_LIMIT or "\0" in value:
         bad(f"This operator takes a text of 1 to {TEXT_LIMIT} characters.", "string", "example")
-    elif operator in REGEX_OPERATORS and not _is_regex(value):
-        message = f"A regular expression of at most {REGEX_LIMIT} characters without back-references or look-around."
+    elif operator in REGEX_OPERATORS and not is_pattern(value):
+        message = (
+            f"A regular expression of at most {LONGEST} characters, and of {LARGEST} with its repetitions written out, "
+            "without back-references or look-around."
+        )
         bad(message, "regular expression", "^a.*z$")
-    elif operator in DATE_OPERATORS and not _is_date(value):
+    elif operator in DATE_OPERATORS and not is_date(value):
         bad("An ISO date, an ISO instant, or a relative date.", "date", "-7d")
     return value
 
@@ -253,23 +247,3 @@ def _is_scalar(value: Any) -> bool:
     if isinstance(value, str):
         return len(value) <= TEXT_LIMIT and "\0" not in value
     return isinstance(value, (bool, int, float)) and abs(value) <= 1e300
-
-
-def _is_regex(text: str) -> bool:
-    if len(text) > REGEX_LIMIT or UNSAFE_REGEX.search(text):
-        return False
-    try:
-        re.compile(text)
-    except (re.error, OverflowError, RecursionError):
-        return False
-    return True
-
-
-def _is_date(text: str) -> bool:
-    if RELATIVE_DATE.match(text):
-        return True
-    try:
-        datetime.fromisoformat(text)
-    except ValueError:
-        return False
-    return True
