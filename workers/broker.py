@@ -6,15 +6,20 @@ So there is no retry and no dead letter here, and a message carries an id only.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
-from typing import cast
+from typing import Any, TypeVar, cast
 from uuid import UUID
 
 import dramatiq
 from dramatiq.brokers.redis import RedisBroker
-from redis.exceptions import RedisError
+from redis.exceptions import RedisError, ResponseError
 
 from projections.view import Unreachable
+
+T = TypeVar("T")
+
+logger = logging.getLogger(__name__)
 
 NAMESPACE = "tidegate"
 QUEUE = "jobs"
@@ -33,12 +38,35 @@ MAINTENANCE_CHANCE = 100_000
 """In a million commands: how often the broker looks for messages of dead workers."""
 
 
+WRONG_TYPE = "WRONGTYPE"
+
+
 class Line(RedisBroker):
     """Waits for bells, and looks seldom into the library's second queue, in which we never put anything."""
 
+    def mended(self, ask: Callable[[], T]) -> T:
+        """What the server says; when a key is of another type than ours, our keys are thrown away first.
+
+        All that they hold may be lost, and as long as that one was there no bell would be heard.
+        """
+        try:
+            return ask()
+        except ResponseError as error:
+            if WRONG_TYPE not in str(error):
+                raise
+        logger.warning("a key of the broker is not of our making; the bells are thrown away and will be rung again")
+        for key in self.client.scan_iter(f"{NAMESPACE}:*", count=1000):
+            self.client.delete(key)
+        return ask()
+
+    def _dispatch(self, command: str) -> Callable[..., Any]:
+        """The library's one way to the server."""
+        dispatch = super()._dispatch(command)  # type: ignore[no-untyped-call]
+        return lambda *args: self.mended(lambda: dispatch(*args))
+
     def do_fetch(self, queue_name: str, count: int) -> list[bytes]:
         """Bells for a worker; when there is none it waits for one instead of looking again and again."""
-        fetch = self._dispatch("fetch")  # type: ignore[no-untyped-call]
+        fetch = self._dispatch("fetch")
         found: list[bytes] = fetch(queue_name, count)
         line = f"{NAMESPACE}:{queue_name}"
         # The last bell moves to where it is: nothing changes, but whoever waits for one to move hears of any bell.
@@ -51,7 +79,7 @@ class Line(RedisBroker):
         return super().consume(queue_name, prefetch, LOOK_MILLISECONDS if queue_name == QUEUE else timeout)
 
 
-def connect(redis_url: str) -> RedisBroker:
+def connect(redis_url: str) -> Line:
     """A broker without middleware: no retries, no time limits, no results."""
     return Line(  # type: ignore[no-untyped-call]  # the library leaves its keywords untyped
         url=redis_url,
@@ -70,7 +98,7 @@ def declare(broker: dramatiq.Broker, advance: Callable[[str], None]) -> None:
 class Bells:
     """Rings for jobs. Ringing too often is harmless, as long as it does not keep other jobs waiting."""
 
-    def __init__(self, broker: RedisBroker) -> None:
+    def __init__(self, broker: Line) -> None:
         self._broker = broker
         self._rung_again: dict[UUID, str] = {}
         broker.declare_queue(QUEUE)
@@ -104,7 +132,7 @@ class Bells:
     def _waiting(self) -> set[str]:
         """The bells that nobody has taken. One that a worker has taken is not there, whatever became of the worker."""
         try:
-            line = cast("list[bytes]", self._broker.client.lrange(f"{NAMESPACE}:{QUEUE}", 0, -1))
+            line = self._broker.mended(lambda: self._broker.client.lrange(f"{NAMESPACE}:{QUEUE}", 0, -1))
         except RedisError as error:
             raise Unreachable from error
-        return {id.decode() for id in line}
+        return {id.decode() for id in cast("list[bytes]", line)}

@@ -91,6 +91,23 @@ def test_a_broker_that_was_emptied_gets_its_bells_again(line: Line) -> None:
     assert line.take(2) == jobs
 
 
+@pytest.mark.parametrize("key", ["tidegate:jobs", "tidegate:jobs.msgs", "tidegate:__heartbeats__"])
+@pytest.mark.parametrize("first", ["ring", "ring_again", "take"])
+def test_a_key_of_another_type_silences_nobody(line: Line, key: str, first: str) -> None:
+    job = new_id()
+    with redis.Redis.from_url(line.url) as client:
+        client.set(key, "not ours")
+    match first:
+        case "ring":
+            line.bells.ring(job)
+        case "ring_again":
+            line.bells.ring_again([job])
+        case _:
+            assert line.broker.do_fetch(QUEUE, 1) == []
+            line.bells.ring(job)
+    assert line.take(1) == [job]
+
+
 def test_a_bell_that_something_asks_for_is_rung_whatever_stands_in_the_line(line: Line) -> None:
     job = new_id()
     line.bells.ring_again([job])
