@@ -11,6 +11,7 @@ from typing import Any
 from mcp.server.lowlevel import Server
 from mcp.server.transport_security import RequestBodyLimitMiddleware
 from starlette.applications import Starlette
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from aggregates.errors import DomainError
@@ -105,6 +106,8 @@ class LastResort:
 
         try:
             await self._app(scope, receive, watched)
+        except ClientDisconnect:
+            logger.debug("the caller of an MCP request went away")
         except Exception as error:
             if started or scope["type"] != "http":
                 raise

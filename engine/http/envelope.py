@@ -10,7 +10,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from aggregates.errors import DomainError
+from aggregates.errors import DomainError, Problem, invalid
 from engine.http import problems
 from engine.ids import new_id
 from projections.outage import is_outage
@@ -25,6 +25,11 @@ HEADERS_LIMIT = 32 * 1024
 
 OURS = ("/api", "/confirm", "/health", "/docs", "/openapi.json", "/metrics")
 """Where this door answers; all other paths belong to what is mounted."""
+
+_TWO_LENGTHS = invalid(
+    "request.invalid",
+    [Problem("/Content-Length", "header.invalid", "A body in chunks has no Content-Length.", None, "one of both")],
+)
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,100}")
 
@@ -68,7 +73,13 @@ class Envelope:
             scope["method"] = "GET"
         try:
             _small_enough(scope)
-            await self._app(scope, receive, send_out)
+            if _framed_twice(scope):
+                # What stands in front may have read it otherwise: nothing that follows on this connection is a request.
+                answer = problems.respond(_TWO_LENGTHS, request_id, status=400)
+                answer.headers["Connection"] = "close"
+                await answer(scope, receive, send_out)
+            else:
+                await self._app(scope, receive, send_out)
         except ClientDisconnect:
             logger.debug("the caller went away", extra={"request_id": request_id})
         except Exception as error:
@@ -89,6 +100,10 @@ def _last_resort(error: Exception, request_id: str) -> ASGIApp:
     logger.error("request %s failed: %s\n%s", request_id, type(error).__name__, frames)
     logger.debug("request %s failed", request_id, exc_info=error)
     return problems.internal(request_id)
+
+
+def _framed_twice(scope: Scope) -> bool:
+    return {b"content-length", b"transfer-encoding"} <= {name for name, _ in scope["headers"]}
 
 
 def _small_enough(scope: Scope) -> None:
