@@ -144,6 +144,11 @@ CODES: dict[str, Code] = {
     "template.failed": Code(
         Kind.INVALID, "A template could not be rendered for this person.", "Correct the template, or the person's data."
     ),
+    "outbound.port_refused": Code(
+        Kind.REFUSED,
+        "Webhooks do not go to this port.",
+        "Use 80, 443 or one from 1024 on that no well-known service has, or ask the operator to list it.",
+    ),
     "outbound.refused": Code(
         Kind.REFUSED,
         "The target is not a public address.",

@@ -143,6 +143,11 @@ class Settings(BaseSettings):
     outbound_allow: Annotated[tuple[str, ...], NoDecode] = Field(
         (), description="Hosts and networks (CIDR), separated by commas, that webhooks may reach although private."
     )
+    outbound_ports: Annotated[tuple[Port, ...], NoDecode] = Field(
+        (),
+        description="Ports, separated by commas, that webhooks may use beside 80, 443 and, from 1024 on, those that no "
+        "database, broker or the like has.",
+    )
 
     outbound_per_host: Count = Field(50, description="Webhook requests that one process makes to a host at a time.")
     outbound_total: Count = Field(200, description="Webhook requests that one process makes at a time, to all hosts.")
@@ -184,7 +189,7 @@ class Settings(BaseSettings):
 
     _origins: dict[str, str] = PrivateAttr(default_factory=dict)
 
-    @field_validator("outbound_allow", "mcp_allowed_hosts", "notify_addresses", mode="before")
+    @field_validator("outbound_allow", "outbound_ports", "mcp_allowed_hosts", "notify_addresses", mode="before")
     @classmethod
     def _split_on_commas(cls, value: Any) -> Any:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
@@ -237,7 +242,7 @@ class Settings(BaseSettings):
         if value is None:
             return ""
         if isinstance(value, tuple):
-            return ", ".join(value)
+            return ", ".join(map(str, value))
         return masked(str(value))
 
 

@@ -25,7 +25,7 @@ INSIDE = """
 @pytest.mark.parametrize("host", INSIDE)
 def test_what_is_not_public_is_refused_however_it_is_spelled(host: str) -> None:
     with deliveries() as sender:
-        (outcome,) = sender.send_many([webhook(f"http://{host}:9/", timeout_seconds=2)])
+        (outcome,) = sender.send_many([webhook(f"http://{host}:9009/", timeout_seconds=2)])
     assert outcome.state == "failed" or outcome.error == "connect.failed"
     if host != "[fe80::1]":  # some resolvers do not know it without a scope
         assert outcome.error in {"outbound.refused", "url.invalid"} or not _resolves(host)
@@ -51,6 +51,34 @@ def test_public_addresses_are_permitted(address: str) -> None:
 )
 def test_an_operator_opens_exactly_what_is_listed(allow: str, address: str, permitted: bool) -> None:
     assert Outbound([allow] if allow else []).permits(address) is permitted
+
+
+@pytest.mark.parametrize(
+    ("port", "further", "permitted"),
+    [
+        (80, (), True),
+        (443, (), True),
+        (1024, (), True),
+        (8443, (), True),
+        (65535, (), True),
+        (25, (), False),
+        (22, (), False),
+        (1023, (), False),
+        (6379, (), False),
+        (5432, (), False),
+        (25, (25,), True),
+        (6379, (25, 6379), True),
+        (11211, (25, 6379), False),
+    ],
+)
+def test_a_webhook_uses_ports_of_the_web(port: int, further: tuple[int, ...], permitted: bool) -> None:
+    assert Outbound(ports=further).permits_port(port) is permitted
+
+
+def test_a_port_of_another_trade_is_not_even_asked_for_its_address() -> None:
+    with deliveries("127.0.0.1") as sender:
+        (outcome,) = sender.send_many([webhook("http://no-such-host.invalid:6379/")])
+    assert (outcome.state, outcome.error) == ("failed", "outbound.port_refused")
 
 
 @pytest.fixture

@@ -124,7 +124,7 @@ def test_a_call_that_was_received_and_turned_down_counts(
 @pytest.mark.parametrize(
     ("url", "error"),
     [
-        ("http://127.0.0.1:1/", "connect.failed"),
+        ("http://127.0.0.1:1025/", "connect.failed"),
         ("http://10.1.2.3/", "outbound.refused"),
         ("http://no-such-host.invalid/", "connect.failed"),
     ],

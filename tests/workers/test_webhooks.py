@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import json
+import socket
 from base64 import b64decode
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -18,6 +20,7 @@ from engine.demo.receivers import Answer, HttpReceiver, Received, SmtpReceiver
 from engine.secrets import Secrets
 from engine.settings import Settings
 from engine.signing import Signing
+from tests.support.gates import beginning
 from tests.support.outgoing import NAMESPACE, PATIENCE, SECRET, Sending, answered, deliveries, effect, mail, webhook
 from workers.delivery import Deliveries, Outcome, Outgoing
 from workers.delivery.permit import BEGIN_SECONDS
@@ -140,6 +143,27 @@ def test_an_endpoint_where_nobody_listens_is_tried_again_without_a_doubt(local: 
         pass
     (outcome,) = local.send_many([webhook(receiver.url, on_unknown="hold")])
     assert (outcome.state, outcome.error, outcome.tries) == ("retry", "connect.failed", 1)
+
+
+def test_an_endpoint_that_does_not_speak_tls_is_told_from_one_that_is_not_there(local: Sending) -> None:
+    def greet(listener: socket.socket) -> None:
+        connection, _ = listener.accept()
+        with connection:
+            connection.sendall(b"220 mail.example ESMTP\r\n")
+            connection.recv(65_536)
+
+    with socket.create_server(("127.0.0.1", 0)) as listener, beginning(lambda: greet(listener)):
+        url = f"https://127.0.0.1:{listener.getsockname()[1]}/"
+        (outcome,) = local.send_many([webhook(url, on_unknown="hold")])
+    assert (outcome.state, outcome.error, outcome.tries) == ("retry", "tls.failed", 1)
+
+
+def test_an_endpoint_that_never_ends_the_greeting_of_tls_leaves_no_connection(local: Sending) -> None:
+    with HttpReceiver() as receiver:
+        url = receiver.url.replace("http://", "https://")
+        (outcome,) = local.send_many([webhook(url, timeout_seconds=0.2)])
+        assert outcome.error == "timeout"
+        gc.collect()  # a socket that nobody closed would say so here
 
 
 def test_a_huge_answer_is_not_read_to_its_end(local: Sending) -> None:

@@ -35,10 +35,27 @@ REFUSED: tuple[Network, ...] = tuple(
 )
 
 
-class Outbound:
-    """The guard. `allow` lists what an operator opens although it is private: networks, addresses, host names."""
+WEB_PORTS = frozenset({80, 443})
+USER_PORTS = 1024
+SERVICES = frozenset(
+    int(port)
+    for port in (
+        "1099 1433 1434 1521 2049 2181 2375 2376 2377 2379 2380 3306 3389 4369 5432 5433 5671 5672 5900 5984 5985 5986 "
+        "6379 6380 6443 7000 7001 8500 9042 9092 9200 9300 10250 10255 11211 26379 27017 27018 27019"
+    ).split()
+)
+"""From 1024 on, where databases, brokers and machines are looked after, and nobody takes webhooks."""
 
-    def __init__(self, allow: Iterable[str] = ()) -> None:
+
+class Outbound:
+    """The guard.
+
+    `allow` lists what an operator opens although it is private: networks, addresses, host names; `ports` those that no
+    webhook uses otherwise.
+    """
+
+    def __init__(self, allow: Iterable[str] = (), ports: Iterable[int] = ()) -> None:
+        self._ports = frozenset(ports)
         self._networks: list[Network] = []
         self._hosts: set[str] = set()
         for entry in allow:
@@ -50,9 +67,12 @@ class Outbound:
     async def resolve(self, host: str, port: int) -> list[str]:
         """The checked addresses of a host, in the resolver's order.
 
-        Raises `outbound.refused` if any of them is not public, OSError if there is none. Decimal, octal and
-        short spellings need no parser of ours: what is checked is what the resolver made of them.
+        Raises `outbound.refused` if any of them is not public, `outbound.port_refused` for a port of another trade,
+        OSError if there is none. Decimal, octal and short spellings need no parser of ours: what is checked is what
+        the resolver made of them.
         """
+        if not self.permits_port(port):
+            raise DomainError("outbound.port_refused", details={"port": port})
         loop = asyncio.get_running_loop()
         found = await loop.getaddrinfo(_name(host), port, type=socket.SOCK_STREAM, proto=socket.IPPROTO_TCP)
         addresses = list(dict.fromkeys(str(entry[4][0]) for entry in found))
@@ -61,6 +81,10 @@ class Outbound:
                 if not self.permits(address):
                     raise DomainError("outbound.refused", details={"host": host})
         return addresses
+
+    def permits_port(self, port: int) -> bool:
+        """Whether a webhook may go to a port."""
+        return port in WEB_PORTS | self._ports or (port >= USER_PORTS and port not in SERVICES)
 
     def permits(self, address: str) -> bool:
         """Whether a resolved address may be connected to."""
@@ -143,7 +167,11 @@ class JoinedWrites(httpcore2.AsyncNetworkStream):
     async def start_tls(
         self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
     ) -> httpcore2.AsyncNetworkStream:
-        return JoinedWrites(await self._inner.start_tls(ssl_context, server_hostname, timeout))
+        try:
+            return JoinedWrites(await self._inner.start_tls(ssl_context, server_hostname, timeout))
+        except BaseException:
+            await self._inner.aclose()  # nobody else knows of it
+            raise
 
     def get_extra_info(self, info: str) -> Any:
         if info == "is_readable":  # asked for each request; the socket is not looked up again for it

@@ -53,7 +53,7 @@ class Deliveries:
         """As the operator has set it up. Each project's webhooks are signed with a secret of its own."""
         clock = clock or SystemClock()
         signing = Signing.from_settings(settings, secrets)
-        outbound = Outbound(settings.outbound_allow)
+        outbound = Outbound(settings.outbound_allow, settings.outbound_ports)
         places = Places(
             clock.monotonic,
             per_host=settings.outbound_per_host,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import ssl
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -99,8 +100,8 @@ class Webhooks:
             return Result("retry", "timeout", sent=True, heard="silent")
         except DomainError as refusal:
             return Result("failed", refusal.code)
-        except NOT_SENT:
-            return Result("retry", "connect.failed", heard="silent")
+        except NOT_SENT as error:
+            return Result("retry", "tls.failed" if _of_tls(error) else "connect.failed", heard="silent")
         except httpcore2.LocalProtocolError:
             return Result("failed", "request.invalid")
         except BROKEN:
@@ -162,6 +163,12 @@ class Webhooks:
                 "retry", error, retry_after=asked_for, answered=True, free=asks, heard="later" if asks else "fine"
             )
         return Result("failed", error, answered=True, heard="fine")
+
+
+def _of_tls(error: BaseException) -> bool:
+    """Whether there was a connection, and no agreement on it: a certificate, a name, a version."""
+    cause = error.__cause__ or error.__context__
+    return isinstance(error, ssl.SSLError) or (cause is not None and _of_tls(cause))
 
 
 @lru_cache(maxsize=URLS_KEPT)
