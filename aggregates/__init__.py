@@ -5,6 +5,7 @@ errors      DomainError, with the whole catalogue of codes
 marks       how stored JSON tells ids and instants from texts
 outside     values that an event keeps outside the log, named there by a salted digest
 address     the one form of an e-mail address
+reasons     why a run ended as it did: each word and its meaning
 reach       whom a workflow may reach, whatever its conditions say
 values      Condition, Audience, Variables, Acknowledgement: parsed once, then the type is the proof
 lineage     who counts as one when somebody approves

@@ -15,7 +15,8 @@ CONFIRMED = "confirmed"
 """An effect of which a person said that it was delivered; who sends takes it for done."""
 
 _END = text(
-    "WITH ended AS (UPDATE runs SET status = 'failed', updated_at = :now WHERE job_id = :job_id "
+    "WITH ended AS (UPDATE runs SET status = 'failed', updated_at = :now, steps = steps || jsonb_build_object("
+    "'step', at_step, 'outcome', 'failed', 'reason', reason, 'at', CAST(:at AS text)) WHERE job_id = :job_id "
     "AND person_id = :person_id AND status = 'waiting' AND reason = 'outcome_unknown' AND wake_at IS NULL RETURNING 1) "
     "INSERT INTO chunks (job_id, number, person_ids, size, state, failed, waiting) "
     "SELECT :job_id, (SELECT max(number) + 1 FROM chunks WHERE job_id = :job_id), '{}', 0, 'done', 1, -1 FROM ended"
@@ -64,7 +65,7 @@ def decide(
         connection.execute(waits.values(wake_at=now))
         return "waiting"
     alone_with_chunks(connection, job_id)
-    connection.execute(_END, {"job_id": job_id, "person_id": person_id, "now": now})
+    connection.execute(_END, {"job_id": job_id, "person_id": person_id, "now": now, "at": now.isoformat()})
     return "failed"
 
 

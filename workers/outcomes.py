@@ -89,7 +89,7 @@ def _write(connection: Connection, found: Sequence[Outcome], later: Mapping[UUID
         _OUTCOME,
         {
             "ids": [outcome.effect_id for outcome in found],
-            "states": [outcome.state for outcome in found],
+            "states": [_state(outcome, pause) for outcome, pause in zip(found, pauses, strict=True)],
             "more": [_more_tries(outcome) for outcome in found],
             "provider_ids": [outcome.provider_id for outcome in found],
             "errors": [outcome.error for outcome in found],
@@ -130,7 +130,7 @@ def _settled(
         if not outcome.begun:
             continue
         pause, attempts = later[effect.id], effect.attempts + _more_tries(outcome)
-        state = "failed" if outcome.state == "retry" and pause is None else outcome.state
+        state = _state(outcome, pause)
         note = {"step": effect.step_id, "outcome": state, "attempts": attempts, "at": now.isoformat()}
         if outcome.error:
             note["reason"] = outcome.error
@@ -149,6 +149,11 @@ def _settled(
         else:
             entries.append(group.ended("failed", reason=outcome.error or outcome.state))
     return [*entries, *walk.run(_joined(onward))]
+
+
+def _state(outcome: Outcome, pause: Again | None) -> str:
+    """How an effect stands then: one that may be repeated and is not any more has failed."""
+    return "failed" if outcome.state == "retry" and outcome.begun and pause is None else outcome.state
 
 
 def _joined(groups: Sequence[Group]) -> list[Group]:

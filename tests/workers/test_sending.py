@@ -227,6 +227,7 @@ def test_attempts_come_to_an_end(product: Product, workshop: Workshop, endpoint:
     assert (job["status"], counted(job)) == ("completed_with_failures", {"failed": 1})
     assert endpoint.book.total == 2
     assert [note["outcome"] for note in product.runs(job_id)[0]["steps"]] == ["retry", "failed"]
+    assert product.execute("SELECT state, attempts FROM effects") == [("failed", 2)]
 
 
 def crash_before_the_outcome(product: Product, workshop: Workshop, step: dict[str, Any]) -> Any:

@@ -66,6 +66,8 @@ def test_people_who_wait_and_a_manual_run_fail_as_well(product: Product, worksho
     fresh.scheduler.wake()
     job = later(product, fresh, job_id)
     assert (job["status"], job["failed"], job["waiting"], job["in_progress"]) == ("completed_with_failures", 2, 0, 0)
+    told = [[(note["step"], note["outcome"]) for note in run["steps"]] for run in product.runs(job_id)]
+    assert told == [[("wait", "waited"), ("mail", "failed")]] * 2
     manual = product.workflow(trigger={"type": "manual"})
     run = UUID(product.ask(RunWorkflow(manual))["batch_job_id"])
     pin(product, run, "mail")

@@ -115,6 +115,8 @@ def test_each_decision_does_what_it_says(
     assert runs[delivered]["steps"][1]["reason"] == "outcome_decided"
     assert [step["outcome"] for step in runs[again]["steps"]] == ["unknown", "succeeded", "captured"]
     assert (runs[failed]["status"], runs[failed]["reason"]) == ("failed", "outcome_unknown")
+    last = {"step": "call", "outcome": "failed", "reason": "outcome_unknown"}
+    assert runs[failed]["steps"][1].items() >= last.items() and "at" in runs[failed]["steps"][1]
     facts = product.execute("SELECT count(*) FROM log WHERE topic = 'batch_job.unknown_decided.v1'")
     assert facts == [(3,)]
 
