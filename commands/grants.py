@@ -101,6 +101,7 @@ READS: dict[str, tuple[str, ...]] = {
     "runs.result": ("run:read",),
     "runs.unknown": ("run:read", "person:read"),
     "runs.trace": ("run:read",),
+    "failures.of_job": ("run:read",),
     "people.list": ("person:read",),
     "people.get": ("person:read",),
     "people.properties": ("person:read",),

@@ -29,6 +29,7 @@ unknown_outcomes            runs that wait for a person to say what became of an
 confirmed_people            who was confirmed for a schedule
 reached_before              how many people a workflow has reached before
 failed_runs                 the failed runs of a job, counted and frozen for a retry
+failures                    what failed in a job, by step, reason and host
 unfinished_runs             the runs of a job without an outcome, counted for who resumes it
 confirmations               what waits for a human: a view, written from events
 keys  policy                API keys, without their secrets; who set the policy, and when

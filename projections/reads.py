@@ -14,6 +14,7 @@ from projections.batch_jobs import BatchJobReads, BatchJobsView
 from projections.cohorts import CohortReads
 from projections.confirmations import ConfirmationReads, ConfirmationsView
 from projections.consent import SuppressionReads
+from projections.failures import FailureReads
 from projections.history import LogReads
 from projections.keys import KeyReads
 from projections.people import PeopleReads
@@ -47,6 +48,7 @@ class Reads:
         self.batch_jobs = BatchJobReads(engine, authorize)
         self.confirmations = ConfirmationReads(engine, authorize)
         self.runs = RunReads(engine, authorize)
+        self.failures = FailureReads(engine, authorize)
         self.people = PeopleReads(engine, authorize, statement_timeout_ms)
         self.suppressions = SuppressionReads(engine, authorize)
         self.cohorts = CohortReads(engine, authorize)

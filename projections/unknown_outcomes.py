@@ -17,9 +17,13 @@ CONFIRMED = "confirmed"
 _END = text(
     "WITH ended AS (UPDATE runs SET status = 'failed', updated_at = :now, steps = steps || jsonb_build_object("
     "'step', at_step, 'outcome', 'failed', 'reason', reason, 'at', CAST(:at AS text)) WHERE job_id = :job_id "
-    "AND person_id = :person_id AND status = 'waiting' AND reason = 'outcome_unknown' AND wake_at IS NULL RETURNING 1) "
-    "INSERT INTO chunks (job_id, number, person_ids, size, state, failed, waiting) "
-    "SELECT :job_id, (SELECT max(number) + 1 FROM chunks WHERE job_id = :job_id), '{}', 0, 'done', 1, -1 FROM ended"
+    "AND person_id = :person_id AND status = 'waiting' AND reason = 'outcome_unknown' AND wake_at IS NULL "
+    "RETURNING at_step, reason), "
+    "counted AS (INSERT INTO chunks (job_id, number, person_ids, size, state, failed, waiting) "
+    "SELECT :job_id, (SELECT max(number) + 1 FROM chunks WHERE job_id = :job_id), '{}', 0, 'done', 1, -1 FROM ended "
+    "RETURNING number) "
+    "INSERT INTO failed_steps (job_id, chunk, step_id, reason, host, failed, went_on, retried) "
+    "SELECT :job_id, number, at_step, reason, '', 1, 0, 0 FROM ended, counted"
 ).bindparams(bindparam("job_id", type_=Id))
 
 

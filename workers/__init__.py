@@ -9,6 +9,7 @@ stuck       whether nobody gets on with a job that this process cannot read
 winding_up  the people of a cancelled job who have no outcome, skipped piece by piece
 splitting   chunks that fail, split until the person is found
 jobs        a job as a worker knows it
+noted       what steps came to, counted from notes
 ledger      set-based writes of runs, effects and chunk counters
 leases      a chunk with effects outside, held by one worker
 pace        how fast a job sends, and what its breaker has seen

@@ -22,9 +22,9 @@ from aggregates.walk.entry import Entry
 from aggregates.walk.walk import Group, Walk
 from engine.bootstrap import System, system_principal
 from engine.store import Store, head_status
-from projections import failpoints, people
+from projections import failpoints, failures, people
 from projections.outage import is_outage
-from workers import ledger, splitting
+from workers import ledger, noted, splitting
 from workers.attempts import unrecorded
 from workers.enrolment import enrol
 from workers.jobs import ContentRefused, JobCache, WorkingJob
@@ -173,6 +173,7 @@ class Fanout:
         else:
             entries, reached = self._go_on(connection, job, walk, chunk)
             ledger.write_again(connection, job.id, entries, now, reached)
+        failures.add(connection, job.id, chunk.number, noted.failures(noted.noted(entries), {}))
         change = ledger.tally(entries)
         outside = change["in_progress"]
         if not fresh:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -18,6 +19,7 @@ from workers import ledger, pace
 from workers.attempts import Effect
 from workers.delivery import Outcome
 from workers.jobs import WorkingJob
+from workers.noted import Noted, noted
 
 FIRST_PAUSE_SECONDS = 5.0
 """How long a person is parked before another try: twice as long with each time."""
@@ -51,8 +53,10 @@ def record(
     found: Sequence[tuple[Effect, Deliver, Outcome]],
     world: World,
     now: datetime,
-) -> dict[str, int]:
-    """Write outcomes and walk their people on, in the caller's transaction; what changes in the chunk's counters.
+) -> tuple[dict[str, int], Counter[Noted]]:
+    """Write outcomes and walk their people on, in the caller's transaction.
+
+    Returns what changes in the chunk's counters, and the notes that were made.
 
     Who was not sent to after all stays where they are, as if no attempt had been recorded.
     """
@@ -70,7 +74,7 @@ def record(
     change = ledger.tally(entries)
     change["in_progress"] -= sum(change.values())
     change["reached"] = len(reached & moved) + ledger.mark_reached(connection, job.id, reached - moved)
-    return change
+    return change, noted(entries)
 
 
 def trips(connection: Connection, job: WorkingJob, outcomes: Iterable[Outcome]) -> bool:

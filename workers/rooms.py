@@ -16,6 +16,11 @@ from workers.delivery.places import BURST_SECONDS, Place, Places
 from workers.jobs import WorkingJob
 
 
+def hosts(plans: Mapping[str, Deliver]) -> dict[str, str]:
+    """The hosts that these steps send to, by step; none for the mail relay."""
+    return {step: place_for(plan).host for step, plan in plans.items()}
+
+
 @dataclass(frozen=True)
 class Rooms:
     """Where the steps of a job send, by step, and the places that were taken there and are not used yet."""

@@ -23,9 +23,9 @@ from aggregates.batch_job.pace import UNHINDERED
 from aggregates.secrets import NONE_IN_USE
 from aggregates.steps.base import Deliver
 from engine.bootstrap import System
-from projections import failpoints
+from projections import failpoints, failures
 from projections.outage import is_outage
-from workers import bounces, ledger, outcomes, splitting
+from workers import bounces, ledger, noted, outcomes, splitting
 from workers.attempts import SubBatch, attempt
 from workers.delivery import Deliveries, Outcome
 from workers.delivery.places import BURST_SECONDS
@@ -35,7 +35,7 @@ from workers.leases import Lease
 from workers.making import Making, masked
 from workers.pace import take_turn
 from workers.recipients import addressed
-from workers.rooms import Rooms
+from workers.rooms import Rooms, hosts
 
 logger = logging.getLogger(__name__)
 
@@ -219,7 +219,8 @@ class Sender:
         addresses = errand.batch.addressed.to
         errand.bounced += [addresses[effect.person_id] for effect, _, outcome in found if outcome.bounced]
         world = self._world(connection, job.project_id)
-        change = outcomes.record(connection, job, found, world, self._system.clock.now())
+        change, notes = outcomes.record(connection, job, found, world, self._system.clock.now())
+        failures.add(connection, job.id, chunk.number, noted.failures(notes, hosts(errand.batch.plans)))
         standing = ledger.in_progress(connection, job.id, chunk, _at_once(job))
         ledger.count(connection, job.id, chunk.number, change, "sending" if standing else "done")
         return standing, outcomes.trips(connection, job, [outcome for _, _, outcome in found])

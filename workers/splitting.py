@@ -17,6 +17,7 @@ from sqlalchemy import Connection, Row, text
 
 from aggregates.walk.entry import Entry
 from projections.failed_runs import NO_ADDRESS
+from projections.failures import add as add_failures
 from projections.run_rows import alone_with_chunks
 from workers import ledger
 from workers.attempts import unrecorded
@@ -74,6 +75,7 @@ def set_back(connection: Connection, job: WorkingJob, chunk: Row[Any], lease: Le
         rows = ledger.in_progress(connection, job.id, chunk)
         if len(rows) == 1:
             ledger.count(connection, job.id, chunk.number, _end(connection, job, rows[0], begun, now), "done")
+            add_failures(connection, job.id, chunk.number, {(rows[0].at_step or "", FAILED, "", "failed"): 1})
         else:
             connection.execute(_SPLIT, {**held, "begun": begun})
             _cut(connection, job.id, [row.person_id for row in rows])

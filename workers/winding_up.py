@@ -44,29 +44,35 @@ _END_OF_PIECE = text(
 )
 # A chunk without people takes them from one count to the other. Who is not failed exits if reached, or else is skipped.
 _END = text(
-    "WITH standing AS (SELECT status, CASE WHEN :outcome = 'failed' THEN 'failed' WHEN reached THEN 'exited' "
+    "WITH standing AS (SELECT status, at_step, CASE WHEN :outcome = 'failed' THEN 'failed' WHEN reached THEN 'exited' "
     "ELSE 'skipped' END AS outcome FROM runs WHERE job_id = :id AND person_id > :after AND person_id <= :upto "
     "AND status IN ('waiting', 'in_progress') FOR UPDATE), "
     "ended AS (UPDATE runs SET status = CASE WHEN :outcome = 'failed' THEN 'failed' WHEN reached THEN 'exited' "
     "ELSE 'skipped' END, reason = :reason, wake_at = NULL, updated_at = :now, "
     "steps = CASE WHEN :outcome = 'failed' AND at_step IS NOT NULL THEN steps || jsonb_build_object("
     "'step', at_step, 'outcome', 'failed', 'reason', CAST(:reason AS text)) ELSE steps END "
-    "WHERE job_id = :id AND person_id > :after AND person_id <= :upto AND status IN ('waiting', 'in_progress')) "
+    "WHERE job_id = :id AND person_id > :after AND person_id <= :upto AND status IN ('waiting', 'in_progress')), "
+    "counted AS ("
     "INSERT INTO chunks (job_id, number, person_ids, size, state, failed, exited, skipped, waiting, in_progress) "
     "SELECT :id, (SELECT max(number) + 1 FROM chunks WHERE job_id = :id), '{}', 0, 'done', "
     "count(*) FILTER (WHERE outcome = 'failed'), count(*) FILTER (WHERE outcome = 'exited'), "
     "count(*) FILTER (WHERE outcome = 'skipped'), "
     "-count(*) FILTER (WHERE status = 'waiting'), -count(*) FILTER (WHERE status = 'in_progress') FROM standing "
-    "HAVING count(*) > 0"
+    "HAVING count(*) > 0 RETURNING number) "
+    "INSERT INTO failed_steps (job_id, chunk, step_id, reason, host, failed, went_on, retried) "
+    "SELECT :id, number, coalesce(at_step, ''), :reason, '', count(*), 0, 0 FROM standing, counted "
+    "WHERE outcome = 'failed' GROUP BY number, coalesce(at_step, '')"
 )
 # Chunks that nobody has begun: their people get a row each, and what was confirmed of their addresses with it.
 _FAIL_CHUNKS = text(
     "WITH begun AS (UPDATE chunks SET state = 'done', failed = failed + greatest(size, 0) "
-    "WHERE job_id = :id AND state = 'ready' RETURNING person_ids, address_marks, size) "
-    "INSERT INTO runs (job_id, person_id, status, reason, steps, updated_at, address_mark) "
+    "WHERE job_id = :id AND state = 'ready' RETURNING number, person_ids, address_marks, size), "
+    "rows AS (INSERT INTO runs (job_id, person_id, status, reason, steps, updated_at, address_mark) "
     "SELECT :id, p.id, 'failed', :reason, '[]'::jsonb, :now, "
     "CASE WHEN begun.address_marks IS NOT NULL THEN coalesce(begun.address_marks[p.place], :none) END FROM begun "
-    "CROSS JOIN LATERAL unnest(begun.person_ids) WITH ORDINALITY AS p (id, place) WHERE begun.size > 0"
+    "CROSS JOIN LATERAL unnest(begun.person_ids) WITH ORDINALITY AS p (id, place) WHERE begun.size > 0) "
+    "INSERT INTO failed_steps (job_id, chunk, step_id, reason, host, failed, went_on, retried) "
+    "SELECT :id, number, '', :reason, '', size, 0, 0 FROM begun WHERE size > 0"
 )
 
 _TRY_ALONE = text("SELECT pg_try_advisory_lock(hashtextextended(:id, -6))")

@@ -44,6 +44,15 @@ RUNS = (
     Column("at step", "at_step"),
     Column("steps", lambda run: ", ".join(_step(step) for step in run["steps"])),
 )
+FAILURES = (
+    Column("step", "step_id"),
+    Column("reason", "reason"),
+    Column("host", "host"),
+    Column("failed", "failed", right=True),
+    Column("went on", "went_on", right=True),
+    Column("retried", "retried", right=True),
+    Column("meaning", "meaning"),
+)
 UNKNOWN = (
     Column("run", "run_id"),
     Column("person", "distinct_id"),
@@ -164,6 +173,20 @@ def runs(
     """The ledger of a job: each person, what happened, and why."""
     pages = connect().pages(f"/batch-jobs/{job}/runs", limit=limit, after=after, every=every, status=status)
     Output(json).page(pages, RUNS)
+
+
+@app.command
+def failures(job: str, *, json: Json = False) -> None:
+    """What failed in a job: how many runs, by step, reason and host."""
+    out, found = Output(json), connect().get(f"/batch-jobs/{job}/failures")
+    if json:
+        out.record(found)
+        return
+    out.rows(found["failures"], FAILURES)
+    if found["unaccounted"]:
+        out.say(f"{found['unaccounted']} more failed before failures were counted: tidegate batch runs {job}")
+    if found["left_out"]:
+        out.say(f"{found['left_out']} more combinations are not shown.")
 
 
 @app.command

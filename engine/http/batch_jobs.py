@@ -12,6 +12,7 @@ from commands.resume import SizeOpen
 from commands.retry import RetryFailed, SizeFailed
 from engine.http.answers import BatchJobAccepted, FailedSizingAnswer, PageAnswer
 from engine.http.caller import After, Commanding, Here, Limit, PathId, Position, ScheduleFilter, WorkflowFilter, id_of
+from engine.http.failure_rows import FailuresAnswer
 from engine.http.orders import ResumeBatchJobBody, RetryFailedBody
 from engine.http.route import StrictRoute, grant
 from engine.http.rows import BatchJobAnswer, BatchJobRow, RunRow, UnknownRow
@@ -169,6 +170,12 @@ def list_unknown(
     return caller.reads_at(min_position).runs.unknown(
         caller.principal, batch_job_id=id_of(batch_job_id), limit=limit, after=after
     )
+
+
+@router.get("/{batch_job_id}/failures", response_model=FailuresAnswer, openapi_extra=grant("failures.of_job"))
+def list_failures(caller: Here, batch_job_id: PathId, min_position: Position = 0) -> dict[str, Any]:
+    """How many runs of a job failed, by step, reason and host. Also while it is at work, with the attempts so far."""
+    return caller.reads_at(min_position).failures.of_job(caller.principal, batch_job_id)
 
 
 @router.get("/{batch_job_id}/runs", response_model=PageAnswer[RunRow], openapi_extra=grant("runs.list"))

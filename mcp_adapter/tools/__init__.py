@@ -4,6 +4,7 @@ guide           what an agent needs in its first turn
 workflows       list, read, create, change, enable, archive
 batch           size an audience, run a batch
 jobs            list, follow, pause, resume, cancel batch jobs
+failures        what failed in a batch job
 runs            start a manual run; list, follow, read, cancel runs
 simulation      walk some people through without any effect
 schedules       attach, change, pause, resume, look ahead
@@ -30,6 +31,7 @@ from mcp_adapter.tools import (
     batch,
     cohorts,
     components,
+    failures,
     guide,
     history,
     jobs,
@@ -43,7 +45,7 @@ from mcp_adapter.tools import (
 TOOLSETS: Mapping[str, tuple[Tool[Any, Any], ...]] = {
     "guide": guide.TOOLS,
     "workflows": workflows.TOOLS + simulation.TOOLS,
-    "batch": batch.TOOLS + jobs.TOOLS,
+    "batch": batch.TOOLS + jobs.TOOLS + failures.TOOLS,
     "schedules": schedules.TOOLS,
     "runs": runs.TOOLS,
     "cohorts": cohorts.TOOLS,

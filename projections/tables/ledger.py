@@ -76,6 +76,21 @@ or else of the one that enrolled the person, is the only one to move the run on 
 """
 Index("runs_waiting", runs.c.job_id, runs.c.wake_at, runs.c.person_id, postgresql_where=text("status = 'waiting'"))
 
+failed_steps = Table(
+    "failed_steps",
+    metadata,
+    Column("job_id", Id, primary_key=True),
+    Column("chunk", Integer, primary_key=True),
+    Column("step_id", Text, primary_key=True),
+    Column("reason", Text, primary_key=True),
+    Column("host", Text, primary_key=True),
+    Column("failed", Integer, nullable=False),
+    Column("went_on", Integer, nullable=False),
+    Column("retried", Integer, nullable=False),
+)
+"""What failed in each chunk, as sums; `step_id` and `host` are empty where there is none. Runs that ended as `failed`,
+runs that went on although a step failed, and attempts that failed and are followed by another."""
+
 manual_runs = Table(
     "manual_runs",
     metadata,
@@ -116,6 +131,17 @@ scheduler_work = Table(
     prefixes=["UNLOGGED"],
 )
 """What each work of all schedulers came to since the first. Losing it sets counters back to nothing, and no more."""
+
+results = Table(
+    "results",
+    metadata,
+    Column("counter", Text, primary_key=True),
+    Column("step_type", Text, primary_key=True),
+    Column("result", Text, primary_key=True),
+    Column("count", BigInteger, nullable=False),
+    prefixes=["UNLOGGED"],
+)
+"""What steps, attempts and runs of all jobs came to, since the first. Losing it sets counters back to nothing."""
 
 processes = Table(
     "processes",

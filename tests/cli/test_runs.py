@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from tests.cli.conftest import Tidegate
+from tests.support.agents import Agent
 from tests.support.product import Product
 from tests.support.walks import chain, step
 from workers.delivery import Deliveries
@@ -84,3 +85,27 @@ def test_a_workflow_is_tried_out(tidegate: Tidegate, product: Product, people: t
 def test_the_examples_of_the_help_exist(tidegate: Tidegate, tmp_path: Path) -> None:
     assert tidegate("runs", "--help").code == 0
     assert {"list", "show", "result", "trace", "cancel"} <= set(tidegate("runs", "--help").out.split())
+
+
+def test_what_failed_is_the_same_at_every_door(
+    tidegate: Tidegate, product: Product, worker: Fanout, server: str
+) -> None:
+    product.add_people(3, properties={"n": 1, "zero": 0})
+    message = "{{ person.properties.n | divided_by: person.properties.zero }}"
+    job = str(product.run(product.workflow(steps=[step("note", "capture", {"message": message})])))
+    worker.advance(job)
+    told = tidegate("batch", "failures", job, "--json").json
+    meaning = "A template could not be rendered for this person."
+    row = {"step_id": "note", "reason": "template.failed", "meaning": meaning, "failed": 3, "went_on": 0, "retried": 0}
+    assert told == {
+        "batch_job_id": job,
+        "failed": 3,
+        "unaccounted": 0,
+        "failures": [row | {"host": None}],
+        "left_out": 0,
+    }
+    assert tidegate("batch", "failures", job).rows == [["note", "template.failed", "", "3", "0", "0", meaning]]
+    agent = Agent(f"{server}/mcp", str(product.owner_key))
+    found = agent.call("batch-jobs-failures", batch_job_id=job)
+    summary = "3 runs of this job failed; 0 attempts failed and are followed by another."
+    assert found == {**told, "failures": [row], "summary": summary}

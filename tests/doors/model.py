@@ -55,6 +55,7 @@ TOOLS: Mapping[str, frozenset[str]] = {
     "workflows-run-batch": REACHING,
     "workflows-list-batch-jobs": frozenset({"run:read"}),
     "batch-jobs-get": frozenset({"run:read"}),
+    "batch-jobs-failures": frozenset({"run:read"}),
     "batch-jobs-pause": frozenset({"run:cancel"}),
     "batch-jobs-resume": REACHING,
     "batch-jobs-cancel": frozenset({"run:cancel"}),

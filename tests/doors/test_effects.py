@@ -127,6 +127,7 @@ OURS: Mapping[str, tuple[Case, ...]] = {
     ),
     "workflows-list-batch-jobs": (Case(given()),),
     "batch-jobs-get": (Case(on("CancelBatchJob", "queued")),),
+    "batch-jobs-failures": (Case(on("CancelBatchJob", "queued")),),
     "batch-jobs-pause": (Case(on("PauseBatchJob", "queued", reason=BECAUSE)),),
     "batch-jobs-resume": (Case(paused_by_itself),),
     "batch-jobs-cancel": (Case(on("CancelBatchJob", "queued", reason=BECAUSE)),),

@@ -255,6 +255,7 @@ OF_THE_PRODUCT: Mapping[tuple[str, ...], tuple[str, tuple[str, ...]]] = {
     ("confirm", "reject"): ("RejectConfirmation", (ID, "--reason", BECAUSE)),
     ("batch", "retry-failed"): ("RetryFailed", (ID, COUNT)),
     ("batch", "unknown"): ("runs.unknown", (ID,)),
+    ("batch", "failures"): ("failures.of_job", (ID,)),
     ("batch", "pause"): ("PauseBatchJob", (ID, "--reason", BECAUSE)),
     ("batch", "resume"): ("ResumeBatchJob", (ID,)),
     ("batch", "cancel"): ("CancelBatchJob", (ID, "--reason", BECAUSE)),
