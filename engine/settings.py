@@ -182,9 +182,6 @@ class Settings(BaseSettings):
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="The least that is logged.")
     log_format: Literal["console", "json"] = Field("console", description="How log lines look.")
-    environment: str = Field(
-        "development", description="Name of this installation, shown in the console and in traces."
-    )
     failpoints: str = Field("", description="For tests of what survives: where this process kills itself. Leave unset.")
 
     _origins: dict[str, str] = PrivateAttr(default_factory=dict)

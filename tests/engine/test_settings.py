@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,9 @@ from engine.errors import StartupError
 from engine.settings import Settings, child_environment, load_settings
 
 KEY = "0123456789abcdef0123456789abcdef"
+
+ROOT = Path(__file__).resolve().parents[2]
+FOLDERS = ("engine", "mcp_adapter", "projections", "workers")
 
 
 def test_without_anything_set_every_value_is_its_default(tmp_path: Path) -> None:
@@ -154,3 +158,9 @@ def test_a_line_end_is_no_part_of_a_value(tmp_path: Path) -> None:
     settings = load_settings({"TIDEGATE_SECRET_KEY": f"{KEY}\r\n", "TIDEGATE_HTTP_PORT": "1\r"}, directory=tmp_path)
     assert settings.secret_key is not None
     assert (settings.secret_key.get_secret_value(), settings.http_port) == (KEY, 1)
+
+
+def test_every_setting_is_read_by_something() -> None:
+    sources = [path.read_text(encoding="utf-8") for folder in FOLDERS for path in (ROOT / folder).rglob("*.py")]
+    read = {name for source in sources for name in re.findall(r"settings\.([a-z_]+)\b", source)}
+    assert set(Settings.model_fields) <= read
