@@ -1,11 +1,9 @@
-"""A workflow's content as the reference shows it."""
+"""A workflow's content and a cohort's conditions as the reference shows them."""
 
 from __future__ import annotations
 
-EXAMPLE_TRIGGER = {
-    "type": "batch",
-    "filters": {"properties": [{"type": "person", "key": "plan", "operator": "exact", "value": ["pro", "team"]}]},
-}
+EXAMPLE_CONDITIONS = [{"type": "person", "key": "plan", "operator": "exact", "value": ["pro", "team"]}]
+EXAMPLE_TRIGGER = {"type": "batch", "filters": {"properties": EXAMPLE_CONDITIONS}}
 EXAMPLE_STEPS = [
     {"id": "wait", "name": "Wait", "type": "delay", "config": {"duration": "P1D"}},
     {"id": "note", "name": "Note", "type": "capture", "config": {"message": "Hello {{ person.email }}"}},

@@ -17,7 +17,13 @@ from commands.notes import NOTE_LIMIT
 from commands.schedule import PREVIEWED_AT_ONCE
 from commands.simulation import MOST_PEOPLE, SAMPLE
 from commands.workflow import DESCRIPTION_LIMIT
-from engine.http.examples import EXAMPLE_EDGES, EXAMPLE_STEPS, EXAMPLE_TRIGGER, EXAMPLE_VARIABLES
+from engine.http.examples import (
+    EXAMPLE_CONDITIONS,
+    EXAMPLE_EDGES,
+    EXAMPLE_STEPS,
+    EXAMPLE_TRIGGER,
+    EXAMPLE_VARIABLES,
+)
 from engine.http.terms import CatchUp, Exdates, Expiry, Growth, Overlap, Rule, Start, Window, Zone
 
 
@@ -224,7 +230,7 @@ class CreateCohortBody(Body):
     name: Name
     kind: Literal["static", "dynamic", "behavioral"]
     description: Annotated[str, Field(max_length=2_000)] = ""
-    conditions: Annotated[list[Any], Field(examples=[EXAMPLE_TRIGGER["filters"]])] = Field(default_factory=list)
+    conditions: Annotated[list[Any], Field(examples=[EXAMPLE_CONDITIONS])] = Field(default_factory=list)
     members: Annotated[list[str], FailFast(), Field(description="Distinct ids of a static cohort.")] = Field(
         default_factory=list
     )
