@@ -1,7 +1,7 @@
 """The pure core: facts, and the guards that allow them.
 
 base        Principal, Meta, and the roots of events and aggregates
-errors      DomainError, with the whole catalogue of codes
+errors      DomainError, with the whole catalogue of codes (problem_codes: those of single problems)
 marks       how stored JSON tells ids and instants from texts
 outside     values that an event keeps outside the log, named there by a salted digest
 address     the one form of an e-mail address

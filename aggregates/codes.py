@@ -69,6 +69,18 @@ CODES: dict[str, Code] = {
         "This database was made with another secret key.",
         "Set TIDEGATE_SECRET_KEY (or the data directory) to the one that it was made with.",
     ),
+    # the command line itself
+    "usage": Code(Kind.INVALID, "The command was not called as it must be.", "See its --help."),
+    "startup": Code(Kind.UNAVAILABLE, "A process cannot start as things are.", "Correct what the sentence names."),
+    "server.unreachable": Code(
+        Kind.UNAVAILABLE, "No server answers at the address.", "Start one (`tidegate up`), or set TIDEGATE_URL."
+    ),
+    "server.unknown": Code(
+        Kind.UNAVAILABLE, "No server is known.", "Start one (`tidegate up`), or set TIDEGATE_URL and TIDEGATE_API_KEY."
+    ),
+    "server.unexpected": Code(
+        Kind.UNAVAILABLE, "The server answered without a problem document.", "Check that TIDEGATE_URL names a server."
+    ),
     # idempotency
     "idempotency.missing": Code(
         Kind.INVALID,

@@ -8,6 +8,7 @@ from html import escape
 from typing import Any
 
 from aggregates.errors import CODES
+from aggregates.problem_codes import PROBLEM_CODES
 from engine.http.problems import STATUS
 
 STYLE = """\
@@ -127,6 +128,11 @@ def _codes() -> Iterator[str]:
     for code, entry in CODES.items():
         cells = (f"<code>{escape(code)}</code>", str(STATUS[entry.kind]), _prose(entry.message), _prose(entry.next))
         yield _row(*cells, anchor=code)
+    yield "</table>"
+    yield "<h2>Codes of single problems</h2><p>In <code>errors</code> of a refusal, in <code>findings</code>, and in "
+    yield "what an import rejects or warns of.</p><table><tr><th>Code</th><th>Meaning</th></tr>"
+    for code, meaning in PROBLEM_CODES.items():
+        yield _row(f"<code>{escape(code)}</code>", _prose(meaning), anchor=code)
     yield "</table>"
 
 

@@ -41,6 +41,10 @@ RETRY_AFTER = {Kind.UNAVAILABLE: 1, Kind.LIMITED: 60}
 
 # What pydantic calls a problem, and what we call it; everything else is `field.invalid`.
 _FIELD_CODES = {"missing": "field.missing", "extra_forbidden": "field.unknown"}
+FIELD_CODES = (*_FIELD_CODES.values(), "field.invalid")
+"""What can be wrong with a field of the body; with a parameter it is `parameter.missing` and so on."""
+PARTS = {"body": "field", "query": "parameter", "path": "path", "header": "header"}
+"""The parts of a request, and how codes name what is in them."""
 _SENTENCES = {"missing": "This field is required.", "extra_forbidden": "There is no such field."}
 
 
@@ -107,8 +111,7 @@ def _problem(error: Mapping[str, Any]) -> Problem:
     for name in path:
         pointer = at(pointer, str(name)[:50])
     code = _FIELD_CODES.get(error["type"], "field.invalid")
-    if part != "body":
-        code = code.replace("field", "parameter" if part == "query" else str(part))
+    code = code.replace("field", PARTS[part])
     # A parameter is always a text; that it is one says nothing.
     got = kind_of(error.get("input")) if part == "body" and error["type"] not in _FIELD_CODES else None
     message = _SENTENCES.get(error["type"], str(error["msg"]).removeprefix("Value error, "))

@@ -10,6 +10,7 @@ from starlette.responses import PlainTextResponse
 from starlette.testclient import TestClient
 
 from aggregates.errors import CODES, Kind
+from aggregates.problem_codes import PROBLEM_CODES
 from commands.grants import COMMANDS, ENGINE, READS
 from engine.bootstrap import build
 from engine.http.app import ROUTERS, create_app
@@ -99,7 +100,7 @@ def test_the_reference_page_needs_nothing_from_elsewhere_and_names_every_route_a
     assert not re.search(r"(src|href)=[\"']?(https?:)?//", answer.text)
     for path in anonymous(door).get("/openapi.json").json()["paths"]:
         assert f"<code>{path}</code>" in answer.text
-    for code in CODES:
+    for code in (*CODES, *PROBLEM_CODES):
         assert f'id="{code}"' in answer.text
 
 
