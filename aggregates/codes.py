@@ -123,7 +123,7 @@ CODES: dict[str, Code] = {
         Kind.CONFLICT, "The workflow has changed since the version that you edited.", "Read it, redo the edit."
     ),
     "workflow.not_draft": Code(
-        Kind.CONFLICT, "Only a draft can be edited.", "Disable the workflow, or stage the change as a draft."
+        Kind.CONFLICT, "Only a draft can be edited.", "Disable it first: POST /api/v1/workflows/{id}/disable."
     ),
     "workflow.not_active": Code(Kind.CONFLICT, "The workflow is not active.", "Enable it first."),
     "workflow.not_batch": Code(

@@ -69,7 +69,10 @@ class EditWorkflow:
 
 @dataclass(frozen=True)
 class EnableWorkflow:
-    """Make a draft active; its stored content is validated again, in full."""
+    """Make a draft active; its stored content is validated again, in full.
+
+    The answer names the jobs that disabling or archiving it has paused and that are still paused; none is resumed.
+    """
 
     workflow_id: UUID
 
@@ -133,6 +136,7 @@ def edit(command: EditWorkflow, ctx: Context) -> Accepted:
 
 
 def enable(command: EnableWorkflow, ctx: Context) -> Accepted:
+    ctx.store.lock(command.workflow_id)
     workflow = ctx.store.load(Workflow, command.workflow_id, ctx.meta)
     definition, problems = Definition.parse(workflow.content)
     problems += _cohort_problems(ctx, workflow.content, definition)
@@ -143,7 +147,8 @@ def enable(command: EnableWorkflow, ctx: Context) -> Accepted:
         raise invalid("workflow.invalid", problems)
     workflow.enable(definition, meta=ctx.meta)
     problems += audience_findings(ctx, definition)
-    return _answer(workflow, ctx.store.save(workflow), problems)
+    stopped = [job for job in _belonging_jobs(ctx, workflow, "paused") if job.paused_by_command in workflow.stops]
+    return _answer(workflow, ctx.store.save(workflow), problems, stopped)
 
 
 def disable(command: DisableWorkflow, ctx: Context) -> Accepted:
@@ -154,7 +159,7 @@ def disable(command: DisableWorkflow, ctx: Context) -> Accepted:
     workflow = ctx.store.load(Workflow, command.workflow_id, ctx.meta)
     workflow.disable(meta=ctx.meta)
     jobs = _paused_jobs(ctx, workflow, "The workflow was disabled.")
-    return _answer(workflow, ctx.store.save(workflow, *jobs), [])
+    return _answer(workflow, ctx.store.save(workflow, *jobs), [], jobs)
 
 
 def archive(command: ArchiveWorkflow, ctx: Context) -> Accepted:
@@ -166,7 +171,7 @@ def archive(command: ArchiveWorkflow, ctx: Context) -> Accepted:
         schedule.detach(note="The workflow was archived.", meta=ctx.meta)
         ctx.people.forget_confirmed(schedule.id)
     jobs = _paused_jobs(ctx, workflow, "The workflow was archived.")
-    return _answer(workflow, ctx.store.save(workflow, *schedules, *jobs), [])
+    return _answer(workflow, ctx.store.save(workflow, *schedules, *jobs), [], jobs)
 
 
 def restore(command: RestoreWorkflow, ctx: Context) -> Accepted:
@@ -184,19 +189,25 @@ def set_agent_runs(command: SetAgentRuns, ctx: Context) -> Accepted:
 
 def _paused_jobs(ctx: Context, workflow: Workflow, reason: str) -> list[BatchJob]:
     """Its running jobs, paused with the reason. Those that are queued are refused when they are to be enrolled."""
-    jobs = ctx.store.belonging(BatchJob, workflow.id, ctx.meta, "running") if workflow.status != "active" else []
+    jobs = _belonging_jobs(ctx, workflow, "running") if workflow.status != "active" else []
     for job in jobs:
         job.pause(reason=f"{reason} {ctx.meta.reason}" if ctx.meta.reason else reason, meta=ctx.meta)
     return jobs
 
 
-def _answer(workflow: Workflow, position: int, findings: list[Problem]) -> Accepted:
+def _belonging_jobs(ctx: Context, workflow: Workflow, status: str) -> list[BatchJob]:
+    return ctx.store.belonging(BatchJob, workflow.id, ctx.meta, status)
+
+
+def _answer(workflow: Workflow, position: int, findings: list[Problem], paused: Sequence[BatchJob] = ()) -> Accepted:
+    """What every command of a workflow answers; `paused` are the jobs that stand still because it was stopped."""
     data = {
         "workflow_id": str(workflow.id),
         "status": workflow.status,
         "version": workflow.content_version,
         "revision": workflow.version,
         "findings": [problem.as_data() for problem in findings],
+        "paused_jobs": [str(job.id) for job in paused],
     }
     return Accepted(str(workflow.id), data, position)
 

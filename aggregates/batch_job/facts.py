@@ -50,6 +50,7 @@ class Recorded(Aggregate):
         self.rejected_with: str | None = None
         self.paused_by_agent: str | None = None
         self.pauses = 0
+        self.paused_by_command: str | None = None
         self.approved_by: str | None = None
         self.decisions: dict[str, str] = {}
         self.cancelled_runs: frozenset[int] = frozenset()
@@ -66,6 +67,7 @@ class Recorded(Aggregate):
 
     def _paused(self, event: BatchJobPaused) -> None:
         self.pauses += 1
+        self.paused_by_command = event.meta["command_id"]
         self.paused_by_agent = event.meta["actor"] if event.guarded else None
 
     def _changed_runs(self, event: Event) -> None:

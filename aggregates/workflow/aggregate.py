@@ -136,6 +136,7 @@ class Workflow(Aggregate):
                 self.content_version = 1
                 self.agent_runs = "confirmed"
                 self.published: dict[int, dict[str, Any]] = {}
+                self.stops: tuple[str, ...] = ()
                 self.status = "draft"
             case WorkflowEdited():
                 self.name = event.name
@@ -147,7 +148,15 @@ class Workflow(Aggregate):
             case WorkflowActivated():
                 self.published = {**self.published, self.content_version: self.content}
                 self.status = "active"
-            case WorkflowDisabled() | WorkflowRestored():
+            case WorkflowDisabled():
+                self._stopped(event)
+                self.status = "draft"
+            case WorkflowRestored():
                 self.status = "draft"
             case WorkflowArchived():
+                self._stopped(event)
                 self.status = "archived"
+
+    def _stopped(self, event: Event) -> None:
+        """Keep which commands took it out of use: they paused its jobs, and nothing else of a job says so."""
+        self.stops = (*self.stops, event.meta["command_id"])

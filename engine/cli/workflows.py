@@ -81,20 +81,28 @@ def update(workflow: str, file: Path, *, version: int | None = None, json: Json 
 @app.command
 def enable(workflow: str, *, json: Json = False) -> None:
     """Make a draft active; its content is validated once more, in full."""
-    answer = connect().post(f"/workflows/{workflow}/activate")
-    _answered(Output(json), answer, then=f"tidegate workflows size {workflow}")
+    out, api = Output(json), connect()
+    answer = api.post(f"/workflows/{workflow}/activate")
+    _answered(out, answer, then=f"tidegate workflows size {workflow}")
+    say_paused(out, answer, "stays paused; it goes on with")
 
 
 @app.command
 def disable(workflow: str, *, reason: str | None = None, json: Json = False) -> None:
     """Take an active workflow back to draft; its running jobs are paused."""
-    _answered(Output(json), connect().post(f"/workflows/{workflow}/disable", _reason(reason)))
+    out = Output(json)
+    answer = connect().post(f"/workflows/{workflow}/disable", _reason(reason))
+    _answered(out, answer)
+    say_paused(out, answer, PAUSED)
 
 
 @app.command
 def archive(workflow: str, *, reason: str | None = None, json: Json = False) -> None:
     """Archive a workflow; it refuses new jobs and its schedules stop."""
-    _answered(Output(json), connect().post(f"/workflows/{workflow}/archive", _reason(reason)))
+    out = Output(json)
+    answer = connect().post(f"/workflows/{workflow}/archive", _reason(reason))
+    _answered(out, answer)
+    say_paused(out, answer, PAUSED)
 
 
 @app.command
@@ -244,6 +252,15 @@ def _constant(value: Any) -> Any:
 
 def _reason(reason: str | None) -> dict[str, Any] | None:
     return {"reason": reason} if reason else None
+
+
+PAUSED = "was paused by that; once the workflow is active again, it goes on with"
+
+
+def say_paused(out: Output, answer: dict[str, Any], how: str) -> None:
+    """The jobs that stand still because the workflow was stopped, each with the command that lets it go on."""
+    for job in answer["paused_jobs"]:
+        out.say(f"job {job} {how}: tidegate batch resume {job}")
 
 
 def _answered(out: Output, answer: dict[str, Any], then: str = "") -> None:

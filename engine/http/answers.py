@@ -67,6 +67,7 @@ class WorkflowAccepted(Accepted):
     version: int
     revision: int
     findings: list[FindingAnswer]
+    paused_jobs: Annotated[list[UUID], Field(description="Paused by this; after enabling, still by an earlier stop.")]
 
 
 class AgentRunsSet(WorkflowAccepted):

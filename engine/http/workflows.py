@@ -89,7 +89,7 @@ def edit_workflow(
 def activate_workflow(
     caller: Commanding, workflow_id: PathId, response: Response, body: NoFields | None = None
 ) -> dict[str, Any]:
-    """Make a draft active; its stored content is validated again, in full."""
+    """Make a draft active; its stored content is validated again, in full. Jobs that are paused stay paused."""
     return _tagged(caller.answer(EnableWorkflow(id_of(workflow_id)), response), response)
 
 

@@ -127,6 +127,7 @@ class Saved(Answer):
     status: str
     version: int
     findings: list[dict[str, Any]]
+    paused_jobs: list[str] = Field(description="Batch jobs that stand still because the workflow was stopped.")
 
 
 def list_workflows(call: Call, given: ListWorkflows) -> WorkflowList:
@@ -167,33 +168,39 @@ def _schedules(call: Call, row: Mapping[str, Any], wanted: str | None) -> dict[s
 def create(call: Call, given: Create) -> Saved:
     command = CreateWorkflow(**given.model_dump(exclude={"idempotency_key"}))
     accepted = call.dispatch(command, idempotency_key=given.idempotency_key)
-    return _saved(accepted, "Created as a draft; nobody is contacted. Next: workflows-enable, then blast-radius.")
+    return saved(accepted, "Created as a draft; nobody is contacted. Next: workflows-enable, then blast-radius.")
 
 
 def update(call: Call, given: Update) -> Saved:
     fields = given.model_dump(exclude={"idempotency_key", "workflow_id"})
     command = EditWorkflow(workflow_id=_workflow(given.workflow_id), **fields)
     accepted = call.dispatch(command, idempotency_key=given.idempotency_key)
-    return _saved(accepted, f"The draft is saved; it is at version {accepted.data['version']}.")
+    return saved(accepted, f"The draft is saved; it is at version {accepted.data['version']}.")
 
 
 def enable(call: Call, given: Named) -> Saved:
     accepted = call.dispatch(EnableWorkflow(_workflow(given.workflow_id)), idempotency_key=given.idempotency_key)
-    return _saved(accepted, "The workflow is active; nobody is contacted by that. Next: workflows-blast-radius.")
+    return saved(accepted, "The workflow is active; nobody is contacted by that. Next: workflows-blast-radius.", STILL)
 
 
 def archive(call: Call, given: Archive) -> Saved:
     command = ArchiveWorkflow(_workflow(given.workflow_id))
     accepted = call.dispatch(command, idempotency_key=given.idempotency_key, reason=given.reason)
-    return _saved(accepted, "The workflow is archived: no new batch jobs, and its schedules have ended.")
+    return saved(accepted, "The workflow is archived: no new batch jobs, and its schedules have ended.", NOW)
 
 
 def _workflow(text: str) -> Any:
     return as_id(text, "workflow.not_found")
 
 
-def _saved(accepted: Accepted, summary: str) -> Saved:
-    return Saved(summary=summary, **accepted.data)
+STILL = " {} of its batch jobs stay paused (paused_jobs): batch-jobs-resume each only if the user says so."
+NOW = " {} of its batch jobs were paused by that (paused_jobs)."
+
+
+def saved(accepted: Accepted, summary: str, paused: str = "") -> Saved:
+    """The answer; `paused` is the sentence about the jobs that stand still, where there are any."""
+    count = len(accepted.data["paused_jobs"])
+    return Saved(summary=summary + paused.format(count) if count else summary, **accepted.data)
 
 
 def _id(step: object) -> str:

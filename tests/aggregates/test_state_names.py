@@ -12,7 +12,7 @@ from tests.support.lives import lives
 EVERY = {"status", "due_at", "parent_id"}
 
 NAMES = {
-    "workflow": {"name", "description", "content", "content_version", "published", "agent_runs"},
+    "workflow": {"name", "description", "content", "content_version", "published", "agent_runs", "stops"},
     "schedule": {
         "workflow_id",
         "terms",
@@ -52,6 +52,7 @@ NAMES = {
         "rejected_with",
         "paused_by_agent",
         "pauses",
+        "paused_by_command",
     },
     "confirmation": {
         "asks",

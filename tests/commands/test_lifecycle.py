@@ -113,6 +113,25 @@ def test_enabling_again_resumes_nothing_by_itself(desk: Desk, workshop: Workshop
     assert [run["person_id"] for run in desk.product.runs(job_id)] == desk.pro
 
 
+@pytest.mark.parametrize("stop", STOPS)
+def test_stopping_says_which_jobs_it_paused_and_enabling_which_of_them_still_are(desk: Desk, stop: Any) -> None:
+    by_hand, stopped, earlier = (desk.run() for _ in range(3))
+    desk.enrol(by_hand, stopped, earlier)
+    desk.product.ask(PauseBatchJob(by_hand, "look first"))
+    ask, id = desk.product.ask, desk.workflow_id
+
+    assert set(ask(stop(id))["paused_jobs"]) == {str(stopped), str(earlier)}
+    if stop is ArchiveWorkflow:
+        assert ask(RestoreWorkflow(id))["paused_jobs"] == []
+    assert set(ask(EnableWorkflow(id))["paused_jobs"]) == {str(stopped), str(earlier)}
+
+    # What stands still since an earlier stop is not forgotten, and what goes on again is.
+    ask(ResumeBatchJob(stopped))
+    ask(PauseBatchJob(stopped, "by hand this time"))
+    assert ask(DisableWorkflow(id))["paused_jobs"] == []
+    assert ask(EnableWorkflow(id))["paused_jobs"] == [str(earlier)]
+
+
 def test_a_queued_job_of_a_workflow_that_was_stopped_and_started_unchanged_is_still_acknowledged(desk: Desk) -> None:
     job_id = desk.run()
     desk.product.ask(DisableWorkflow(desk.workflow_id))

@@ -6,6 +6,8 @@ from typing import Any
 
 from mcp import Client
 
+from commands.context import Accepted
+from mcp_adapter.tools.workflows import STILL, saved
 from tests.mcp.conftest import CONTENT, World
 from tests.support.agents import Agent, facts, problem
 
@@ -72,6 +74,13 @@ def test_an_archived_workflow_takes_no_more_jobs(agent: Agent) -> None:
     assert agent.call("workflows-archive", workflow_id=id, reason="over")["status"] == "archived"
     refused = agent.refusal("workflows-run-batch", workflow_id=id, acknowledged_affected_count=1)
     assert refused["code"] == "workflow.not_active"
+
+
+def test_jobs_that_stand_still_are_told_in_words_too() -> None:
+    data = {"workflow_id": "w", "status": "active", "version": 1, "findings": []}
+    answer = saved(Accepted("w", {**data, "paused_jobs": ["j"]}, 7), "Active.", STILL)
+    assert (answer.paused_jobs, "1 of its batch jobs stay paused" in answer.summary) == (["j"], True)
+    assert saved(Accepted("w", {**data, "paused_jobs": []}, 7), "Active.", STILL).summary == "Active."
 
 
 def test_content_is_refused_with_every_problem_at_once(agent: Agent, world: World) -> None:
