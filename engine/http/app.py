@@ -55,7 +55,7 @@ ROUTERS = (
     metrics.router,
 )
 
-_UNDOCUMENTED = ("/docs", "/openapi.json", "/metrics", "/confirm/{id}")
+_UNDOCUMENTED = ("/", "/docs", "/openapi.json", "/metrics", "/confirm/{id}")
 
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
 
@@ -80,6 +80,7 @@ def create_app(system: System, *, mount: ASGIApp | None = None, lifespan: Lifesp
     app.openapi = lambda: describe(app)  # type: ignore[method-assign]  # FastAPI's own way to extend the document
     for router in ROUTERS:
         app.include_router(router)
+    app.add_api_route("/", _front, include_in_schema=False)
     app.add_api_route("/docs", _docs, include_in_schema=False)
     app.add_api_route("/confirm/{id}", confirmations.confirm_page, include_in_schema=False)
     app.add_exception_handler(DomainError, problems.on_domain_error)
@@ -116,6 +117,18 @@ class _Rest:
         )
         found = {method.upper() for operations in matching for method in operations}
         return sorted(found | {"HEAD"} if "GET" in found else found)
+
+
+def _front(request: Request) -> dict[str, str]:
+    """Where to begin; of no tenant."""
+    return {
+        "name": request.app.title,
+        "version": request.app.version,
+        "docs": "/docs",
+        "openapi": "/openapi.json",
+        "health": "/health/ready",
+        "api": "/api/v1",
+    }
 
 
 def _docs(request: Request) -> Response:

@@ -112,6 +112,14 @@ def test_what_is_open_tells_nothing_of_any_tenant(door: Door) -> None:
         assert not any(secret in text for text in texts)
 
 
+def test_the_front_says_where_everything_is(door: Door) -> None:
+    client = TestClient(create_app(door.system, mount=PlainTextResponse("agents")))
+    found = client.get("/").json()
+    for name in ("docs", "openapi", "health"):
+        assert client.get(found[name]).status_code == 200
+    assert found["name"] == "Tidegate"
+
+
 def test_a_server_with_its_database_is_ready(door: Door) -> None:
     assert anonymous(door).get("/health/live").json() == {"status": "ok"}
     ready = anonymous(door).get("/health/ready")
