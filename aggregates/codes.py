@@ -60,7 +60,7 @@ CODES: dict[str, Code] = {
     ),
     # who is asking
     "auth.missing": Code(Kind.UNAUTHENTICATED, "No API key was sent.", "Send `Authorization: Bearer tg_live_…`."),
-    "auth.invalid": Code(Kind.UNAUTHENTICATED, "The API key is not valid.", "Make a new one: `tidegate keys create`."),
+    "auth.invalid": Code(Kind.UNAUTHENTICATED, "The API key is not valid.", "Make one: POST /api/v1/keys."),
     "scope.missing": Code(Kind.DENIED, "The key lacks a scope that this needs.", "Ask for a key with that scope."),
     "grant.undeclared": Code(Kind.DENIED, "Nobody may do this: it has no grant.", "Report this as a defect."),
     "rate.limited": Code(Kind.LIMITED, "Too many requests for this key.", "Wait for Retry-After."),
@@ -103,7 +103,7 @@ CODES: dict[str, Code] = {
     "component.not_found": Code(Kind.NOT_FOUND, "No such step type.", "List them: GET /api/v1/components."),
     "cohort.not_found": Code(Kind.NOT_FOUND, "No such cohort.", "List them: GET /api/v1/cohorts."),
     "person.not_found": Code(Kind.NOT_FOUND, "No such person.", "List them: GET /api/v1/people."),
-    "key.not_found": Code(Kind.NOT_FOUND, "No such key.", "List them: `tidegate keys list`."),
+    "key.not_found": Code(Kind.NOT_FOUND, "No such key.", "List them: GET /api/v1/keys."),
     "project.not_found": Code(Kind.NOT_FOUND, "No such project.", "Make it: `tidegate projects create`."),
     "event.not_found": Code(Kind.NOT_FOUND, "No such event.", "List them: GET /api/v1/log."),
     "stream.not_found": Code(

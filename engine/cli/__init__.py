@@ -3,7 +3,7 @@
 start       the console script; front_page: what `--help` says first, drawn without loading anything
 app         the tree of commands, and what becomes of an error
 exits       exit codes, mapped once from kinds and statuses
-output      tables on a terminal, TSV in a pipe, JSON on request; words on stderr
+output      tables on a terminal, TSV in a pipe, JSON on request; words: hints as commands
 lists       the options of every list; inputs: JSON from options and files
 confirm     the number of people that a human confirms, given or typed; waiting: what waits for one
 terms       the options of a schedule; limits: those of a project or a key; sized_for: what a sizing is for

@@ -12,6 +12,7 @@ from cyclopts import App, CycloptsError
 from aggregates.errors import DomainError
 from engine.cli.exits import Exit, Refusal, usage
 from engine.cli.front_page import COMMANDS, EPILOGUE, HELP, say_no_more
+from engine.cli.words import next_steps
 from engine.errors import StartupError
 
 
@@ -75,9 +76,7 @@ def _lines(problem: dict[str, Any]) -> list[str]:
             lines.append(f"      expected: {_short(error['expected'])}")
         if error.get("example") is not None:
             lines.append(f"      example:  {_short(error['example'])}")
-    steps = problem.get("next") or ()
-    lines += [f"next: {step}" for step in ([steps] if isinstance(steps, str) else steps)]
-    return lines
+    return [*lines, *(f"next: {step}" for step in next_steps(problem))]
 
 
 def _short(value: Any) -> str:

@@ -24,6 +24,7 @@ from engine.cli.people import upload
 from engine.cli.signals import orderly
 from engine.cli.tree import Running, running
 from engine.cli.watch import watch
+from engine.cli.words import typed
 from engine.cli.workflows import show_sizing, sized
 from engine.clock import SystemClock
 from engine.demo.books import expected
@@ -163,5 +164,6 @@ def _title(out: Output, number: int, text: str) -> None:
 
 
 def _farewell(out: Output) -> None:
-    out.say("\nNext, one that stays:\n  tidegate up")
-    out.say(f"and an agent beside it, with a key of its own:\n  {MAKE_KEY}\n  {PRINT_CONFIG}")
+    out.say(f"\nAn agent gets a key of its own, once a server runs:\n  {typed(MAKE_KEY)}\n  {typed(PRINT_CONFIG)}")
+    # Last, so that it can be typed as it stands.
+    out.say(f"\nNext, one that stays:\n  {typed('tidegate up')}")
