@@ -1,7 +1,8 @@
 """The pure core: facts, and the guards that allow them.
 
 base        Principal, Meta, and the roots of events and aggregates
-errors      DomainError, with the whole catalogue of codes (problem_codes: those of single problems)
+errors      DomainError, with the whole catalogue of codes
+  codes, door_codes, problem_codes, kinds    those of commands and reads, of doors, of single problems; what a code is
 marks       how stored JSON tells ids and instants from texts
 outside     values that an event keeps outside the log, named there by a salted digest
 address     the one form of an e-mail address

@@ -10,7 +10,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from aggregates.codes import CODES, Code, Kind
+from aggregates.codes import CODES
+from aggregates.kinds import Code, Kind
 
 __all__ = ["CODES", "Code", "DomainError", "Kind", "Problem", "invalid"]
 

@@ -13,6 +13,7 @@ REFUSALS = (
     "template.over_limit",
     "template.together_over_limit",
     "outbound.refused",
+    "outbound.port_refused",
     "secret.unknown",
     "secret.host_refused",
     "audience.invalid",
@@ -45,6 +46,7 @@ REASONS: dict[str, str] = {
     "destination.down": "Nothing has answered there for a minute, so nothing was sent.",
     # it was sent, or tried
     "connect.failed": "There was no connection; nothing was sent.",
+    "tls.failed": "There was a connection, and no agreement on TLS; nothing was sent.",
     "connection.lost": "The connection broke off after the request had left; it may have arrived.",
     "timeout": "There was no answer in time; it may have arrived.",
     "smtp.login": "The mail server does not take the name and password of the installation.",
