@@ -6,7 +6,7 @@ Every effect outside is captured, every wait is over at once, and nothing is rec
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -114,6 +114,9 @@ class Simulation:
 
     def people(self, ids: Sequence[int]) -> dict[int, dict[str, Any]]:
         return self._ctx.people.records(ids)
+
+    def changed(self, job_id: UUID, shown: Mapping[int, Mapping[str, Any]]) -> Collection[int]:
+        return ()  # nobody has been confirmed
 
     def values(self, key: str, ids: Sequence[int]) -> dict[str | None, list[int]]:
         return self._ctx.people.values(key, ids)

@@ -18,13 +18,13 @@ from sqlalchemy import Connection, Row, text
 
 from aggregates.audience import Audience
 from aggregates.batch_job.aggregate import BatchJob
-from aggregates.walk.entry import Entry
+from aggregates.walk.entry import Entry, of_reached
 from aggregates.walk.walk import Group, Walk
 from engine.bootstrap import System, system_principal
 from engine.store import Store, head_status
 from projections import failpoints, failures, people
 from projections.outage import is_outage
-from workers import ledger, noted, splitting
+from workers import ledger, noted, recipients, splitting
 from workers.attempts import unrecorded
 from workers.enrolment import enrol
 from workers.jobs import ContentRefused, JobCache, WorkingJob
@@ -163,12 +163,12 @@ class Fanout:
     def _process(self, connection: Connection, job: WorkingJob, chunk: Row[Any]) -> Lease | None:
         """Walk a leased chunk; its new lease when it has effects outside to make, else None."""
         now = self._system.clock.now()
-        world = DatabaseWorld(connection, self._system, job.project_id)
-        walk = Walk(job.route, world, now)
         fresh = chunk.state == "ready" and chunk.size > 0
+        marked = fresh and bool(chunk.address_marks)
+        marks = dict(zip(chunk.person_ids, chunk.address_marks, strict=True)) if marked else {}
+        walk = Walk(job.route, DatabaseWorld(connection, self._system, job.project_id, marks), now)
         if fresh:
             entries = self._enter(connection, job, walk, chunk.person_ids)
-            marks = dict(zip(chunk.person_ids, chunk.address_marks, strict=True)) if chunk.address_marks else {}
             ledger.write_first(connection, job.id, entries, now, marks)
         else:
             entries, reached = self._go_on(connection, job, walk, chunk)
@@ -201,7 +201,7 @@ class Fanout:
         here = [row for row in rows if row.person_id not in gone]
         begun = unrecorded(connection, job.id, left)
         reached = begun.union(row.person_id for row in rows if row.reached)
-        return [*walk.run(standing(here)), *_left_out(gone, reached)], begun
+        return [*of_reached(walk.run(standing(here)), reached), *_left_out(gone, reached)], begun
 
     @contextmanager
     def _slot(self, connection: Connection, job_id: str) -> Iterator[bool]:
@@ -218,9 +218,15 @@ class Fanout:
 
 
 class DatabaseWorld:
-    """What a walk asks about people, answered in the chunk's transaction."""
+    """What a walk asks about people, answered in the chunk's transaction.
 
-    def __init__(self, connection: Connection, system: System, project_id: UUID) -> None:
+    `marks` are those of addresses, by person, of a chunk that the ledger does not know yet.
+    """
+
+    def __init__(
+        self, connection: Connection, system: System, project_id: UUID, marks: Mapping[int, int | None] | None = None
+    ) -> None:
+        self._marks = marks or {}
         self._connection = connection
         self._system = system
         self._project_id = project_id
@@ -233,6 +239,9 @@ class DatabaseWorld:
 
     def people(self, ids: Sequence[int]) -> dict[int, dict[str, Any]]:
         return people.records(self._connection, ids)
+
+    def changed(self, job_id: UUID, shown: Mapping[int, Mapping[str, Any]]) -> set[int]:
+        return recipients.changed(self._connection, self._system, job_id, shown, self._marks)
 
     def values(self, key: str, ids: Sequence[int]) -> dict[str | None, list[int]]:
         return people.values(self._connection, key, ids)

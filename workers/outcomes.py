@@ -12,7 +12,7 @@ from sqlalchemy import Connection, text
 
 from aggregates.batch_job.standing import OUTCOME_UNKNOWN
 from aggregates.steps.base import Deliver
-from aggregates.walk.entry import Entry, RunVariables
+from aggregates.walk.entry import Entry, RunVariables, of_reached
 from aggregates.walk.walk import Group, Walk, World
 from engine.ids import jitter
 from workers import ledger, pace
@@ -63,12 +63,9 @@ def record(
     later = {effect.id: again(effect, plan, outcome, now) for effect, plan, outcome in found}
     if found:
         _write(connection, [outcome for _, _, outcome in found], later, now)
-    entries = _settled(job, found, later, Walk(job.route, world, now), now)
-    reached = {
-        effect.person_id
-        for effect, _, outcome in found
-        if not effect.reached and (outcome.arrived or effect.may_have_arrived)
-    }
+    been = {effect.person_id for effect, _, outcome in found if _was_reached(effect, outcome)}
+    entries = list(of_reached(_settled(job, found, later, Walk(job.route, world, now), now), been))
+    reached = {effect.person_id for effect, _, outcome in found if not effect.reached and _was_reached(effect, outcome)}
     moved = {id for entry in entries for id in entry.ids}
     ledger.write_again(connection, job.id, entries, now, reached & moved)
     change = ledger.tally(entries)
@@ -153,6 +150,11 @@ def _settled(
         else:
             entries.append(group.ended("failed", reason=outcome.error or outcome.state))
     return [*entries, *walk.run(_joined(onward))]
+
+
+def _was_reached(effect: Effect, outcome: Outcome) -> bool:
+    """Whether something has come to the person, or may have, by this effect or one before."""
+    return effect.reached or outcome.arrived or effect.may_have_arrived
 
 
 def _state(outcome: Outcome, pause: Again | None) -> str:

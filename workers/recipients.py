@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Connection, select, text
@@ -10,6 +11,7 @@ from sqlalchemy import Connection, select, text
 from aggregates.address import normalised
 from aggregates.policy import Limits
 from aggregates.steps.base import Deliver
+from aggregates.walk.walk import CHANGED
 from aggregates.workflow.sending import ELSEWHERE, Recipient, recipient_of
 from engine.bootstrap import System
 from projections.failed_runs import NO_ADDRESS
@@ -18,19 +20,22 @@ from workers import ledger
 from workers.attempts import Addressed, SubBatch
 from workers.jobs import WorkingJob
 
-CHANGED = "address_changed"
-"""Why a person is skipped whose address is not the one that was confirmed for them."""
-
 UNDECLARED = "step.not_external"
 """Why an effect fails whose step type sends without saying so: no guard in front of people has heard of it."""
 
 # A run of a job that an older version enrolled has no mark: its person was confirmed without an address.
-_CONFIRMED = text(
+_COMPARED = (
     "SELECT r.person_id, p.email, p.address, r.address_mark IS NOT NULL AS marked, "
     "r.address_mark IS NOT DISTINCT FROM "
     "coalesce(hashtextextended(coalesce(p.address, p.email), :seed), :none) AS same "
-    "FROM runs r LEFT JOIN people p ON p.id = r.person_id "
+)
+_CONFIRMED = text(
+    f"{_COMPARED} FROM runs r LEFT JOIN people p ON p.id = r.person_id "
     "WHERE r.job_id = :job_id AND r.person_id = ANY (CAST(:ids AS bigint[]))"
+)
+_ENTERED = text(
+    f"{_COMPARED} FROM unnest(CAST(:ids AS bigint[]), CAST(:marks AS bigint[])) AS r (person_id, address_mark) "
+    "LEFT JOIN people p ON p.id = r.person_id"
 )
 
 
@@ -82,9 +87,7 @@ def _compared(connection: Connection, system: System, job_id: UUID, batch: SubBa
     ids = ledger.as_array([effect.person_id for effect in batch.effects])
     confirmed: dict[int, str] = {}
     changed: set[int] = set()
-    for row in connection.execute(
-        _CONFIRMED, {"job_id": job_id, "ids": ids, "seed": system.audiences.seeds.mark, "none": NO_ADDRESS}
-    ):
+    for row in connection.execute(_CONFIRMED, {"job_id": job_id, "ids": ids, **_seed(system)}):
         # What templates are given was read a moment before: an address may come and go in between.
         shown = batch.people.get(row.person_id, {}).get("email")
         if row.marked and not (row.same and shown == row.email):
@@ -92,6 +95,34 @@ def _compared(connection: Connection, system: System, job_id: UUID, batch: SubBa
         elif row.address is not None:
             confirmed[row.person_id] = row.address
     return confirmed, changed
+
+
+def changed(
+    connection: Connection,
+    system: System,
+    job_id: UUID,
+    shown: Mapping[int, Mapping[str, Any]],
+    marks: Mapping[int, int | None],
+) -> set[int]:
+    """Those of these people, as they were read just now, whose address is not the one that was confirmed.
+
+    `marks` are those of a chunk of which there are no runs yet.
+    """
+    ids = list(shown)
+    if marks:
+        entered = {"ids": ledger.as_array(ids), "marks": ledger.as_array(marks[id] or NO_ADDRESS for id in ids)}
+        rows = connection.execute(_ENTERED, {**entered, **_seed(system)})
+    else:
+        rows = connection.execute(_CONFIRMED, {"job_id": job_id, "ids": ledger.as_array(ids), **_seed(system)})
+    return {
+        row.person_id
+        for row in rows
+        if row.marked and not (row.same and row.email == shown[row.person_id].get("email"))
+    }
+
+
+def _seed(system: System) -> dict[str, int]:
+    return {"seed": system.audiences.seeds.mark, "none": NO_ADDRESS}
 
 
 def _add_listed(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
@@ -67,3 +67,16 @@ class Entry:
         if not self.own:
             return [shared] * len(self.ids)
         return [json.dumps(self.trace + self.own[id]) if id in self.own else shared for id in self.ids]
+
+
+def of_reached(entries: Iterable[Entry], reached: Collection[int]) -> Iterator[Entry]:
+    """The same entries, but that nobody of `reached` is skipped: they have exited."""
+    for entry in entries:
+        some = [id for id in entry.ids if id in reached] if entry.status == "skipped" and reached else []
+        if some:
+            yield replace(entry, status="exited", ids=some)
+            rest = [id for id in entry.ids if id not in reached]
+            if rest:
+                yield replace(entry, ids=rest)
+        else:
+            yield entry

@@ -6,7 +6,7 @@ and one statement a step. People stop at an effect outside (in progress), at a w
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Protocol
@@ -36,12 +36,20 @@ from aggregates.walk.route import Route
 Note = dict[str, Any]
 
 
+CHANGED = "address_changed"
+"""Why a person is skipped whose address is not the one that was confirmed for them."""
+
+
 class World(Protocol):
     """What a walk asks about people, and about what a human has answered."""
 
     def matching(self, audience: Audience, ids: Sequence[int]) -> set[int]: ...
 
     def people(self, ids: Sequence[int]) -> dict[int, dict[str, Any]]: ...
+
+    def changed(self, job_id: UUID, shown: Mapping[int, Mapping[str, Any]]) -> Collection[int]:
+        """Those of these people who are not shown with the address that was confirmed for them."""
+        ...
 
     def values(self, key: str, ids: Sequence[int]) -> dict[str | None, list[int]]:
         """These people by what a property of theirs says, as text; each of them is somewhere."""
@@ -244,11 +252,20 @@ class Walk:
             self._open.append(stepped)
 
     def _rendered(self, group: Group, step: str, document: Document, port: str) -> dict[int, Any]:
-        """A document for each of these people. Who was erased is skipped; for whom it fails, the step has failed."""
+        """A document for each of these people; for whom it fails, the step has failed.
+
+        Who was erased is skipped, and so is who has another address than the confirmed one, where an address is told:
+        what is kept of it now may be sent when the address has been changed back.
+        """
         people = self._world.people(group.ids)
         gone = [id for id in group.ids if id not in people]
         if gone:
             self._entries.append(group.part(gone).ended("skipped", reason="erased"))
+        if self._route.inputs is None and self._route.definition.tells_address:
+            others = self._world.changed(self._route.job_id, people)
+            if others:
+                self._entries.append(group.part(sorted(others)).ended("skipped", reason=CHANGED))
+                people = {id: person for id, person in people.items() if id not in others}
         rendered, broken = render(
             self._route, people, document, group.variables, now=self._now, allowance=self._allowance
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -32,7 +32,12 @@ class Mailbox:
 
     def __init__(self) -> None:
         self.refusal: str | None = None
-        self.smtp = SmtpReceiver(lambda _: self.refusal)
+        self.on_mail: Callable[[str], object] = lambda _: None
+        self.smtp = SmtpReceiver(self._answer)
+
+    def _answer(self, to: str) -> str | None:
+        self.on_mail(to)
+        return self.refusal
 
     @property
     def got(self) -> list[str]:
@@ -112,6 +117,47 @@ def test_a_swap_while_they_wait_skips_and_a_swap_back_does_not(
     swap(product, "p2", "p2@example.com")
     assert woken(product, workshop, job_id)["delivered"] == 2
     assert (skipped(product, job_id), mailbox.got) == ({"p1": CHANGED}, ["p2@example.com", "p3@example.com"])
+
+
+KEEP = step("keep", "set_variables", {"variables": {"v": "{{ person.email }}"}})
+LATER = step("later", "delay", {"duration": "PT1M"})
+TELL = step("tell", "email", {"subject": "Hello", "text": "{{ variables.v }}"})
+
+
+@pytest.mark.parametrize(
+    ("steps", "fate", "mails"),
+    [([KEEP, LATER, TELL], "skipped", 0), ([MAIL, KEEP, LATER, TELL], "exited", 1)],
+)
+def test_what_is_kept_for_later_is_of_the_confirmed_address_or_of_nobody(
+    product: Product, workshop: Workshop, mailbox: Mailbox, steps: list[dict[str, Any]], fate: str, mails: int
+) -> None:
+    product.add_people(2)
+    variables = [{"key": "v", "type": "string", "default": ""}]
+    job_id = product.run(product.workflow(**chain(WAIT, *steps), variables=variables))
+    workshop.advance(job_id)
+    moved = iter(["thief@example.com"])
+    mailbox.on_mail = lambda to: to == "p1@example.com" and swap(product, "p1", next(moved, "p1@example.com"))
+    if not mails:
+        swap(product, "p1", next(moved))
+    woken(product, workshop, job_id)
+    swap(product, "p1", "p1@example.com")
+    job = woken(product, workshop, job_id)
+    assert (job[fate], job["delivered"]) == (1, 1)
+    assert mailbox.got.count("p1@example.com") == mails
+    fates = {run["distinct_id"]: (run["status"], run["reason"]) for run in product.runs(job_id)}
+    assert fates == {"p1": (fate, CHANGED), "p2": ("delivered", None)}
+
+
+def test_a_fresh_chunk_keeps_nothing_of_another_address(product: Product, workshop: Workshop, mailbox: Mailbox) -> None:
+    product.add_people(2)
+    variables = [{"key": "v", "type": "string", "default": ""}]
+    job_id = product.run(product.workflow(**chain(KEEP, WAIT, TELL), variables=variables))
+    enrol(product.system, job_id)
+    swap(product, "p1", "thief@example.com")
+    workshop.advance(job_id)
+    swap(product, "p1", "p1@example.com")
+    assert woken(product, workshop, job_id)["delivered"] == 1
+    assert (skipped(product, job_id), mailbox.got) == ({"p1": CHANGED}, ["p2@example.com"])
 
 
 def test_a_swap_while_it_is_paused_skips(product: Product, workshop: Workshop, mailbox: Mailbox) -> None:
