@@ -22,7 +22,7 @@ presence                 who is at work: each process says so itself
 metrics                  what an operator watches, from the database
 logs                     structured log lines
 failpoints               what happens at places where a test kills, stops or fails a process
-encoding                 whether a database can hold every text
+encoding  pooler         whether a database can hold every text; whether a session is one
 migrate  migrations      the schema: up to date or not, and its history
 components  guidance     the catalogue of step types, for those who may read it; operators, and a guide to begin with
 founding                 a project and its owner key, with what the log says of both

@@ -18,6 +18,7 @@ from sqlalchemy import Engine, create_engine, event, make_url
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import InvalidatePoolError
 
+from engine.pooler import pooler_refusal
 from engine.settings import Settings
 from projections import stored_json
 from projections.patience import USUAL_SECONDS, patience, waiting
@@ -85,7 +86,13 @@ def connected(url: str, **options: Any) -> Engine:
 
     @event.listens_for(engine, "do_connect")
     def connect(_dialect: Any, _record: Any, args: Any, parameters: dict[str, Any]) -> BoundedConnection:
-        return BoundedConnection.connect(*args, **parameters)
+        try:
+            return BoundedConnection.connect(*args, **parameters)
+        except psycopg.OperationalError as error:
+            refusal = pooler_refusal(error)
+            if refusal is None:
+                raise
+            raise refusal from error
 
     @event.listens_for(engine, "checkin")
     def left(connection: psycopg.Connection[Any] | None, record: Any) -> None:

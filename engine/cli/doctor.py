@@ -31,6 +31,7 @@ from engine.database import connected
 from engine.encoding import ENCODING_NEXT, encoding_fault
 from engine.errors import StartupError
 from engine.migrate import pending
+from engine.pooler import POOLER_NEXT, PoolerError, refuse_pooler
 from engine.settings import Settings, load_settings
 from projections.outage import reason
 
@@ -115,8 +116,11 @@ def _database(settings: Settings) -> Iterator[Finding]:
         return
     engine = connected(settings.database_url)
     try:
+        refuse_pooler(engine)
         with engine.connect() as connection:
             yield from _inside(connection, settings)
+    except PoolerError as error:
+        yield Finding("database", "fail", error.fault, POOLER_NEXT)
     except SQLAlchemyError as error:
         yield Finding("database", "fail", reason(error), "Check TIDEGATE_DATABASE_URL, and that the server runs.")
     finally:

@@ -29,6 +29,7 @@ from engine.cli.client import KEY_FILE, URL_FILE
 from engine.embedded import Embedded
 from engine.errors import StartupError
 from engine.migrate import migrate
+from engine.pooler import refuse_pooler
 from engine.settings import PREFIX, Settings, child_environment
 from engine.supervise import Program, Supervisor
 
@@ -71,6 +72,7 @@ def prepare(settings: Settings) -> str | None:
     """Bring the schema up to date and make the project `default`; its owner key, if that was made now."""
     system = build(settings)
     try:
+        refuse_pooler(system.engine)
         migrate(system.engine)
         _, key = ensure_project(system)
     except OperationalError as error:
