@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import socket
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -26,6 +27,8 @@ from engine.presence import present
 from engine.settings import load_settings
 from mcp_adapter.auth import Address
 from mcp_adapter.endpoints import Endpoints
+
+logger = logging.getLogger(__name__)
 
 URL_FILE = "url"
 """Where the CLI finds a running server, in the data directory."""
@@ -90,16 +93,23 @@ def listening(host: str, port: int) -> Iterator[socket.socket]:
 
 @contextmanager
 def announced(path: Path, url: str) -> Iterator[None]:
-    """Keep the server's URL in a file while it runs; a later server's announcement is left alone."""
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
-    draft.write_text(f"{url}\n", encoding="ascii")
-    draft.replace(path)
+    """Keep the server's URL in a file while it runs; a later server's announcement is left alone.
+
+    Only commands on the same machine read it, so a file system that cannot be written to is no reason not to serve.
+    """
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        draft = path.with_name(f".{path.name}.{os.getpid()}")
+        draft.write_text(f"{url}\n", encoding="ascii")
+        draft.replace(path)
+    except OSError as error:
+        logger.warning("the URL is not kept in %s: %s. Commands need TIDEGATE_URL.", path, error.strerror or error)
     try:
         yield
     finally:
-        if path.exists() and path.read_text(encoding="ascii").strip() == url:
-            path.unlink(missing_ok=True)
+        with suppress(OSError):
+            if path.exists() and path.read_text(encoding="ascii").strip() == url:
+                path.unlink(missing_ok=True)
 
 
 def config(app: FastAPI, **changes: Any) -> uvicorn.Config:

@@ -64,6 +64,13 @@ def test_the_announcement_of_a_later_server_is_left_alone(tmp_path: Path) -> Non
     assert path.read_text() == "http://127.0.0.1:2\n"
 
 
+def test_a_server_runs_where_nothing_can_be_written(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    (tmp_path / "a file").touch()
+    with announced(tmp_path / "a file" / "data" / "url", "http://127.0.0.1:1"):
+        assert "Not a directory" in caplog.text
+        assert "TIDEGATE_URL" in caplog.text
+
+
 def test_a_listener_takes_connections_before_the_server_runs() -> None:
     with listening("127.0.0.1", 0) as listener, socket.create_connection(listener.getsockname()):
         pass
