@@ -24,6 +24,7 @@ logs                     structured log lines
 failpoints               what happens at places where a test kills, stops or fails a process
 encoding  pooler         whether a database can hold every text; whether a session is one
 migrate  migrations      the schema: up to date or not, and its history
+sequences                whether the next number of a row is free
 components  guidance     the catalogue of step types, for those who may read it; operators, and a guide to begin with
 founding                 a project and its owner key, with what the log says of both
 bootstrap                the one place where parts meet

@@ -14,6 +14,7 @@ from engine.encoding import require_encoding
 from engine.errors import StartupError
 from engine.migrate import require_schema
 from engine.pooler import refuse_pooler
+from engine.sequences import require_sequences
 from projections.outage import is_outage, reason
 from projections.tables import view_positions
 
@@ -37,14 +38,15 @@ def joined(system: System) -> bool:
     """Whether the database answers.
 
     Raises StartupError when a pooler in between does not keep sessions, when it cannot hold every text, when its schema
-    is not this version's, or when it was made with another secret than this process has: such a process would count and
-    sign otherwise than all the others.
+    is not this version's, when its sequences give numbers that are taken, or when it was made with another secret than
+    this process has: such a process would count and sign otherwise than all the others.
     """
     try:
         refuse_pooler(system.engine)
         with system.engine.connect() as connection:
             require_encoding(connection)
             require_schema(connection)
+            require_sequences(connection)
         check_secret(system)
     except SQLAlchemyError as error:
         if not is_outage(error):

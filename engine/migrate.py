@@ -11,6 +11,7 @@ from sqlalchemy.exc import OperationalError, ProgrammingError
 
 from engine.encoding import require_encoding
 from engine.errors import StartupError
+from engine.sequences import mend_sequences
 from projections.outage import reason
 from projections.patience import patient
 
@@ -40,7 +41,7 @@ _OLDEST = text(
 
 
 def migrate(engine: Engine) -> None:
-    """Apply every migration that the database lacks.
+    """Apply every migration that the database lacks, and move sequences that are behind their tables.
 
     Raises StartupError for a schema that this version does not know, for tables that are somebody else's, and when
     other transactions keep a table for too long.
@@ -110,13 +111,15 @@ def _migrate(engine: Engine) -> None:
     with engine.begin() as connection, patient(connection):
         connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": MIGRATION_LOCK})
         require_encoding(connection)
-        if not pending(connection):
-            return
         connection.execute(text(f"SET LOCAL lock_timeout = {LOCK_MILLISECONDS}"))
+        if not pending(connection):
+            mend_sequences(connection)
+            return
         own, former, ours = _tables(connection)
         if former and ours and not own:
             connection.execute(text(f"ALTER TABLE {FORMER_TABLE} RENAME TO {VERSION_TABLE}"))
         upgrade(connection)
+        mend_sequences(connection)
 
 
 def _current(connection: Connection) -> str | None:

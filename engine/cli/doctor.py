@@ -32,6 +32,7 @@ from engine.encoding import ENCODING_NEXT, encoding_fault
 from engine.errors import StartupError
 from engine.migrate import pending
 from engine.pooler import POOLER_NEXT, PoolerError, refuse_pooler
+from engine.sequences import SEQUENCES_NEXT, sequences_fault
 from engine.settings import Settings, load_settings
 from projections.outage import reason
 
@@ -152,6 +153,9 @@ def _inside(connection: Connection, settings: Settings) -> Iterator[Finding]:
         yield Finding("schema", "fail", f"{len(missing)} migrations are pending", "Run `tidegate migrate`.")
         return
     yield Finding("schema", "ok", "up to date")
+    behind = sequences_fault(connection)
+    found, step = (behind, SEQUENCES_NEXT) if behind else ("ahead of their tables", "")
+    yield Finding("sequences", "fail" if behind else "ok", found, step)
     yield checks.secret(connection, settings)
     yield from checks.processes(connection)
     yield from checks.views(connection)
