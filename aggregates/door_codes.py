@@ -53,4 +53,5 @@ DOOR_CODES: dict[str, Code] = {
     "server.unexpected": Code(
         Kind.UNAVAILABLE, "The server answered without a problem document.", "Check that TIDEGATE_URL names a server."
     ),
+    "id.ambiguous": Code(Kind.INVALID, "It names more than one thing.", "Give more of the id."),
 }

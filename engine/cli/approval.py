@@ -9,6 +9,7 @@ from cyclopts import Parameter
 from engine.cli.client import Api, connect
 from engine.cli.confirm import Confirm, Token, acknowledged, asked, let_type, needs_a_human
 from engine.cli.output import Column, Json, Output
+from engine.cli.refs import JobRef
 
 Note = Annotated[str | None, Parameter(help="Kept with the decision.")]
 
@@ -31,7 +32,9 @@ QUESTION = (
 )
 
 
-def approve(job: str, *, confirm: Confirm = None, token: Token = None, note: Note = None, json: Json = False) -> None:
+def approve(
+    job: JobRef, *, confirm: Confirm = None, token: Token = None, note: Note = None, json: Json = False
+) -> None:
     """Let a held job run, after confirming its audience of today. Real people are contacted.
 
     Without --confirm, and on a terminal, the audience is sized, the number is shown, and you type it. Who asked for
@@ -44,13 +47,13 @@ def approve(job: str, *, confirm: Confirm = None, token: Token = None, note: Not
     out.say(f"watch it: tidegate batch watch {job}")
 
 
-def reject(job: str, *, reason: str, json: Json = False) -> None:
+def reject(job: JobRef, *, reason: str, json: Json = False) -> None:
     """Turn a held job down: it never reaches anybody."""
     Output(json).record(connect().post(f"/batch-jobs/{job}/reject", {"reason": reason}), ANSWER)
 
 
 def decide(
-    job: str, step: str, decision: Literal["approved", "rejected"], *, note: Note = None, json: Json = False
+    job: JobRef, step: str, decision: Literal["approved", "rejected"], *, note: Note = None, json: Json = False
 ) -> None:
     """Answer an approval step for everybody in a job who stands or will stand at it."""
     body = {"decision": decision} | _noted(note)

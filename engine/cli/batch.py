@@ -11,8 +11,9 @@ from engine.cli.client import connect, new_idempotency_key
 from engine.cli.confirm import Confirm, Token, acknowledged, asked
 from engine.cli.exits import OF_JOB, Exit
 from engine.cli.inputs import Variables, json_object
-from engine.cli.lists import After, Every, Limit
+from engine.cli.lists import UNSAID, After, Every, Limit, Reason
 from engine.cli.output import Column, Json, Output
+from engine.cli.refs import AnySchedule, AnyWorkflow, JobRef, WorkflowRef, with_names
 from engine.cli.retry import failed, retry_failed, unfinished
 from engine.cli.sized_for import AS_FAST_AS_IT_GOES, PaceOptions
 from engine.cli.waiting import waits
@@ -27,6 +28,7 @@ COUNTS = ("enrolled", "delivered", "skipped", "failed", "exited", "waiting", "in
 EYE = ("enrolled", "delivered", "failed")
 COLUMNS = (
     Column("job", "id"),
+    Column("workflow", lambda job: job.get("workflow_name", job["workflow_id"]), pipe=False),
     Column("workflow", "workflow_id", eye=False),
     Column("status", "status"),
     *(Column(name.replace("_", " "), name, right=True, eye=name in EYE) for name in COUNTS),
@@ -65,7 +67,7 @@ UNKNOWN = (
 
 @app.command
 def run(
-    workflow: str,
+    workflow: WorkflowRef,
     *,
     confirm: Confirm = None,
     token: Token = None,
@@ -99,7 +101,7 @@ def run(
 
 @app.command
 def watch(
-    job: str,
+    job: JobRef,
     *,
     timeout: Annotated[float | None, Parameter(help="Stop watching after so many seconds, with exit code 8.")] = None,
     json: Json = False,
@@ -111,8 +113,8 @@ def watch(
 @app.command(name="list")
 def list_(
     *,
-    workflow: str | None = None,
-    schedule: str | None = None,
+    workflow: AnyWorkflow = None,
+    schedule: AnySchedule = None,
     status: str | None = None,
     limit: Limit = 20,
     after: After = None,
@@ -121,23 +123,25 @@ def list_(
 ) -> None:
     """List batch jobs, the newest first."""
     filters = {"workflow_id": workflow, "schedule_id": schedule, "status": status}
-    Output(json).page(connect().pages("/batch-jobs", limit=limit, after=after, every=every, **filters), COLUMNS)
+    out, api = Output(json), connect()
+    pages = api.pages("/batch-jobs", limit=limit, after=after, every=every, **filters)
+    out.page(with_names(api, pages) if out.terminal else pages, COLUMNS)
 
 
 @app.command
-def show(job: str, *, json: Json = False) -> None:
+def show(job: JobRef, *, json: Json = False) -> None:
     """Show one job with its counts."""
     Output(json).record(connect().get(f"/batch-jobs/{job}"))
 
 
 @app.command
-def pause(job: str, *, reason: str, json: Json = False) -> None:
+def pause(job: JobRef, *, reason: Reason = None, json: Json = False) -> None:
     """Stop a job for a while: nobody else is reached until it is resumed."""
-    Output(json).record(connect().post(f"/batch-jobs/{job}/pause", {"reason": reason}), ANSWER)
+    Output(json).record(connect().post(f"/batch-jobs/{job}/pause", {"reason": reason or UNSAID}), ANSWER)
 
 
 @app.command
-def resume(job: str, *, confirm: Confirm = None, token: Token = None, json: Json = False) -> int:
+def resume(job: JobRef, *, confirm: Confirm = None, token: Token = None, json: Json = False) -> int:
     """Let a paused job go on, over the people who were confirmed for it and nobody else.
 
     An agent needs --confirm and --token of `batch unfinished` for what a human or the breaker paused.
@@ -150,10 +154,10 @@ def resume(job: str, *, confirm: Confirm = None, token: Token = None, json: Json
 
 
 @app.command
-def cancel(job: str, *, reason: str, json: Json = False) -> int:
+def cancel(job: JobRef, *, reason: Reason = None, json: Json = False) -> int:
     """Stop a job. What was sent stays sent; nobody else is reached."""
     out = Output(json)
-    answer = connect().post(f"/batch-jobs/{job}/cancel", {"reason": reason})
+    answer = connect().post(f"/batch-jobs/{job}/cancel", {"reason": reason or UNSAID})
     out.record(answer, (*ANSWER, Column("reached so far", "reached", right=True)))
     if answer["status"] not in OF_JOB:
         out.say(f"Stopping. See who had been reached: tidegate batch watch {job}")
@@ -162,7 +166,7 @@ def cancel(job: str, *, reason: str, json: Json = False) -> int:
 
 @app.command
 def runs(
-    job: str,
+    job: JobRef,
     *,
     status: str | None = None,
     limit: Limit = 20,
@@ -176,7 +180,7 @@ def runs(
 
 
 @app.command
-def failures(job: str, *, json: Json = False) -> None:
+def failures(job: JobRef, *, json: Json = False) -> None:
     """What failed in a job: how many runs, by step, reason and host."""
     out, found = Output(json), connect().get(f"/batch-jobs/{job}/failures")
     if json:
@@ -190,7 +194,7 @@ def failures(job: str, *, json: Json = False) -> None:
 
 
 @app.command
-def unknown(job: str, *, limit: Limit = 20, after: After = None, every: Every = False, json: Json = False) -> None:
+def unknown(job: JobRef, *, limit: Limit = 20, after: After = None, every: Every = False, json: Json = False) -> None:
     """Runs that wait for a person: an effect was begun, and nobody knows whether it arrived. See `runs decide`."""
     Output(json).page(connect().pages(f"/batch-jobs/{job}/unknown", limit=limit, after=after, every=every), UNKNOWN)
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Literal
 
-from cyclopts import App, Parameter
+from cyclopts import App
 
 from engine.cli.approval import Note
 from engine.cli.client import connect
@@ -12,10 +12,9 @@ from engine.cli.confirm import Confirm, let_type, may_ask
 from engine.cli.exits import usage
 from engine.cli.lists import After, Every, Limit
 from engine.cli.output import Column, Json, Output
+from engine.cli.refs import ConfirmationRef
 
 app = App(name="confirm", help="What agents asked for: read it, confirm the number, or turn it down.")
-
-Which = Annotated[str, Parameter(help="The id, or the address that the agent handed on.")]
 
 COLUMNS = (
     Column("id", "id"),
@@ -71,19 +70,19 @@ def list_(
 
 
 @app.command
-def show(confirmation: Which, *, json: Json = False) -> None:
+def show(confirmation: ConfirmationRef, *, json: Json = False) -> None:
     """Show who asks for what, and how many people it would reach now."""
-    Output(json).record(connect().get(f"/confirmations/{_id(confirmation)}"), QUESTION)
+    Output(json).record(connect().get(f"/confirmations/{confirmation}"), QUESTION)
 
 
 @app.command
-def accept(confirmation: Which, *, confirm: Confirm = None, note: Note = None, json: Json = False) -> None:
+def accept(confirmation: ConfirmationRef, *, confirm: Confirm = None, note: Note = None, json: Json = False) -> None:
     """Let it take effect, over exactly the people that it was asked for. Real people are contacted.
 
     Without --confirm, and on a terminal, everything is shown and you type the number. Who asked for it cannot confirm
     it, and no agent can.
     """
-    out, api, id = Output(json), connect(), _id(confirmation)
+    out, api, id = Output(json), connect(), confirmation
     if confirm is None:
         if not may_ask(out):
             raise usage(
@@ -98,12 +97,7 @@ def accept(confirmation: Which, *, confirm: Confirm = None, note: Note = None, j
 
 
 @app.command
-def reject(confirmation: Which, *, reason: str, json: Json = False) -> None:
+def reject(confirmation: ConfirmationRef, *, reason: str, json: Json = False) -> None:
     """Turn it down: nothing of it takes effect."""
-    answer = connect().post(f"/confirmations/{_id(confirmation)}/reject", {"reason": reason})
+    answer = connect().post(f"/confirmations/{confirmation}/reject", {"reason": reason})
     Output(json).record(answer, ANSWER)
-
-
-def _id(text: str) -> str:
-    """The id in an address, or the id itself."""
-    return text.rstrip("/").rpartition("/")[2]

@@ -10,6 +10,7 @@ from engine.cli.client import connect
 from engine.cli.exits import usage
 from engine.cli.lists import After, Every, Limit
 from engine.cli.output import Column, Json, Output
+from engine.cli.refs import AnySchedule, ScheduleRef
 from engine.cli.terms import Exdates, Timezone
 
 UPCOMING = (
@@ -29,7 +30,7 @@ PAST = (
 
 
 def preview(
-    schedule: str | None = None,
+    schedule: AnySchedule = None,
     *,
     rrule: Annotated[str | None, Parameter(help="A rule to look at, with --starts-at.")] = None,
     starts_at: Annotated[str | None, Parameter(help="The first local time: 2027-03-01T09:00:00.")] = None,
@@ -61,7 +62,7 @@ def preview(
 
 
 def occurrences(
-    schedule: str,
+    schedule: ScheduleRef,
     *,
     state: Literal["fired", "held", "skipped", "buffered"] | None = None,
     limit: Limit = 20,

@@ -12,7 +12,7 @@ import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from cyclopts import Parameter
 from rich.console import Console
@@ -20,8 +20,10 @@ from rich.table import Column as TableColumn
 from rich.table import Table
 from rich.text import Text
 
-INSTANT = re.compile(r"(\d{4}-\d\d-\d\d)T(\d\d:\d\d:\d\d)(?:\.\d+)?Z")
-"""An instant in UTC as the server writes it; seconds are enough for an eye."""
+from engine.cli import layout
+
+INSTANT = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.\d+)?Z")
+"""An instant as the server writes it, RFC 3339 in UTC; seconds are enough for an eye."""
 
 Json = Annotated[bool, Parameter(name="--json", negative="", help="Print one JSON document.")]
 Row = Mapping[str, Any]
@@ -73,7 +75,7 @@ class Output:
             return
         table = Table.grid(TableColumn(no_wrap=True), TableColumn(overflow="fold"), padding=(0, 2))
         for title, value in pairs:
-            table.add_row(Text(title, style="dim"), Text(_pretty(value)))
+            table.add_row(Text(title, style="dim"), layout.coloured(title, _pretty(value)))
         self._show(table)
 
     def line(self, row: Row, columns: Sequence[Column]) -> None:
@@ -95,20 +97,16 @@ class Output:
             return self._page_as_json(pages)
         cursor: str | None = None
         columns = self._shown(columns)
-        table = Table(box=None, header_style="bold", pad_edge=False)
-        for index, column in enumerate(columns):
-            # The first one is the id, which is there to be copied.
-            side: Literal["left", "right"] = "right" if column.right else "left"
-            table.add_column(column.title, justify=side, overflow="fold", no_wrap=index == 0)
+        shown: list[list[str]] = []
         for page in pages:
             cursor = page.get("next_cursor")
             for row in page["data"]:
                 if self.terminal:
-                    table.add_row(*(Text(_pretty(column.of(row))) for column in columns))
+                    shown.append([_pretty(column.of(row)) for column in columns])
                 else:
                     self._lines([[_plain(column.of(row)) for column in columns]])
-        if self.terminal and table.row_count:
-            self._show(table)
+        if shown:
+            self._table(columns, shown)
         elif self.terminal:
             self.say("None.")
         if cursor:
@@ -134,6 +132,13 @@ class Output:
     def _shown(self, columns: Sequence[Column]) -> list[Column]:
         return [column for column in columns if (column.eye if self.terminal else column.pipe)]
 
+    def _table(self, columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> None:
+        width = Console().width
+        drawn, left_out = layout.table([each.title for each in columns], [each.right for each in columns], rows, width)
+        self._show(drawn)
+        if left_out:
+            self.say(f"No room for: {', '.join(left_out)}. A wider terminal has it, and --json.")
+
     def _show(self, table: Table) -> None:
         Console(highlight=False).print(table)
 
@@ -154,7 +159,7 @@ def _pretty(value: Any) -> str:
         return f"{value:,}"
     text = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in _text(value))
     instant = INSTANT.fullmatch(text)
-    return f"{instant[1]} {instant[2]}Z" if instant else text
+    return f"{instant[1]}Z" if instant else text
 
 
 def _text(value: Any) -> str:

@@ -11,6 +11,7 @@ from engine.cli.client import connect, new_idempotency_key
 from engine.cli.confirm import Confirm, Token, acknowledged, let_type, may_ask
 from engine.cli.exits import Exit, usage
 from engine.cli.output import Column, Json, Output
+from engine.cli.refs import JobRef
 from engine.cli.watch import watch as follow
 
 SIZING = (
@@ -32,19 +33,19 @@ SIZING = (
 )
 
 
-def failed(job: str, *, json: Json = False) -> None:
+def failed(job: JobRef, *, json: Json = False) -> None:
     """Count the failed runs of a job that has ended. Contacts nobody."""
     Output(json).record(connect().post(f"/batch-jobs/{job}/blast-radius", {}), SIZING)
 
 
-def unfinished(job: str, *, json: Json = False) -> None:
+def unfinished(job: JobRef, *, json: Json = False) -> None:
     """Count the people of a paused job who have no outcome yet. Contacts nobody; the token resumes the job once."""
     columns = (*SIZING[:2], Column("unfinished", "affected", right=True), *SIZING[5:])
     Output(json).record(connect().post(f"/batch-jobs/{job}/unfinished", {}), columns)
 
 
 def retry_failed(
-    job: str,
+    job: JobRef,
     *,
     confirm: Confirm = None,
     token: Token = None,

@@ -9,8 +9,9 @@ from cyclopts import App, Parameter
 
 from engine.cli.client import Api, connect
 from engine.cli.exits import Exit
-from engine.cli.lists import After, Every, Limit
+from engine.cli.lists import UNSAID, After, Every, Limit, Reason
 from engine.cli.output import Column, Json, Output
+from engine.cli.refs import AnyJob, AnyWorkflow, RunRef
 from engine.clock import SystemClock
 
 app = App(name="runs", help="Find runs, follow one, read what it came to, cancel it.")
@@ -55,8 +56,8 @@ Timeout = Annotated[float | None, Parameter(help="Stop waiting after so many sec
 @app.command(name="list")
 def list_(
     *,
-    job: str | None = None,
-    workflow: str | None = None,
+    job: AnyJob = None,
+    workflow: AnyWorkflow = None,
     person: int | None = None,
     status: str | None = None,
     since: Annotated[str | None, Parameter(help="Asked for from this instant on: 2027-01-31T00:00:00Z.")] = None,
@@ -73,14 +74,14 @@ def list_(
 
 
 @app.command
-def show(run: str, *, json: Json = False) -> None:
+def show(run: RunRef, *, json: Json = False) -> None:
     """Show one run."""
     Output(json).record(connect().get(f"/runs/{run}"))
 
 
 @app.command
 def result(
-    run: str,
+    run: RunRef,
     *,
     wait: Annotated[bool, Parameter(negative="", help="Wait until the run has ended.")] = False,
     timeout: Timeout = None,
@@ -93,7 +94,7 @@ def result(
 
 @app.command
 def trace(
-    run: str,
+    run: RunRef,
     *,
     step: str | None = None,
     outcome: str | None = None,
@@ -108,16 +109,14 @@ def trace(
 
 
 @app.command
-def cancel(
-    run: str, *, reason: Annotated[str, Parameter(help="Why; it goes into the log.")], json: Json = False
-) -> None:
+def cancel(run: RunRef, *, reason: Reason = None, json: Json = False) -> None:
     """Do nothing more for one run. What was sent stays sent; the others of its batch job go on."""
-    Output(json).record(connect().post(f"/runs/{run}/cancel", {"reason": reason}), ANSWER)
+    Output(json).record(connect().post(f"/runs/{run}/cancel", {"reason": reason or UNSAID}), ANSWER)
 
 
 @app.command
 def decide(
-    run: str,
+    run: RunRef,
     decision: Literal["delivered", "retry", "failed"],
     *,
     note: Annotated[str | None, Parameter(help="Kept with the decision.")] = None,

@@ -9,9 +9,10 @@ from cyclopts import App, Parameter
 from engine.cli.client import Api, connect, new_idempotency_key
 from engine.cli.confirm import Confirm, Token, acknowledged, asked, may_ask
 from engine.cli.exits import Exit, Refusal, usage
-from engine.cli.lists import After, Every, Limit
+from engine.cli.lists import UNSAID, After, Every, Limit
 from engine.cli.occurrences import occurrences, preview
 from engine.cli.output import Column, Json, Output
+from engine.cli.refs import AnyWorkflow, ScheduleRef, WorkflowRef
 from engine.cli.sized_for import for_schedule
 from engine.cli.terms import AS_IT_IS, ApprovalExpires, Growth, Options, approval
 from engine.cli.waiting import waits
@@ -42,12 +43,13 @@ ANSWER = (
     Column("ceiling", "ceiling"),
     Column("approval expires", "approval_expires_at"),
 )
+Note = Annotated[str | None, Parameter(name=("--note", "--reason"), help="Why; it goes into the log.")]
 REPEATEDLY = "reach at each occurrence"
 
 
 @app.command
 def attach(
-    workflow: str,
+    workflow: WorkflowRef,
     *,
     rrule: Annotated[str, Parameter(help="An RFC 5545 rule: FREQ=WEEKLY;BYDAY=MO.")],
     starts_at: Annotated[str, Parameter(help="The first local time: 2027-03-01T09:00:00.")],
@@ -77,7 +79,7 @@ def attach(
 
 @app.command
 def revise(
-    schedule: str,
+    schedule: ScheduleRef,
     *,
     rrule: Annotated[str | None, Parameter(help="Another rule.")] = None,
     starts_at: Annotated[str | None, Parameter(help="Another first local time.")] = None,
@@ -108,14 +110,14 @@ def revise(
 
 
 @app.command
-def pause(schedule: str, *, note: str, json: Json = False) -> None:
+def pause(schedule: ScheduleRef, *, note: Note = None, json: Json = False) -> None:
     """Stop a schedule from firing until it is resumed; the note says why."""
-    Output(json).record(connect().post(f"/schedules/{schedule}/pause", {"note": note}), ANSWER)
+    Output(json).record(connect().post(f"/schedules/{schedule}/pause", {"note": note or UNSAID}), ANSWER)
 
 
 @app.command
 def resume(
-    schedule: str,
+    schedule: ScheduleRef,
     *,
     confirm: Confirm = None,
     token: Token = None,
@@ -136,7 +138,7 @@ def resume(
 
 
 @app.command
-def detach(schedule: str, *, note: str | None = None, json: Json = False) -> None:
+def detach(schedule: ScheduleRef, *, note: Note = None, json: Json = False) -> None:
     """End a schedule for good. Jobs that it has started go on."""
     body = {"note": note} if note else None
     Output(json).record(connect().post(f"/schedules/{schedule}/detach", body), ANSWER)
@@ -145,7 +147,7 @@ def detach(schedule: str, *, note: str | None = None, json: Json = False) -> Non
 @app.command(name="list")
 def list_(
     *,
-    workflow: str | None = None,
+    workflow: AnyWorkflow = None,
     status: str | None = None,
     limit: Limit = 20,
     after: After = None,
@@ -158,7 +160,7 @@ def list_(
 
 
 @app.command
-def show(schedule: str, *, json: Json = False) -> None:
+def show(schedule: ScheduleRef, *, json: Json = False) -> None:
     """Show one schedule with its terms and its standing approval."""
     Output(json).record(connect().get(f"/schedules/{schedule}"))
 

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 from cyclopts import Parameter
 
 from engine.cli.inputs import json_object, share
+from engine.cli.refs import AnySchedule
 from engine.cli.terms import Exdates, Growth, Timezone
 
 RECURRENCE = ("rrule", "starts_at", "timezone", "exdates", "max_growth")
@@ -36,7 +37,7 @@ class PaceOptions:
 class ScheduleSized:
     """The schedule that a sizing is for; without any of these it is for a batch."""
 
-    schedule: Annotated[str | None, Parameter(help="A schedule that is to be revised or resumed.")] = None
+    schedule: AnySchedule = None
     rrule: Annotated[str | None, Parameter(help="The rule that it will have.")] = None
     starts_at: Annotated[str | None, Parameter(help="The first local time that it will have.")] = None
     timezone: Timezone = None

@@ -29,7 +29,7 @@ def watch(api: Api, job_id: str, out: Output, *, position: int | None = None, ti
         return _as_lines(api, job_id, out, position, timeout)
     except KeyboardInterrupt:
         out.say(f"Detached; the job goes on.\nwatch again: tidegate batch watch {job_id}")
-        out.say(f"stop it:     tidegate batch cancel {job_id} --reason WHY")
+        out.say(f"stop it:     tidegate batch cancel {job_id}")
         return Exit.INTERRUPTED
 
 

@@ -13,6 +13,7 @@ from engine.cli.exits import Exit
 from engine.cli.inputs import Variables, json_file, json_object
 from engine.cli.lists import After, Every, Limit
 from engine.cli.output import Column, Json, Output
+from engine.cli.refs import WorkflowRef
 from engine.cli.sized_for import AS_FAST_AS_IT_GOES, NO_SCHEDULE, PaceOptions, ScheduleSized
 from engine.cli.waiting import waits
 
@@ -44,7 +45,7 @@ def list_(
 
 
 @app.command
-def show(workflow: str, *, json: Json = False) -> None:
+def show(workflow: WorkflowRef, *, json: Json = False) -> None:
     """Show one workflow with its content and its schedules."""
     Output(json).record(connect().get(f"/workflows/{workflow}"))
 
@@ -64,7 +65,7 @@ def create(file: Path, *, json: Json = False) -> None:
 
 
 @app.command
-def update(workflow: str, file: Path, *, version: int | None = None, json: Json = False) -> None:
+def update(workflow: WorkflowRef, file: Path, *, version: int | None = None, json: Json = False) -> None:
     """Replace the parts of a draft that the file has.
 
     Parameters
@@ -79,7 +80,7 @@ def update(workflow: str, file: Path, *, version: int | None = None, json: Json 
 
 
 @app.command
-def enable(workflow: str, *, json: Json = False) -> None:
+def enable(workflow: WorkflowRef, *, json: Json = False) -> None:
     """Make a draft active; its content is validated once more, in full."""
     out, api = Output(json), connect()
     answer = api.post(f"/workflows/{workflow}/activate")
@@ -88,7 +89,7 @@ def enable(workflow: str, *, json: Json = False) -> None:
 
 
 @app.command
-def disable(workflow: str, *, reason: str | None = None, json: Json = False) -> None:
+def disable(workflow: WorkflowRef, *, reason: str | None = None, json: Json = False) -> None:
     """Take an active workflow back to draft; its running jobs are paused."""
     out = Output(json)
     answer = connect().post(f"/workflows/{workflow}/disable", _reason(reason))
@@ -97,7 +98,7 @@ def disable(workflow: str, *, reason: str | None = None, json: Json = False) -> 
 
 
 @app.command
-def archive(workflow: str, *, reason: str | None = None, json: Json = False) -> None:
+def archive(workflow: WorkflowRef, *, reason: str | None = None, json: Json = False) -> None:
     """Archive a workflow; it refuses new jobs and its schedules stop."""
     out = Output(json)
     answer = connect().post(f"/workflows/{workflow}/archive", _reason(reason))
@@ -107,7 +108,7 @@ def archive(workflow: str, *, reason: str | None = None, json: Json = False) -> 
 
 @app.command
 def size(
-    workflow: str,
+    workflow: WorkflowRef,
     *,
     variables: Variables = None,
     freeze: Annotated[
@@ -135,7 +136,7 @@ def size(
 
 @app.command
 def run(
-    workflow: str,
+    workflow: WorkflowRef,
     *,
     inputs: Annotated[str | None, Parameter(help="A JSON object with the inputs that the workflow declares.")] = None,
     version: Annotated[int | None, Parameter(help="A version that has been active; unset, the present one.")] = None,
@@ -162,7 +163,7 @@ def run(
 
 
 @app.command(name="agent-runs")
-def agent_runs(workflow: str, allowed: Literal["never", "confirmed", "free"], *, json: Json = False) -> None:
+def agent_runs(workflow: WorkflowRef, allowed: Literal["never", "confirmed", "free"], *, json: Json = False) -> None:
     """Say whether agents start runs of a manual workflow that can send: never, confirmed by a human, or free."""
     out = Output(json)
     out.record(connect().put(f"/workflows/{workflow}/agent-runs", {"agent_runs": allowed}))
@@ -170,7 +171,7 @@ def agent_runs(workflow: str, allowed: Literal["never", "confirmed", "free"], *,
 
 @app.command
 def simulate(
-    workflow: str,
+    workflow: WorkflowRef,
     *,
     sample: Annotated[int, Parameter(help="So many people of the audience.")] = 10,
     person: Annotated[list[str] | None, Parameter(negative="", help="A distinct id, instead of a sample.")] = None,

@@ -135,7 +135,8 @@ def test_a_job_is_paused_and_goes_on(tidegate: Tidegate, product: Product, workf
     product.catch_up()
     assert tidegate("batch", "show", job, "--json").json["reason"] == "lunch"
     assert tidegate("batch", "resume", job, "--json").json["status"] == "queued"
-    assert tidegate("batch", "pause", job).code == 2
+    # Stopping is quick: it needs no reason, and a beginning of the id will do.
+    assert tidegate("batch", "pause", job[:13]).code == 0
 
 
 def test_an_approval_step_of_a_running_job_is_decided_once(
