@@ -41,6 +41,11 @@ DOOR_CODES: dict[str, Code] = {
         "This database was made with another secret key.",
         "Set TIDEGATE_SECRET_KEY (or the data directory) to the one that it was made with.",
     ),
+    "installation.fenced": Code(
+        Kind.CONFLICT,
+        "Nothing is sent: this database is a copy, or was restored, or its installation has another name.",
+        "Have an operator look: `tidegate fence` says why, `tidegate fence release` lets it send.",
+    ),
     # the command line itself
     "usage": Code(Kind.INVALID, "The command was not called as it must be.", "See its --help."),
     "startup": Code(Kind.UNAVAILABLE, "A process cannot start as things are.", "Correct what the sentence names."),

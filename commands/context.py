@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol, TypeVar
@@ -150,7 +150,8 @@ class Confirming:
 class Context:
     """All that a handler may touch. `policy` is the one of the command's principal.
 
-    `base_url` is where clients reach the server. `confirming` is set while a human's confirmation does what was asked.
+    `is_fenced` says whether nothing may leave this database. `base_url` is where clients reach the server. `confirming`
+    is set while a human's confirmation does what was asked.
     """
 
     meta: Meta
@@ -164,6 +165,7 @@ class Context:
     spending: Spending
     ids: Ids
     secrets: Secrets
+    is_fenced: Callable[[], bool]
     base_url: str = ""
     confirming: Confirming | None = None
 

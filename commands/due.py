@@ -46,7 +46,8 @@ class ExpireApproval:
 
 
 def fire(command: FireSchedule, ctx: Context) -> Accepted:
-    if not ctx.store.claim(command.schedule_id, ctx.meta.now):
+    held = ctx.policy.send_mode == "live" and ctx.is_fenced()
+    if held or not ctx.store.claim(command.schedule_id, ctx.meta.now):
         return _decided(command.schedule_id, decided=False)
     schedule = ctx.store.load(Schedule, command.schedule_id, ctx.meta)
     workflow = ctx.store.load(Workflow, schedule.workflow_id, ctx.meta)

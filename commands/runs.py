@@ -53,6 +53,8 @@ def run_workflow(command: RunWorkflow, ctx: Context) -> Accepted:
     id, existing, spent = asked_before(ctx, token, "RunWorkflow", asked)
     if existing:
         return run_answer(existing, NOBODY, "pending", ctx.store.save(existing), ctx.confirm_url(existing.id))
+    if definition.external and ctx.policy.send_mode == "live" and ctx.is_fenced():
+        raise DomainError("installation.fenced")
     held = held_because(
         ctx,
         workflow,

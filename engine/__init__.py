@@ -26,6 +26,7 @@ encoding  pooler         whether a database can hold every text; whether a sessi
 migrate  migrations      the schema: up to date or not, and its history
 sequences                whether the next number of a row is free
 components  guidance     the catalogue of step types, for those who may read it; operators, and a guide to begin with
+fence  releasing         whether this database may send, or is a copy; saying that it may
 founding                 a project and its owner key, with what the log says of both
 bootstrap                the one place where parts meet
 http  cli  demo          doors of HTTP and of the shell; receivers that stand in for the world outside

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Engine, select
+from sqlalchemy import Engine, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from aggregates.base import Meta, Principal, Source
@@ -24,6 +24,7 @@ from engine import failpoints
 from engine.clock import Clock, SystemClock
 from engine.database import pool
 from engine.errors import StartupError
+from engine.fence import Fence
 from engine.founding import begin_project
 from engine.ids import new_id
 from engine.keyring import Keyring
@@ -57,6 +58,7 @@ class System:
     asking: Engine
     clock: Clock
     secrets: Secrets
+    fence: Fence
     recorder: LogRecorder
     audiences: Audiences
     keyring: Keyring
@@ -121,7 +123,8 @@ def build(settings: Settings, *, clock: Clock | None = None) -> System:
     failpoints.arm(settings.failpoints, settings.data_dir)
     _take_in_step_types()
     secrets = Secrets.load_or_create(settings)
-    parts = _parts(settings, secrets)
+    fence = Fence(settings.installation, clock)
+    parts = _parts(settings, secrets, fence)
     refusals = Refusals(parts.engine, parts.recorder, clock)
     check = _recorded(authorize, refusals, clock)
     asking = _asking(parts.engine)
@@ -131,6 +134,7 @@ def build(settings: Settings, *, clock: Clock | None = None) -> System:
         asking=asking,
         clock=clock,
         secrets=secrets,
+        fence=fence,
         recorder=parts.recorder,
         audiences=parts.audiences,
         keyring=parts.keyring,
@@ -165,10 +169,11 @@ def _take_in_step_types() -> None:
         raise StartupError(str(error)) from error
 
 
-def _parts(settings: Settings, secrets: Secrets) -> Parts:
+def _parts(settings: Settings, secrets: Secrets, fence: Fence) -> Parts:
     """What every unit of work shares. Each use of the secret has a key of its own."""
     return Parts(
         engine=pool(settings),
+        fence=fence,
         recorder=LogRecorder(),
         audiences=Audiences(
             seeds=_seeds(secrets.derive("fingerprint seeds")),
@@ -237,12 +242,22 @@ def ensure_project(system: System, name: str = DEFAULT_PROJECT) -> tuple[UUID, s
 
 
 def check_secret(system: System) -> None:
-    """Refuse to work on a database whose keys and tokens were made with another secret: `secret.mismatch`."""
-    check = secret_check(system.secrets)
+    """Refuse to work on a database whose keys and tokens were made with another secret: `secret.mismatch`.
+
+    The first process of all records whose database it is, and where.
+    """
+    check, name = secret_check(system.secrets), system.settings.installation
+    here = {"location": func.tidegate_location(), "name": name, "settled_at": func.now()}
     with system.engine.begin() as connection:
-        connection.execute(insert(installation).values(one=True, secret_check=check).on_conflict_do_nothing())
-        stored = connection.execute(select(installation.c.secret_check)).scalar()
-    if stored != check:
+        stands = connection.execute(select(installation.c.secret_check, installation.c.name)).first()
+        if stands is None:
+            mine = insert(installation).values(one=True, secret_check=check, **here).on_conflict_do_nothing()
+            connection.execute(mine)
+            stands = connection.execute(select(installation.c.secret_check, installation.c.name)).one()
+        if stands.secret_check == check and stands.name is None:
+            unnamed = update(installation).where(installation.c.name.is_(None))
+            connection.execute(unnamed.values(name=name))
+    if stands.secret_check != check:
         raise DomainError("secret.mismatch")
 
 

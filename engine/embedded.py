@@ -171,7 +171,9 @@ def _init_database(initdb: Path, home: Path, identity: Identity) -> None:
 
 def _postgres_program(postgres: Path, home: Path, sockets: Path, identity: Identity) -> Program:
     data = home / "data"
-    settings = POSTGRES_SETTINGS | {"unix_socket_directories": str(sockets)}
+    # A copy of the directory is another installation, though all that is in it says that it is this one.
+    directory = {"tidegate.directory": str(data.stat().st_ino)}
+    settings = POSTGRES_SETTINGS | directory | {"unix_socket_directories": str(sockets)}
 
     def before() -> None:
         end_leftovers("postgres", data, signal.SIGINT)

@@ -34,6 +34,15 @@ def database_answers(system: System) -> bool:
     return True
 
 
+def is_fenced(system: System) -> bool | None:
+    """Whether the fence is up; None when the database cannot say."""
+    try:
+        with system.asking.connect() as connection:
+            return system.fence.is_up(connection)
+    except SQLAlchemyError:
+        return None
+
+
 def joined(system: System) -> bool:
     """Whether the database answers.
 
@@ -48,6 +57,9 @@ def joined(system: System) -> bool:
             require_schema(connection)
             require_sequences(connection)
         check_secret(system)
+        with system.engine.connect() as connection:
+            if system.fence.watch(connection):
+                logger.error("the fence is up, nothing is sent: %s", system.fence.standing(connection).sentence)
     except SQLAlchemyError as error:
         if not is_outage(error):
             raise

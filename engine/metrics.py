@@ -111,6 +111,8 @@ def _standing(connection: Connection, system: System) -> Iterator[Metric]:
     at_work = dict.fromkeys(("server", *NEEDED), 0)
     at_work |= dict(map(tuple, connection.execute(_PROCESSES, {"absent": ABSENT_SECONDS})))
     yield _gauge("processes", "Processes that were seen lately, by role.", "role", list(at_work.items()))
+    fence = "Whether the fence is up: nothing is sent until `tidegate fence release`."
+    yield GaugeMetricFamily("tidegate_fence_up", fence, value=float(system.fence.is_up(connection)))
     stopped = "Whether a follower stands still because it cannot take an event."
     yield _gauge("follower_stopped", stopped, "follower", [(row[0], row[2]) for row in followers])
 

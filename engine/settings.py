@@ -96,6 +96,11 @@ class Settings(BaseSettings):
         description="Folder of the secrets that webhooks may use: <folder>/<project>/NAME. Unset: there are none.",
     )
 
+    installation: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{0,64}$")] = Field(
+        "",
+        description="Name that tells this installation from copies of its database. With another one nothing is "
+        "sent until `tidegate fence release`.",
+    )
     send_mode: Literal["capture", "live"] = Field(
         "capture", description="`capture` keeps every external effect inside; `live` sends."
     )

@@ -15,6 +15,7 @@ from aggregates.errors import DomainError
 from aggregates.policy import Policy
 from commands.context import Accepted, Context
 from engine import ids
+from engine.fence import Fence
 from engine.guarding import ReachPort, SizingsPort
 from engine.keyring import Keyring
 from engine.people_port import PeoplePort
@@ -31,6 +32,7 @@ class Parts:
     """What every unit of work shares."""
 
     engine: Engine
+    fence: Fence
     recorder: LogRecorder
     audiences: Audiences
     keyring: Keyring
@@ -77,6 +79,7 @@ class Unit:
             spending=ReachPort(self._connection),
             ids=NewIds(),
             secrets=SecretsPort(self._connection, parts.vault),
+            is_fenced=lambda: parts.fence.is_up(self._connection),
             base_url=parts.base_url,
         )
 

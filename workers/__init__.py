@@ -24,6 +24,7 @@ bounces     addresses that a mail server says there are not
 due         occurrences and approvals whose time has come, decided one by one
 waking      parked runs whose time has come, turned into chunks
 scheduler   the loop: what is due, parked runs to wake, the sweep for lost bells
+tidemarks   how far the log was, remembered by the broker
 skew        whether this clock is the database's
 tally       what the scheduler has done, added up over all of them
 delivery    webhook and email adapters behind one port, and the outbound guard

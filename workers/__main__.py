@@ -23,6 +23,7 @@ from workers.fanout import DatabaseWorld, Fanout
 from workers.reactions import Reactions
 from workers.scheduler import Scheduler
 from workers.sending import Sender
+from workers.tidemarks import Tidemarks
 
 IDLE_MILLISECONDS = 250
 """How often an idle thread looks whether the process is to stop. A bell that was found wakes it at once."""
@@ -38,6 +39,7 @@ nobody knows, as after a death."""
 def work(system: System, stopped: StopSignals) -> None:
     """Answer bells with a few threads until told to stop; then nothing is begun, and what was begun is recorded."""
     broker = connect(_redis(system))
+    system.fence.remember_in(Tidemarks(broker.client))
     bells = Bells(broker)
     deliveries = Deliveries.from_settings(system.settings, system.secrets, system.clock)
     sender = Sender(system, deliveries, lambda connection, project: DatabaseWorld(connection, system, project))
@@ -68,6 +70,7 @@ def project(system: System, stopped: StopSignals) -> None:
 def schedule(system: System, stopped: StopSignals) -> None:
     """Turn the log into bells, wake parked runs, sweep."""
     broker = connect(_redis(system))
+    system.fence.remember_in(Tidemarks(broker.client))
     bells = Bells(broker)
     reactions = Runner(system.engine, [Reactions(bells, system.settings.drainers)])
     follower = threading.Thread(target=reactions.follow, args=(stopped.is_set,), name="reactions")

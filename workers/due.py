@@ -53,6 +53,12 @@ class Seen:
     tick: float
 
 
+def is_held(system: System) -> bool:
+    """Whether time stands still, because the fence is up and what is due might send."""
+    with system.engine.connect() as connection:
+        return system.fence.watch(connection) and system.settings.send_mode == "live"
+
+
 class Due:
     """Decides about what is due, for one process."""
 
@@ -61,10 +67,13 @@ class Due:
         self._waiting: dict[tuple[UUID, datetime], Seen] = {}
 
     def decide(self) -> Pass:
-        """Decide about everything that is due at this moment.
+        """Decide about everything that is due at this moment; about nothing while the fence is up.
 
         After an outage everything is late at once, so what was missed is made up spread over a while.
         """
+        if is_held(self._system):
+            self._waiting = {}
+            return Pass(0, 0)
         now, after = self._system.clock.now(), (FIRST, UUID(int=0))
         waited, self._waiting = self._waiting, {}
         processed = failed = 0

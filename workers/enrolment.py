@@ -51,7 +51,7 @@ def enrol(system: System, job_id: UUID) -> None:
 def _enrol(connection: Connection, system: System, job_id: UUID, meta: Meta) -> None:
     store = Store(connection, system.recorder)
     job = store.load(BatchJob, job_id, meta)
-    if job.status != "queued":
+    if job.status != "queued" or (job.send_mode == "live" and system.fence.is_up(connection)):
         return
     # Whoever disables the workflow at this moment waits for us, and then finds the job running.
     store.lock(job.workflow_id, shared=True)

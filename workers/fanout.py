@@ -21,6 +21,7 @@ from aggregates.batch_job.aggregate import BatchJob
 from aggregates.walk.entry import Entry, of_reached
 from aggregates.walk.walk import Group, Walk
 from engine.bootstrap import System, system_principal
+from engine.fence import MAY_LEAVE
 from engine.store import Store, head_status
 from projections import failpoints, failures, people
 from projections.outage import is_outage
@@ -47,11 +48,13 @@ _LEAVE_SLOT = text("SELECT pg_advisory_unlock(hashtextextended(:job, :slot))")
 
 # The job's status is read in the statement that leases, so a pause or cancel that was committed before is seen.
 _LEASE = text(
-    "SELECT c.number, c.person_ids, c.address_marks, c.size, c.state, c.fence FROM chunks c WHERE c.job_id = :job_id "
+    "SELECT c.number, c.person_ids, c.address_marks, c.size, c.state, c.fence FROM chunks c "  # noqa: S608  # our own
+    "WHERE c.job_id = :job_id "
     "AND ((c.state = 'ready' AND coalesce(c.leased_until < now(), true)) "
     "OR (c.state = 'sending' AND c.leased_until < now() AND NOT EXISTS (SELECT 1 FROM sending_pace p "
     "WHERE p.job_id = c.job_id AND p.free_at > now() + make_interval(secs => :patience)))) "
     "AND EXISTS (SELECT 1 FROM stream_heads h WHERE h.id = :job_id AND h.status = 'running') "
+    f"AND (:captured OR {MAY_LEAVE}) "
     "ORDER BY c.number LIMIT 1 FOR UPDATE OF c SKIP LOCKED"
 )
 
@@ -84,6 +87,7 @@ class Fanout:
             logger.exception("job %s could not be advanced now", job_id)
 
     def _advance(self, connection: Connection, job_id: UUID) -> None:
+        self._system.fence.follow(connection)
         if self._status(connection, job_id) == "queued":
             enrol(self._system, job_id)
         if self._status(connection, job_id) == "running" and self._carry_on(connection, job_id):
@@ -128,7 +132,7 @@ class Fanout:
                 job = self._jobs.get(connection, job_id)
                 busy = self._sender.is_busy(job)
                 if not busy:
-                    chunk = connection.execute(_LEASE, {"job_id": job_id, "patience": PATIENCE_SECONDS}).first()
+                    chunk = self._lease(connection, job)
                 if chunk is not None:
                     lease = self._process(connection, job, chunk)
             if busy:
@@ -144,6 +148,11 @@ class Fanout:
             logger.exception("chunk %s of job %s failed", chunk.number, job_id)
             splitting.set_back(connection, job, chunk, lease, self._system.clock.now())
         return True
+
+    def _lease(self, connection: Connection, job: WorkingJob) -> Row[Any] | None:
+        fence = self._system.fence.parameters
+        asked = {"job_id": job.id, "patience": PATIENCE_SECONDS, "captured": job.is_captured, **fence}
+        return connection.execute(_LEASE, asked).first()
 
     def _landed(self, job_id: UUID, trips: bool, let_go: bool) -> None:
         """Outcomes are recorded. A chunk that nobody stands beside has been let go: somebody should look at the job."""

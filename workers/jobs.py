@@ -38,6 +38,11 @@ class WorkingJob:
     pace: Pace
 
     @property
+    def is_captured(self) -> bool:
+        """Whether nothing of it leaves."""
+        return self.route.captures
+
+    @property
     def reach(self) -> Reach:
         """Whom its workflow may reach; the cap had its say when people were enrolled."""
         return self.route.definition.reach()

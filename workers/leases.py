@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Connection, text
+
+from engine.fence import MAY_LEAVE
 
 LEASE_SECONDS = 60
 """How long a silent sender keeps its chunk. A call that may begin at all gives away what it sends before that."""
@@ -15,10 +18,12 @@ _TAKE = text(
     "UPDATE chunks SET fence = fence + 1, leased_until = now() + make_interval(secs => :seconds) "
     "WHERE job_id = :job_id AND number = :number RETURNING fence"
 )
+# This is what permits a sub-batch: neither the job's status nor the location of the database is known from before.
 _RENEW = text(
-    "UPDATE chunks SET leased_until = now() + make_interval(secs => :seconds) "
+    "UPDATE chunks SET leased_until = now() + make_interval(secs => :seconds) "  # noqa: S608  # our own words
     "WHERE job_id = :job_id AND number = :number AND fence = :fence "
-    "AND EXISTS (SELECT 1 FROM stream_heads h WHERE h.id = :job_id AND h.status = 'running') RETURNING 1"
+    "AND EXISTS (SELECT 1 FROM stream_heads h WHERE h.id = :job_id AND h.status = 'running') "
+    f"AND {MAY_LEAVE} RETURNING 1"
 )
 # While what was begun is waited for: a pause does not change that it is under way. Somebody may hold a row for long,
 # and no other lease waits behind it.
@@ -55,9 +60,12 @@ class Lease:
         parameters = {"job_id": job_id, "number": number, "seconds": LEASE_SECONDS}
         return cls(job_id, number, int(connection.execute(_TAKE, parameters).scalar_one()))
 
-    def renew(self, connection: Connection) -> bool:
-        """Hold it longer; False, and it is given back, when it is lost or the job does not run any more."""
-        if connection.execute(_RENEW, {**vars(self), "seconds": LEASE_SECONDS}).first() is not None:
+    def renew(self, connection: Connection, may_leave: Mapping[str, Any]) -> bool:
+        """Hold it longer; False, and it is given back, when it is lost, the job does not run, or nothing may leave.
+
+        `may_leave` are the parameters of `engine.fence.MAY_LEAVE`.
+        """
+        if connection.execute(_RENEW, {**vars(self), "seconds": LEASE_SECONDS, **may_leave}).first() is not None:
             return True
         self.release(connection)
         return False

@@ -16,7 +16,7 @@ from engine.bootstrap import System
 from engine.supervise import StopSignals
 from workers import waking
 from workers.broker import Bells
-from workers.due import Due, Pass
+from workers.due import Due, Pass, is_held
 from workers.pace import PATIENCE_SECONDS
 from workers.skew import ClockWatch
 from workers.tally import Tally
@@ -96,7 +96,9 @@ class Scheduler:
             return connection.execute(_COLLECT, now).rowcount
 
     def wake(self) -> int:
-        """Turn parked runs whose time has come into chunks; how many jobs were touched."""
+        """Turn parked runs whose time has come into chunks; how many jobs were touched. None while the fence is up."""
+        if is_held(self._system):
+            return 0
         with self._system.engine.connect() as connection:
             jobs = waking.due_jobs(connection, self._system.clock.now())
         for job_id in jobs:

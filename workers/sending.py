@@ -1,8 +1,9 @@
 """Effects outside: the attempt is recorded, then it is made, then its outcome is recorded.
 
-People are taken in sub-batches, so that a crash repeats few. Before one a transaction looks at the job's status, renews
-the lease and records the attempts, of no more people than their destinations take at this moment. After it another one,
-fenced, records the outcomes and walks people on. A worker that lost its lease finds another fence and writes nothing.
+People are taken in sub-batches, so that a crash repeats few. Before one a transaction looks at the job's status and the
+installation's fence, renews the lease and records the attempts, of no more people than their destinations take at this
+moment. After it another one, under the lease, records the outcomes and walks people on. A worker that lost its lease
+finds another one there and writes nothing.
 
 A thread stays with a sub-batch for about a second, and not at all while others of the same project are slow; what has
 not been answered by then is an errand. It stays with a chunk for about as long.
@@ -124,7 +125,7 @@ class Sender:
         while True:
             looked_at = self._deliveries.monotonic()
             with connection.begin():
-                if not lease.renew(connection):
+                if not self._renewed(stay):
                     return None, looked_at
                 wait = None if self._is_over(stay) else 0.0 if turn else take_turn(connection, job.id, job.pace)
                 if wait == 0.0:
@@ -144,6 +145,9 @@ class Sender:
             else:
                 self._deliveries.places.await_room(full)
             turn = True
+
+    def _renewed(self, stay: Stay) -> bool:
+        return stay.lease.renew(stay.connection, self._system.fence.parameters)
 
     def _is_over(self, stay: Stay) -> bool:
         """Whether a thread should leave this chunk: one that waits for its turn is no use to other jobs."""
@@ -178,7 +182,7 @@ class Sender:
             with stay.connection.begin():
                 if not stay.lease.holds(stay.connection):
                     return None
-                if not stay.lease.renew(stay.connection):
+                if not self._renewed(stay):
                     known += [_not_begun(sent.effect_id) for sent in outgoing]
                     outgoing = []
         for sent in outgoing:
@@ -199,7 +203,7 @@ class Sender:
             over = bool(errand.left) or tripped or self._is_over(stay)
             if standing and over and not errand.left:
                 stay.lease.release(connection)
-            elif standing and not over and job.pace == UNHINDERED and stay.lease.renew(connection):
+            elif standing and not over and job.pace == UNHINDERED and self._renewed(stay):
                 # One commit for both. Where a rate or a breaker has a say its row is shared by all workers, so it is
                 # let go first.
                 following = self._attempt(stay, standing)

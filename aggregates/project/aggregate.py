@@ -4,6 +4,7 @@
 |--------|------------|--------|
 | -      | create     | active |
 | active | set_policy | active |
+| active | release    | active |
 """
 
 from __future__ import annotations
@@ -12,8 +13,11 @@ from collections.abc import Collection, Mapping
 from typing import Any, Self
 
 from aggregates.base import Aggregate, Event, Meta
-from aggregates.project.events import PolicySet, ProjectCreated, ProjectFound
+from aggregates.project.events import FenceReleased, PolicySet, ProjectCreated, ProjectFound
 from aggregates.shape import changes
+
+Change = tuple[str, str]
+"""What was before, and what is now."""
 
 
 class Project(Aggregate):
@@ -38,6 +42,19 @@ class Project(Aggregate):
         if found:
             self.emit(PolicySet, meta, changes=found, widened=sorted(widened))
 
+    def release(self, because: str, *, location: Change, name: Change, reason: str, meta: Meta) -> None:
+        """This database is the installation now, and sends for this project: `location` and `name`, before and now."""
+        self.emit(
+            FenceReleased,
+            meta,
+            because=because,
+            location_before=location[0],
+            location=location[1],
+            name_before=name[0],
+            name=name[1],
+            reason=reason,
+        )
+
     # -- facts
 
     def evolve(self, event: Event) -> None:
@@ -54,3 +71,5 @@ class Project(Aggregate):
                 after = {change["pointer"].removeprefix("/"): change["after"] for change in event.changes}
                 both = {**self.limits, **after}
                 self.limits = {name: limit for name, limit in both.items() if limit is not None}
+            case FenceReleased():
+                pass  # it is the installation's, which no project decides by

@@ -35,3 +35,20 @@ class PolicySet(Event):
     PARTED = {"changes": changes_parts}
     changes: list[dict[str, Any]]
     widened: list[str]
+
+
+class FenceReleased(Event):
+    """An operator has said that this database is the installation now, so that it sends again.
+
+    `location` and `name` are where and what it is, `location_before` and `name_before` what was recorded. `because` is
+    what had raised the fence: `location`, `log` or `name`.
+    """
+
+    TOPIC = "project.fence_released.v1"
+    OUTSIDE = ("reason",)
+    because: str
+    location: str
+    location_before: str
+    name: str
+    name_before: str
+    reason: str

@@ -13,7 +13,7 @@ admin       the way of some commands to the database: servers found or started, 
 tree        the supervised processes of one installation; signals: their orderly end
 
 One module for each group of commands: workflows, batch (with approval, retry and watch), confirmations, runs,
-schedules (with occurrences), people, cohorts, components, views, log, replay, projects, policy, keys, config,
+schedules (with occurrences), people, cohorts, components, views, log, replay, projects, policy, keys, config, fence,
 processes, mcp (with bridge), mcp_config, up, doctor (with checks and findings), demo (and demo_books, its end),
 sized_for. They are imported when they are called for, so that `--help` stays quick.
 """

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+import psycopg
 from sqlalchemy import select
 from sqlalchemy.exc import DBAPIError, OperationalError
 
@@ -23,6 +24,8 @@ from engine.errors import StartupError
 from engine.settings import Settings, load_settings
 from projections.outage import reason
 from projections.tables import projects
+
+_NOT_MIGRATED = (psycopg.errors.UndefinedTable, psycopg.errors.UndefinedColumn, psycopg.errors.UndefinedFunction)
 
 SERVICES_FILE = "services.json"
 """Where `up` says where its embedded servers answer, for commands beside it."""
@@ -52,9 +55,9 @@ def opened(settings: Settings | None = None) -> Iterator[System]:
         except OperationalError as error:
             raise unreachable(ready, error) from error
         except DBAPIError as error:
-            if "UndefinedTable" not in str(error.orig.__class__):
+            if not isinstance(error.orig, _NOT_MIGRATED):
                 raise
-            raise StartupError("The database has no schema of ours. Run `tidegate migrate`.") from error
+            raise StartupError("The database lacks tables of this version. Run `tidegate migrate`.") from error
         finally:
             system.close()
 

@@ -11,7 +11,9 @@ from sqlalchemy import Connection, Row, func, select, text
 
 from engine.bootstrap import secret_check
 from engine.cli.findings import Finding
+from engine.clock import SystemClock
 from engine.errors import StartupError
+from engine.fence import Fence
 from engine.presence import ABSENT_SECONDS, NEEDED
 from engine.secrets import Secrets
 from engine.settings import Settings
@@ -50,6 +52,14 @@ def secret(connection: Connection, settings: Settings) -> Finding:
         found = "another one than the database was made with"
         return Finding("secret", "fail", found, "Restore the right one: with this one every key is refused.")
     return Finding("secret", "ok", "the one that the database was made with")
+
+
+def fence(connection: Connection, settings: Settings) -> Finding:
+    """Whether this database may send."""
+    stands = Fence(settings.installation, SystemClock()).standing(connection)
+    if not stands.is_up:
+        return Finding("fence", "ok", stands.sentence)
+    return Finding("fence", "fail", f"up, nothing is sent: {stands.sentence}", "See `tidegate fence`.")
 
 
 def processes(connection: Connection) -> Iterator[Finding]:

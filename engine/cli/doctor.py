@@ -157,6 +157,7 @@ def _inside(connection: Connection, settings: Settings) -> Iterator[Finding]:
     found, step = (behind, SEQUENCES_NEXT) if behind else ("ahead of their tables", "")
     yield Finding("sequences", "fail" if behind else "ok", found, step)
     yield checks.secret(connection, settings)
+    yield checks.fence(connection, settings)
     yield from checks.processes(connection)
     yield from checks.views(connection)
 

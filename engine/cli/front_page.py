@@ -44,6 +44,7 @@ COMMANDS = {
     "projector": ("engine.cli.processes:projector", "Run the process that keeps the views.", RUNNING),
     "scheduler": ("engine.cli.processes:scheduler", "Run the scheduler and sweep.", RUNNING),
     "migrate": ("engine.cli.processes:migrate", "Bring the database schema up to date.", RUNNING),
+    "fence": ("engine.cli.fence:app", "Whether a copy of the database may send; say that it may.", RUNNING),
     "doctor": ("engine.cli.doctor:doctor", "Check this installation and say what to do.", RUNNING),
     "projects": ("engine.cli.projects:app", "Projects, the tenants of an installation.", SETUP),
     "policy": ("engine.cli.policy:app", "Limits: what may be done, and what the project narrows of it.", SETUP),

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel
 
 from engine.bootstrap import System
-from engine.health import broker_answers, database_answers
+from engine.health import broker_answers, database_answers, is_fenced
 
 router = APIRouter(prefix="/health", tags=["health"])
 
@@ -16,14 +16,19 @@ class LiveAnswer(BaseModel):
 
 
 class ReadyAnswer(BaseModel):
-    """`broker` may be away: work that was accepted waits in the log and loses nothing."""
+    """`broker` may be away: work that was accepted waits in the log and loses nothing.
+
+    With `fence` up the same holds for all that would be sent, until an operator releases it (`tidegate fence`).
+    """
 
     status: str
     database: str
     broker: str
+    fence: str
 
 
 _WORDS = {True: "ok", False: "unreachable", None: "not configured"}
+_FENCE = {True: "up", False: "down", None: "unknown"}
 
 
 @router.get("/live", response_model=LiveAnswer)
@@ -43,4 +48,5 @@ def ready(request: Request, response: Response) -> dict[str, str]:
         "status": "ok" if database else "unavailable",
         "database": _WORDS[database],
         "broker": _WORDS[broker_answers(system)],
+        "fence": _FENCE[is_fenced(system) if database else None],
     }

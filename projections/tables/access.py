@@ -56,8 +56,17 @@ installation = Table(
     metadata,
     Column("one", Boolean, primary_key=True, server_default="true"),
     Column("secret_check", Text, nullable=False),
+    Column("location", Text),
+    Column("name", Text),
+    Column("settled_at", Instant),
+    Column("fenced_since", Instant),
+    Column("fenced_because", Text),
 )
-"""A digest of the secret key, so that a process with another secret refuses to start."""
+"""A digest of the secret key, so that a process with another secret refuses to start; and where the database was when
+this became the installation, so that a copy of it sends nothing (`engine.fence`).
+
+`location` is the server's identifier and the database's, `name` the setting; both are what `settled_at` found. NULL: no
+process has started since there are such columns. `fenced_since` and `fenced_because` say what was noticed since."""
 
 idempotency_keys = Table(
     "idempotency_keys",

@@ -40,6 +40,14 @@ FREE = {
     ),
     "project.created.v1 name": "the name of a tenant, given at the machine",
     "project.found.v1 name": "the name of a tenant, given at the machine",
+    **dict.fromkeys(
+        [f"project.fence_released.v1 {field}" for field in ("location", "location_before", "because")],
+        "numbers and words of ours",
+    ),
+    **dict.fromkeys(
+        [f"project.fence_released.v1 {field}" for field in ("name", "name_before")],
+        "the name of an installation, of letters and digits, given by an operator",
+    ),
     "people.imported.v1 source": "the format of a file",
     **dict.fromkeys([f"people.{what}.v1 reason" for what in ("suppressed", "unsuppressed")], "a code"),
     "address": "a keyed digest",

@@ -141,6 +141,35 @@ def test_a_fresh_database_is_migrated_and_gets_an_owner_key(
     databases.drop(url)
 
 
+@pytest.mark.usefixtures("at_home")
+def test_the_fence_says_what_it_is_about_and_is_released_with_a_reason(tidegate: Tidegate, product: Product) -> None:
+    assert tidegate("fence", "--json").json["fence"] == "down"
+    product.execute("UPDATE installation SET location = '1/2'")
+    up = tidegate("fence")
+    shown = dict(up.rows)
+    assert (shown["fence"], shown["because"], shown["location recorded"], shown["jobs that wait"]) == (
+        "up", "location", "1/2", "0"
+    )  # fmt: skip
+    assert "tidegate fence release" in up.err
+    assert tidegate("fence", "release").code == 2
+    assert tidegate("fence", "release", "--reason", " ").code == 2
+    released = tidegate("fence", "release", "--reason", "moved to another server", "--json").json
+    assert (released["released"], released["fence"], released["location_recorded"]) == (
+        True,
+        "down",
+        released["location"],
+    )
+    again = tidegate("fence", "release", "--reason", "moved", "--json")
+    assert (again.code, again.json["released"]) == (0, False)
+
+
+@pytest.mark.usefixtures("at_home")
+def test_a_command_on_a_schema_of_before_says_what_to_do(tidegate: Tidegate, product: Product) -> None:
+    product.execute("ALTER TABLE installation DROP COLUMN name")
+    refused = tidegate("projects", "list")
+    assert refused.code == 1 and "tidegate migrate" in refused.err and "Traceback" not in refused.err
+
+
 @pytest.mark.usefixtures("at_home", "server")
 def test_the_doctor_looks_at_everything_and_fails_when_something_does(
     tidegate: Tidegate, monkeypatch: pytest.MonkeyPatch, redis_url: str, product: Product

@@ -300,6 +300,8 @@ AT_THE_CONSOLE: Mapping[tuple[str, ...], str | None] = {
     ("projects", "create"): None,
     ("projects", "list"): None,
     ("projects", "webhook-secret"): None,
+    ("fence",): None,
+    ("fence", "release"): None,
     ("views", "rebuild"): None,
     ("views", "skip"): None,
     ("replay", "check"): None,

@@ -78,6 +78,15 @@ def test_both_servers_answer_once_started(data_dir: Path) -> None:
         assert answers(services)
 
 
+def test_a_copy_of_the_directory_is_another_one(data_dir: Path, tmp_path: Path) -> None:
+    copy = shutil.copytree(data_dir, tmp_path / "copy")
+    told = []
+    for path in (data_dir, data_dir, copy):
+        with Embedded(path) as services:
+            told.append(query(services, "SELECT current_setting('tidegate.directory')"))
+    assert told[0] == told[1] != told[2]
+
+
 def test_nothing_runs_after_a_stop(data_dir: Path) -> None:
     with Embedded(data_dir):
         assert living_in(data_dir)

@@ -14,9 +14,12 @@ from sqlalchemy import Connection, Engine, NullPool, create_engine, text
 
 from aggregates.base import Aggregate, Event, decode, encode, fold
 from engine import migrate as migrating
+from engine.bootstrap import secret_check
 from engine.errors import StartupError
-from engine.health import joined
+from engine.health import is_fenced, joined
 from engine.migrate import VERSION_TABLE, migrate, pending, require_schema, revisions, upgrade
+from engine.secrets import Secrets
+from engine.settings import load_settings
 from projections.outside import values_of
 from projections.tables import metadata
 from tests.support.databases import Databases
@@ -102,6 +105,26 @@ def test_a_table_that_is_in_use_is_waited_for_a_little_and_named(
     migrate(empty)
     with empty.connect() as connection:
         require_schema(connection)
+
+
+def test_an_installation_that_is_there_already_is_where_it_is_and_takes_its_name_at_the_first_start(
+    empty: Engine, databases: Databases, tmp_path: Path
+) -> None:
+    url = empty.url.render_as_string(hide_password=False)
+    with empty.begin() as connection:
+        upgrade(connection, "0015")
+        check = secret_check(Secrets.load_or_create(load_settings({}, directory=tmp_path, data_dir=tmp_path)))
+        connection.execute(text("INSERT INTO installation (secret_check) VALUES (:check)"), {"check": check})
+    migrate(empty)
+    # A copy that is made before any process has started.
+    copy = databases.copy(url)
+    with closing(Product(url, tmp_path, installation="ours")) as here:
+        assert not is_fenced(here.system)
+    with closing(Product(url, tmp_path, installation="theirs")) as named:
+        assert is_fenced(named.system)
+    with closing(Product(copy, tmp_path, installation="ours")) as there:
+        assert is_fenced(there.system)
+    databases.drop(copy)
 
 
 def test_a_key_keeps_its_cap_and_the_views_are_filled_again(empty: Engine) -> None:

@@ -123,7 +123,15 @@ def test_the_front_says_where_everything_is(door: Door) -> None:
 def test_a_server_with_its_database_is_ready(door: Door) -> None:
     assert anonymous(door).get("/health/live").json() == {"status": "ok"}
     ready = anonymous(door).get("/health/ready")
-    assert (ready.status_code, ready.json()) == (200, {"status": "ok", "database": "ok", "broker": "not configured"})
+    said = {"status": "ok", "database": "ok", "broker": "not configured", "fence": "down"}
+    assert (ready.status_code, ready.json()) == (200, said)
+
+
+def test_a_server_behind_the_fence_is_ready_and_says_so(fresh_door: Door) -> None:
+    with fresh_door.system.engine.begin() as connection:
+        connection.exec_driver_sql("UPDATE installation SET location = 'elsewhere'")
+    ready = anonymous(fresh_door).get("/health/ready")
+    assert (ready.status_code, ready.json()["status"], ready.json()["fence"]) == (200, "ok", "up")
 
 
 def test_without_the_database_requests_are_refused_for_now_and_the_server_is_not_ready(tmp_path: Any) -> None:

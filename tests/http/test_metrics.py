@@ -100,6 +100,12 @@ def test_what_is_at_work_and_what_is_late_is_counted(product: Product, client: T
     assert {measured(client)[f"chunks {state}"] for state in ("ready", "sending", "expired")} == {0}
 
 
+def test_the_fence_is_told(product: Product, client: TestClient) -> None:
+    assert measured(client)["fence_up"] == 0
+    product.execute("UPDATE installation SET location = 'elsewhere'")
+    assert measured(client)["fence_up"] == 1
+
+
 def test_followers_say_how_far_behind_they_are(product: Product, client: TestClient) -> None:
     product.workflow()
     product.catch_up()

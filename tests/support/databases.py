@@ -38,6 +38,10 @@ class Databases:
         """The URL of a fresh database with nothing in it."""
         return self._url(self._new(template=None))
 
+    def copy(self, url: str) -> str:
+        """The URL of a copy of a database, to which nobody may be connected meanwhile."""
+        return self._url(self._new(template=make_url(url).database))
+
     def drop(self, url: str) -> None:
         """Drop a database, whoever is connected to it."""
         with self._admin.connect() as connection:

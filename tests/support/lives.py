@@ -85,6 +85,7 @@ def project() -> Project:
     life = Project.create("default", meta=meta())
     life.set_policy({"max_audience": 500, "approval_over": 10}, widened=[], meta=meta())
     life.set_policy({"max_audience": 900}, widened=["/approval_over", "/max_audience"], meta=meta())
+    life.release("location", location=("7/5", "7/6"), name=("", "staging"), reason="A test of the back-up", meta=meta())
     return life
 
 
