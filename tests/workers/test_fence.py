@@ -182,11 +182,27 @@ def test_occurrences_wait_and_are_then_made_up_as_after_an_outage(product: Produ
     assert timetable.occurrences(schedule_id) == []
     with product.system.engine.connect() as connection:
         assert described(product.system, connection)["waiting"]["schedules"] == 1
+    timetable.look_after(seconds=61)
+    release(product.system, **RELEASED)
+    assert timetable.look().processed == 0  # its turn is counted from now on
+    timetable.look_after(seconds=61)
+    assert timetable.tally(schedule_id) == {"missed": 2, "fired": 1}
+
+
+def test_the_time_for_an_approval_ends_only_after_the_release(
+    database_url: str, tmp_path: Path, endpoint: HttpReceiver
+) -> None:
+    product = Product(database_url, tmp_path, send_mode="live", approval_over=1, outbound_allow=("127.0.0.0/8",))
+    product.add_people(3)
+    job_id = product.run(product.workflow(steps=[webhook(endpoint)]))
+    timetable = Timetable(product)
+    moved(product)
+    timetable.look_after(hours=80)
+    assert product.job(job_id)["status"] == "held"
     release(product.system, **RELEASED)
     timetable.look()
-    product.clock.advance(seconds=61)
-    timetable.look()
-    assert timetable.tally(schedule_id) == {"missed": 2, "fired": 1}
+    assert product.job(job_id)["status"] == "rejected"
+    product.close()
 
 
 def test_an_occurrence_is_not_fired_by_a_scheduler_that_had_looked_before(product: Product) -> None:
