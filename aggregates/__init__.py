@@ -10,6 +10,7 @@ reasons     why a run ended as it did: each word and its meaning
 reach       whom a workflow may reach, whatever its conditions say
 values      Condition, Audience, Variables, Acknowledgement: parsed once, then the type is the proof
 lineage     who counts as one when somebody approves
+pace        how fast something is sent, and when a job stops by itself
 policy      Policy and the Limits that narrow it
 recurrence  Recurrence: what a schedule repeats
 templates   Liquid texts whose needs are known before they are rendered

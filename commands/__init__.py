@@ -26,7 +26,8 @@ confirmation  confirm or reject what an agent asked for
 showing     what a human reads before they confirm
 approval    approve or reject a held job, answer an approval step
 schedule_answers  what is told of a schedule
-schedule    attach, revise, pause, resume, detach, preview
+schedule    attach, revise, pause, resume, detach
+preview     when a schedule, or a recurrence, comes next
 terms       what a schedule's fields come to: recurrence, firing, how far its approval reaches
 sizing      what a sizing is for: a batch, or a schedule
 crowding    how many active schedules a workflow may have, and how close

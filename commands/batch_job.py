@@ -10,7 +10,7 @@ from uuid import UUID
 
 from aggregates.audience import Audience
 from aggregates.batch_job.aggregate import BatchJob
-from aggregates.batch_job.pace import Pace
+from aggregates.pace import Pace
 from aggregates.values import digest
 from aggregates.workflow.aggregate import Workflow
 from aggregates.workflow.definition import Definition
@@ -36,9 +36,10 @@ class SizeAudience:
     """Count whom a workflow would reach now. Contacts nobody. The token it answers with buys what it was sized for.
 
     That is one batch job at the pace of `rate` and `breaker`. With `schedule` (`{rrule, starts_at, timezone, exdates,
-    max_growth}`, or `{schedule_id}` and what changes of it) it is one change of a schedule, with the variables that the
-    schedule has unless others are given. `freeze` keeps the affected people until the token expires: a job that it buys
-    reaches those, whoever matches then. `inputs` are those of one run of a manual workflow; then it is that run.
+    max_growth}`, or `{schedule_id}` and what changes of it) it is one change of a schedule, with the variables and the
+    pace that the schedule has unless others are given, or the pace is `lifted` there. `freeze` keeps the affected
+    people until the token expires: a job that it buys reaches those, whoever matches then. `inputs` are those of one
+    run of a manual workflow; then it is that run.
     """
 
     workflow_id: UUID

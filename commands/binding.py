@@ -15,8 +15,8 @@ from typing import Any, Literal
 from uuid import UUID
 
 from aggregates.batch_job.aggregate import BatchJob
-from aggregates.batch_job.pace import UNHINDERED, Pace
 from aggregates.errors import DomainError
+from aggregates.pace import UNHINDERED, Pace
 from aggregates.recurrence import Recurrence
 from aggregates.values import digest
 from aggregates.workflow.aggregate import Workflow

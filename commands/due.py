@@ -109,6 +109,7 @@ def _job(
         held_until=held_until(ctx),
         schedule_id=schedule.id,
         scheduled_for=occurrence,
+        pace=schedule.terms.pace,
         meta=replace(ctx.meta, principal=replace(ctx.meta.principal, **asks)),
     )
     charge(ctx, job.id, workflow.id, job.acknowledged_count, by=approval.by, at=counts_at)

@@ -1,18 +1,17 @@
-"""Schedules: attach a recurrence to a batch workflow, revise, pause, resume, detach, preview.
+"""Schedules: attach a recurrence to a batch workflow, revise, pause, resume, detach.
 
 Attaching, resuming, and revising what is active lead to people later, so they pass the acknowledgement guard.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 from uuid import UUID
-from zoneinfo import ZoneInfo
 
-from aggregates.errors import DomainError, Problem, invalid
-from aggregates.recurrence import Recurrence
+from aggregates.errors import DomainError, invalid
+from aggregates.pace import LIFTED, Pace
 from aggregates.schedule.aggregate import Schedule
 from aggregates.schedule.firing import Firing
 from aggregates.schedule.terms import Terms
@@ -28,8 +27,6 @@ from commands.standing import keep_people, standing
 from commands.terms import envelope, recurrence_of, revised
 from commands.witness import ask_human, asked_before, made_by, state_of
 
-PREVIEWED_AT_ONCE = 100
-
 APPROVED_LATER = "It is not active: max_growth and approval_expires_at are given with the acknowledgement."
 
 
@@ -39,6 +36,7 @@ class AttachSchedule:
 
     The count is a standing approval: an occurrence that would reach more than `max_growth` (a share) beyond it, or
     comes after `approval_expires_at`, is held for a human. `starts_at` and `exdates` are local times of `timezone`.
+    Each job that it starts has its `rate` and `breaker`, as run-batch takes them.
     """
 
     workflow_id: UUID
@@ -54,13 +52,16 @@ class AttachSchedule:
     catch_up_window_minutes: int = 60
     max_growth: float | None = None
     approval_expires_at: str | None = None
+    rate: str | None = None
+    breaker: dict[str, Any] | None = None
 
 
 @dataclass(frozen=True)
 class ReviseSchedule:
     """Change a schedule; what is None stays. One that is active needs the acknowledged count of a fresh sizing.
 
-    A count that is given is checked in any case, and renews the standing approval.
+    A count that is given is checked in any case, and renews the standing approval. `rate` and `breaker` are taken away
+    by their names in `lifted`. They hold for the jobs that it starts from then on.
     """
 
     schedule_id: UUID
@@ -76,6 +77,9 @@ class ReviseSchedule:
     approval_expires_at: str | None = None
     acknowledged_affected_count: int | None = None
     confirm_token: str | None = None
+    rate: str | None = None
+    breaker: dict[str, Any] | None = None
+    lifted: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
@@ -105,18 +109,6 @@ class DetachSchedule:
     note: str = ""
 
 
-@dataclass(frozen=True)
-class PreviewSchedule:
-    """The next instants of a recurrence, or of a schedule that is there. Records nothing, contacts nobody."""
-
-    schedule_id: UUID | None = None
-    rrule: str | None = None
-    starts_at: str | None = None
-    timezone: str = "UTC"
-    exdates: list[str] = field(default_factory=list)
-    count: int = 10
-
-
 def attach(command: AttachSchedule, ctx: Context) -> Accepted:
     # A workflow that is being archived at this moment ends its schedules; whoever comes second sees the other.
     ctx.store.lock(command.workflow_id, shared=True)
@@ -124,7 +116,7 @@ def attach(command: AttachSchedule, ctx: Context) -> Accepted:
     recurrence, problems = recurrence_of(ctx, command.rrule, command.starts_at, command.timezone, command.exdates)
     firing = Firing(command.overlap, command.catch_up, command.catch_up_window_minutes)
     growth, expires_at, more = envelope(ctx, command.max_growth, command.approval_expires_at, None)
-    problems += [*firing.problems(), *more]
+    problems += [*firing.problems(), *more, *Pace.problems(command.rate, command.breaker)]
     if recurrence is None or problems:
         raise invalid("schedule.invalid", problems)
     schedule_id = asked_job(ctx, command.confirm_token, "AttachSchedule")
@@ -135,14 +127,15 @@ def attach(command: AttachSchedule, ctx: Context) -> Accepted:
         raise DomainError("idempotency.mismatch")
     if earlier := asked_before(ctx, command):
         return earlier
-    purpose = Purpose("schedule", recurrence=recurrence, max_growth=growth)
+    pace = Pace.of(command.rate, command.breaker)
+    purpose = Purpose("schedule", pace=pace, recurrence=recurrence, max_growth=growth)
     proof = _acknowledged(ctx, workflow, command, command.variables, purpose)
     require_room(ctx, workflow.id, recurrence)
     schedule = Schedule.attach(
         _new_id(ctx, schedule_id),
         workflow_id=workflow.id,
         request_digest=_digest(command, ctx),
-        terms=Terms(recurrence, command.variables, firing),
+        terms=Terms(recurrence, command.variables, firing, pace),
         acknowledgement=proof.acknowledgement,
         approval=standing(ctx, workflow, proof, max_growth=growth, expires_at=expires_at),
         meta=ctx.meta,
@@ -172,7 +165,7 @@ def revise(command: ReviseSchedule, ctx: Context) -> Accepted:
         raise invalid("schedule.invalid", problems)
     if earlier := asked_before(ctx, command):
         return earlier
-    purpose = Purpose("schedule", recurrence=terms.recurrence, max_growth=growth)
+    purpose = Purpose("schedule", pace=terms.pace, recurrence=terms.recurrence, max_growth=growth)
     proof = _acknowledged(ctx, workflow, command, terms.variables, purpose)
     stood = state_of(schedule)
     if schedule.status != "paused" and terms.recurrence != schedule.terms.recurrence:
@@ -201,11 +194,12 @@ def resume(command: ResumeSchedule, ctx: Context) -> Accepted:
         raise invalid("schedule.invalid", problems)
     if earlier := asked_before(ctx, command):
         return earlier
-    purpose = Purpose("schedule", recurrence=schedule.terms.recurrence, max_growth=growth)
-    proof = _acknowledged(ctx, workflow, command, schedule.terms.variables, purpose)
+    terms = schedule.terms
+    purpose = Purpose("schedule", pace=terms.pace, recurrence=terms.recurrence, max_growth=growth)
+    proof = _acknowledged(ctx, workflow, command, terms.variables, purpose)
     stood = state_of(schedule)
     if schedule.status == "paused":
-        require_room(ctx, workflow.id, schedule.terms.recurrence, schedule_id=schedule.id)
+        require_room(ctx, workflow.id, terms.recurrence, schedule_id=schedule.id)
     schedule.resume(
         acknowledgement=proof.acknowledgement,
         approval=standing(ctx, workflow, proof, max_growth=growth, expires_at=expires_at),
@@ -222,31 +216,6 @@ def detach(command: DetachSchedule, ctx: Context) -> Accepted:
     schedule.detach(note=checked_note(command.note), meta=ctx.meta)
     ctx.people.forget_confirmed(schedule.id)
     return schedule_answer(schedule, ctx.store.save(schedule))
-
-
-def preview(command: PreviewSchedule, ctx: Context) -> Accepted:
-    if command.schedule_id is not None:
-        schedule = ctx.store.load(Schedule, command.schedule_id, ctx.meta)
-        recurrence: Recurrence | None = schedule.terms.recurrence
-        problems: list[Problem] = []
-    else:
-        recurrence, problems = recurrence_of(ctx, command.rrule, command.starts_at, command.timezone, command.exdates)
-    if not 1 <= command.count <= PREVIEWED_AT_ONCE:
-        message = f"1 to {PREVIEWED_AT_ONCE} occurrences."
-        problems.append(Problem("/count", "field.invalid", message, None, "integer", 10))
-    if recurrence is None or problems:
-        raise invalid("schedule.invalid", problems)
-    occurrences = [
-        {
-            "at": found.instant.isoformat(),
-            "local": found.instant.astimezone(ZoneInfo(recurrence.timezone)).isoformat(),
-            "nominal": found.nominal.isoformat(),
-            "note": found.note,
-        }
-        for found in recurrence.upcoming(ctx.meta.now, command.count)
-    ]
-    subject = str(command.schedule_id) if command.schedule_id else ""
-    return Accepted(subject, {**recurrence.as_data(), "occurrences": occurrences})
 
 
 def _acknowledged(
@@ -287,7 +256,10 @@ def _settled(
 
 def _digest(command: AttachSchedule, ctx: Context) -> str:
     """What makes two requests the same one; the token is the same anyway."""
-    return digest([asdict(command), ctx.meta.principal.id])
+    asked = asdict(command)
+    # One without a pace has the digest that it had before there was one.
+    told = {name: value for name, value in asked.items() if value is not None or name not in LIFTED}
+    return digest([told, ctx.meta.principal.id])
 
 
 def _new_id(ctx: Context, bought: UUID | None) -> UUID:

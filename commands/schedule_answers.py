@@ -23,6 +23,7 @@ def schedule_data(schedule: Schedule) -> dict[str, Any]:
         "status": schedule.status,
         **schedule.terms.recurrence.as_data(),
         **schedule.terms.firing.as_data(),
+        **schedule.terms.pace.as_data(),
         "variables": dict(schedule.terms.variables),
         "acknowledged": schedule.acknowledgement["count"],
         "max_growth": approval.max_growth if approval else None,

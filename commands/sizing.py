@@ -1,4 +1,4 @@
-"""What a sizing is for, as its caller says it: a batch at a pace, or a schedule with its recurrence."""
+"""What a sizing is for, as its caller says it: a batch, or a schedule with its recurrence, each at a pace."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
-from aggregates.batch_job.pace import UNHINDERED, Pace
 from aggregates.errors import DomainError, Problem, invalid
+from aggregates.pace import UNHINDERED, Pace
 from aggregates.recurrence import Recurrence
 from aggregates.schedule.aggregate import Schedule
 from commands.binding import Purpose
@@ -25,18 +25,16 @@ def purpose_of(
     freeze: bool,
 ) -> tuple[Purpose, dict[str, Any] | None]:
     """The purpose of a sizing, and the variables of the schedule that it names (None if it names none)."""
-    pace = Pace.parse(paced["rate"], paced["breaker"])
     if schedule is None:
-        return Purpose(pace=pace), None
+        return Purpose(pace=Pace.parse(paced["rate"], paced["breaker"])), None
     if freeze:
         raise DomainError("confirm.frozen")
-    if pace != UNHINDERED:
-        name = "/breaker" if pace.rate is None else "/rate"
-        raise invalid("request.invalid", [Problem(name, "field.invalid", "A schedule has no pace.")])
-    return _of_schedule(ctx, workflow_id, schedule)
+    return _of_schedule(ctx, workflow_id, paced, schedule)
 
 
-def _of_schedule(ctx: Context, workflow_id: UUID, asked: Mapping[str, Any]) -> tuple[Purpose, dict[str, Any] | None]:
+def _of_schedule(
+    ctx: Context, workflow_id: UUID, paced: Mapping[str, Any], asked: Mapping[str, Any]
+) -> tuple[Purpose, dict[str, Any] | None]:
     existing = _existing(ctx, workflow_id, asked.get("schedule_id"))
     before = existing.terms.recurrence.as_data() if existing else {"timezone": "UTC", "exdates": []}
     given = {name: asked[name] for name in ("rrule", "starts_at", "timezone", "exdates") if asked.get(name) is not None}
@@ -50,10 +48,14 @@ def _of_schedule(ctx: Context, workflow_id: UUID, asked: Mapping[str, Any]) -> t
     growth, _, more = envelope(ctx, asked.get("max_growth"), None, existing.approval if existing else None)
     # An end that has passed is told at the command that would renew it.
     problems = [*problems, *(problem for problem in more if problem.pointer == "/max_growth")]
-    if recurrence is None or problems:
-        within = [replace(problem, pointer=f"/schedule{problem.pointer}") for problem in problems]
+    within = [replace(problem, pointer=f"/schedule{problem.pointer}") for problem in problems]
+    stood = existing.terms.pace if existing else UNHINDERED
+    pace, found = stood.revised(paced["rate"], paced["breaker"], asked.get("lifted") or ())
+    # Rate and breaker stand beside the schedule, as in a sizing for a batch.
+    within += [replace(each, pointer="/schedule/lifted") if each.pointer == "/lifted" else each for each in found]
+    if recurrence is None or within:
         raise invalid("schedule.invalid", within)
-    purpose = Purpose("schedule", recurrence=recurrence, max_growth=growth)
+    purpose = Purpose("schedule", pace=pace, recurrence=recurrence, max_growth=growth)
     return purpose, dict(existing.terms.variables) if existing else None
 
 

@@ -45,10 +45,12 @@ def revised(ctx: Context, terms: Terms, asked: Mapping[str, Any], problems: list
         problems = [*problems, *found]
     changes = {name: asked[name] for name in terms.firing.as_data() if asked[name] is not None}
     firing = replace(terms.firing, **changes)
-    problems = [*problems, *firing.problems()]
+    pace, found = terms.pace.revised(asked["rate"], asked["breaker"], asked["lifted"])
+    problems = [*problems, *firing.problems(), *found]
     if recurrence is None or problems:
         raise invalid("schedule.invalid", problems)
-    return Terms(recurrence, terms.variables if asked["variables"] is None else asked["variables"], firing)
+    variables = terms.variables if asked["variables"] is None else asked["variables"]
+    return Terms(recurrence, variables, firing, pace)
 
 
 def envelope(

@@ -80,7 +80,8 @@ class SchedulesView(View):
 def _terms(event: ScheduleAttached | ScheduleRevised) -> dict[str, Any]:
     # Schedules attached by the first release say nothing of how they fire.
     firing = event.firing or {"overlap": "skip", "catch_up": "latest", "catch_up_window_minutes": 60}
-    return {"exdates": [], **event.recurrence, **firing, "variables": event.variables}
+    pace = {"rate": event.rate, "breaker": event.breaker}
+    return {"exdates": [], **event.recurrence, **firing, **pace, "variables": event.variables}
 
 
 def _approval(event: ScheduleAttached | ScheduleRevised | ScheduleResumed) -> dict[str, Any]:

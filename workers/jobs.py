@@ -9,8 +9,8 @@ from uuid import UUID
 
 from sqlalchemy import Connection, select
 
-from aggregates.batch_job.pace import Pace
 from aggregates.errors import Problem
+from aggregates.pace import Pace
 from aggregates.reach import Reach
 from aggregates.walk.route import Route
 from aggregates.workflow.definition import Definition

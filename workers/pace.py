@@ -11,7 +11,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection, text
 
-from aggregates.batch_job.pace import Pace
+from aggregates.pace import Pace
 
 PATIENCE_SECONDS = 2.0
 """How long a worker waits for its turn. What is due later is left to whoever is rung then: `fanout` leases no

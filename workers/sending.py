@@ -20,7 +20,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection, Row
 
-from aggregates.batch_job.pace import UNHINDERED
+from aggregates.pace import UNHINDERED
 from aggregates.secrets import NONE_IN_USE
 from aggregates.steps.base import Deliver
 from engine.bootstrap import System

@@ -2,7 +2,6 @@
 
 events     what can happen to it
 facts      what its events add up to
-pace       how fast it may send, and when it stops by itself
 standing   how it can stand, and where its people can be
 aggregate  BatchJob: its state table and its guards
 """

@@ -48,10 +48,10 @@ from aggregates.batch_job.events import (
     BatchJobUnknownDecided,
 )
 from aggregates.batch_job.facts import Recorded
-from aggregates.batch_job.pace import UNHINDERED, Pace
 from aggregates.batch_job.standing import COUNTS, OUTCOMES, TERMINAL
 from aggregates.errors import DomainError
 from aggregates.outside import ERASED
+from aggregates.pace import UNHINDERED, Pace
 from aggregates.values import Acknowledgement
 
 

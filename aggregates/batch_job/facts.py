@@ -22,8 +22,8 @@ from aggregates.batch_job.events import (
     BatchJobStepDecided,
     BatchJobUnknownDecided,
 )
-from aggregates.batch_job.pace import Pace
 from aggregates.lineage import recorded_heads
+from aggregates.pace import Pace
 from aggregates.reach import PerPerson
 
 

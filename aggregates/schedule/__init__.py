@@ -1,7 +1,7 @@
 """When a batch workflow is to run.
 
 events     what can happen to it
-terms      what it repeats, with which variables, and how it fires
+terms      what it repeats, with which variables, how it fires, and at which pace
 firing     what it does with late occurrences, and with those that meet the one before
 aggregate  Schedule: its state table and its guards
 """

@@ -24,6 +24,7 @@ from uuid import UUID
 
 from aggregates.base import Aggregate, Event, Meta
 from aggregates.errors import DomainError
+from aggregates.pace import Pace
 from aggregates.recurrence import Recurrence
 from aggregates.schedule.events import (
     ScheduleAttached,
@@ -276,7 +277,8 @@ class Schedule(Aggregate):
         self.decided_until = max(filter(None, [self.decided_until, *occurrences]))
 
     def _set_terms(self, event: ScheduleAttached | ScheduleRevised) -> None:
-        self.terms = Terms(Recurrence.of(event.recurrence), event.variables, Firing.of(event.firing))
+        pace = Pace.of(event.rate, event.breaker)
+        self.terms = Terms(Recurrence.of(event.recurrence), event.variables, Firing.of(event.firing), pace)
 
 
 _STATUS: dict[type[Event], str] = {

@@ -10,11 +10,14 @@ from aggregates.base import CreatedEvent, Event
 
 
 class ScheduleAttached(CreatedEvent):
-    """A recurrence was attached to a batch workflow; `approval` is what it may do until further notice."""
+    """A recurrence was attached to a batch workflow; `approval` is what it may do until further notice.
+
+    `rate` and `breaker` are those of each job that it starts.
+    """
 
     TOPIC = "schedule.attached.v1"
     OUTSIDE = ("variables", "request_digest")
-    class_version = 2
+    class_version = 3
     workflow_id: UUID
     recurrence: dict[str, Any]
     variables: dict[str, Any]
@@ -23,11 +26,17 @@ class ScheduleAttached(CreatedEvent):
     firing: dict[str, Any] | None
     request_digest: str
     next_occurrence: datetime | None
+    rate: str | None
+    breaker: dict[str, Any] | None
 
     @staticmethod
     def upcast_v1_v2(state: dict[str, Any]) -> None:
         """Such a schedule was never fired, and has nobody's word for it: it waits to be revised or resumed."""
         state |= {"approval": None, "firing": None, "request_digest": "", "next_occurrence": None}
+
+    @staticmethod
+    def upcast_v2_v3(state: dict[str, Any]) -> None:
+        state |= {"rate": None, "breaker": None}
 
 
 class ScheduleRevised(Event):
@@ -35,12 +44,19 @@ class ScheduleRevised(Event):
 
     TOPIC = "schedule.revised.v1"
     OUTSIDE = ("variables",)
+    class_version = 2
     recurrence: dict[str, Any]
     variables: dict[str, Any]
     firing: dict[str, Any]
     acknowledgement: dict[str, Any] | None
     approval: dict[str, Any] | None
     next_occurrence: datetime | None
+    rate: str | None
+    breaker: dict[str, Any] | None
+
+    @staticmethod
+    def upcast_v1_v2(state: dict[str, Any]) -> None:
+        state |= {"rate": None, "breaker": None}
 
 
 class SchedulePaused(Event):

@@ -15,7 +15,7 @@ from engine.cli.lists import UNSAID, After, Every, Limit, Reason
 from engine.cli.output import Column, Json, Output
 from engine.cli.refs import AnySchedule, AnyWorkflow, JobRef, WorkflowRef, with_names
 from engine.cli.retry import failed, retry_failed, unfinished
-from engine.cli.sized_for import AS_FAST_AS_IT_GOES, PaceOptions
+from engine.cli.terms import AS_FAST_AS_IT_GOES, PaceOptions
 from engine.cli.waiting import waits
 from engine.cli.watch import OPEN
 from engine.cli.watch import watch as follow

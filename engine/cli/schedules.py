@@ -14,7 +14,16 @@ from engine.cli.occurrences import occurrences, preview
 from engine.cli.output import Column, Json, Output
 from engine.cli.refs import AnyWorkflow, ScheduleRef, WorkflowRef
 from engine.cli.sized_for import for_schedule
-from engine.cli.terms import AS_IT_IS, ApprovalExpires, Growth, Options, approval
+from engine.cli.terms import (
+    AS_FAST_AS_IT_GOES,
+    AS_IT_IS,
+    ApprovalExpires,
+    Growth,
+    Lift,
+    Options,
+    PaceOptions,
+    approval,
+)
 from engine.cli.waiting import waits
 
 app = App(name="schedules", help="Repeat a batch workflow; preview, list, pause and end schedules.")
@@ -41,6 +50,7 @@ ANSWER = (
     Column("next", "next_occurrence"),
     Column("acknowledged", "acknowledged"),
     Column("ceiling", "ceiling"),
+    Column("rate", "rate"),
     Column("approval expires", "approval_expires_at"),
 )
 Note = Annotated[str | None, Parameter(name=("--note", "--reason"), help="Why; it goes into the log.")]
@@ -54,6 +64,7 @@ def attach(
     rrule: Annotated[str, Parameter(help="An RFC 5545 rule: FREQ=WEEKLY;BYDAY=MO.")],
     starts_at: Annotated[str, Parameter(help="The first local time: 2027-03-01T09:00:00.")],
     options: Options = AS_IT_IS,
+    pace: PaceOptions = AS_FAST_AS_IT_GOES,
     confirm: Confirm = None,
     token: Token = None,
     idempotency_key: Annotated[str | None, Parameter(help="Makes a repeated call the same call.")] = None,
@@ -64,7 +75,7 @@ def attach(
     The number is a standing approval: an occurrence that would reach --max-growth more than that is held for a human.
     Without --confirm, and on a terminal, the audience is sized, the number is shown, and you type it.
     """
-    out, terms = Output(json), {"rrule": rrule, "starts_at": starts_at, **options.given()}
+    out, terms = Output(json), {"rrule": rrule, "starts_at": starts_at, **options.given(), **pace.given()}
     api = connect()
     what = for_schedule(terms)
     proof = acknowledged(confirm, token) if confirm is not None else asked(api, workflow, what, out, to=REPEATEDLY)
@@ -84,6 +95,8 @@ def revise(
     rrule: Annotated[str | None, Parameter(help="Another rule.")] = None,
     starts_at: Annotated[str | None, Parameter(help="Another first local time.")] = None,
     options: Options = AS_IT_IS,
+    pace: PaceOptions = AS_FAST_AS_IT_GOES,
+    lift: Lift = (),
     confirm: Confirm = None,
     token: Token = None,
     json: Json = False,
@@ -92,8 +105,9 @@ def revise(
 
     Without --confirm, and on a terminal, you are asked for the number where one is needed.
     """
-    first = {"rrule": rrule, "starts_at": starts_at}
-    out, terms = Output(json), {**{name: text for name, text in first.items() if text is not None}, **options.given()}
+    first = {"rrule": rrule, "starts_at": starts_at, "lifted": list(lift) or None}
+    told = {name: value for name, value in first.items() if value is not None}
+    out, terms = Output(json), {**told, **options.given(), **pace.given()}
     if not terms and confirm is None:
         raise usage("Nothing to revise: name what changes.", then="tidegate schedules revise --help")
     api = connect()

@@ -7,29 +7,13 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter
 
-from engine.cli.inputs import json_object, share
+from engine.cli.inputs import share
 from engine.cli.refs import AnySchedule
-from engine.cli.terms import Exdates, Growth, Timezone
+from engine.cli.terms import Exdates, Growth, Lift, Timezone
 
-RECURRENCE = ("rrule", "starts_at", "timezone", "exdates", "max_growth")
-"""What of a schedule's terms its confirm token is bound to."""
-
-
-@Parameter(name="*")
-@dataclass(frozen=True, kw_only=True)
-class PaceOptions:
-    """How fast a batch may be sent, and when it stops by itself."""
-
-    rate: Annotated[str | None, Parameter(help="The most that is sent, all workers together: 100/minute.")] = None
-    breaker: Annotated[
-        str | None,
-        Parameter(help='When the job pauses itself, as JSON: {"min_attempts": 100, "max_failure_ratio": 0.2}.'),
-    ] = None
-
-    def given(self) -> dict[str, Any]:
-        """What was told, as the server names it."""
-        told = {"rate": self.rate, "breaker": json_object(self.breaker, "--breaker") or None}
-        return {name: value for name, value in told.items() if value is not None}
+RECURRENCE = ("rrule", "starts_at", "timezone", "exdates", "max_growth", "lifted")
+PACE = ("rate", "breaker")
+"""What of a schedule's terms its confirm token is bound to; the pace is told as that of a batch is."""
 
 
 @Parameter(name="*")
@@ -43,6 +27,7 @@ class ScheduleSized:
     timezone: Timezone = None
     exdate: Exdates = None
     max_growth: Growth = None
+    lift: Lift = ()
 
     def given(self) -> dict[str, Any]:
         """What was told, as the server names it."""
@@ -53,12 +38,12 @@ class ScheduleSized:
             "timezone": self.timezone,
             "exdates": None if self.exdate is None else list(self.exdate),
             "max_growth": share(self.max_growth, "--max-growth"),
+            "lifted": list(self.lift) or None,
         }
         told = {name: value for name, value in terms.items() if value is not None}
         return {"schedule": told} if told else {}
 
 
-AS_FAST_AS_IT_GOES = PaceOptions()
 NO_SCHEDULE = ScheduleSized()
 
 
@@ -66,4 +51,5 @@ def for_schedule(terms: dict[str, Any], schedule: str | None = None) -> dict[str
     """What to size for a schedule with these terms, as a command of ours will send them."""
     recurrence = {name: terms[name] for name in RECURRENCE if name in terms}
     named = {} if schedule is None else {"schedule_id": schedule}
-    return {"variables": terms.get("variables"), "schedule": named | recurrence}
+    pace = {name: terms[name] for name in PACE if name in terms}
+    return {"variables": terms.get("variables"), **pace, "schedule": named | recurrence}

@@ -14,9 +14,33 @@ ApprovalExpires = Annotated[
     str | None, Parameter(help="When the approval ends, with offset: 2027-12-31T00:00:00Z; `never` takes an end away.")
 ]
 Timezone = Annotated[str | None, Parameter(help="Zone of the local times: Europe/Berlin. UTC unless told.")]
+Lift = Annotated[
+    tuple[Literal["rate", "breaker"], ...],
+    Parameter(negative="", help="What of its pace is taken away: rate, breaker; repeat it."),
+]
 Exdates = Annotated[
     tuple[str, ...] | None, Parameter(negative="--no-exdates", help="A local time to leave out; repeat it.")
 ]
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class PaceOptions:
+    """How fast a batch may be sent, or each batch of a schedule, and when it stops by itself."""
+
+    rate: Annotated[str | None, Parameter(help="The most that is sent, all workers together: 100/minute.")] = None
+    breaker: Annotated[
+        str | None,
+        Parameter(help='When the job pauses itself, as JSON: {"min_attempts": 100, "max_failure_ratio": 0.2}.'),
+    ] = None
+
+    def given(self) -> dict[str, Any]:
+        """What was told, as the server names it."""
+        told = {"rate": self.rate, "breaker": json_object(self.breaker, "--breaker") or None}
+        return {name: value for name, value in told.items() if value is not None}
+
+
+AS_FAST_AS_IT_GOES = PaceOptions()
 
 
 @Parameter(name="*")

@@ -14,7 +14,8 @@ from engine.cli.inputs import Variables, json_file, json_object
 from engine.cli.lists import After, Every, Limit
 from engine.cli.output import Column, Json, Output
 from engine.cli.refs import WorkflowRef
-from engine.cli.sized_for import AS_FAST_AS_IT_GOES, NO_SCHEDULE, PaceOptions, ScheduleSized
+from engine.cli.sized_for import NO_SCHEDULE, ScheduleSized
+from engine.cli.terms import AS_FAST_AS_IT_GOES, PaceOptions
 from engine.cli.waiting import waits
 
 app = App(name="workflows", help="Create, enable, size, try out and run workflows.")

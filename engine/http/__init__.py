@@ -9,7 +9,7 @@ caller      who asks, as the endpoints receive it
 problems    kinds of refusal to statuses, RFC 9457 documents
 schemas     what may be sent, with the terms of a schedule in terms, orders to reach people in orders, keys and
             limits in limits; examples of it
-answers     and rows, failure_rows: what is sent back; guide_answers: to whoever writes a workflow
+answers     and rows, failure_rows, schedule_answers: what is sent back; guide_answers: to whoever writes a workflow
 openapi     the document; docs: the same as a page
 uploads     a stream of any size into a temporary file
 health      live and ready; metrics, with a token of their own

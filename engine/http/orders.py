@@ -6,17 +6,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from aggregates.batch_job.pace import MOST_ATTEMPTS
 from commands.terms import TERM_LIMIT
-from engine.http.schemas import Body, Count, Note, Token, Values
-from engine.http.terms import Exdates, Growth, Rate, Rule, Start, Zone
-
-
-class BreakerBody(Body):
-    """Pauses the job when more than this share of its attempts has failed, of so many at least."""
-
-    min_attempts: Annotated[int, Field(ge=1, le=MOST_ATTEMPTS)]
-    max_failure_ratio: Annotated[float, Field(ge=0, lt=1)]
+from engine.http.schemas import Body, BreakerBody, Count, Note, Token, Values
+from engine.http.terms import Exdates, Growth, Lifted, Rate, Rule, Start, Zone
 
 
 class SizedSchedule(Body):
@@ -30,6 +22,7 @@ class SizedSchedule(Body):
     timezone: Zone | None = None
     exdates: Exdates | None = None
     max_growth: Growth | None = None
+    lifted: Lifted = Field(default_factory=list)
 
 
 class SizeBody(Body):

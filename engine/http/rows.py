@@ -22,6 +22,8 @@ class ScheduleRow(BaseModel):
     overlap: str
     catch_up: str
     catch_up_window_minutes: int
+    rate: Annotated[str | None, Field(description="The most that each of its jobs sends, such as 100/minute.")]
+    breaker: Annotated[dict[str, Any] | None, Field(description="When each of its jobs pauses itself.")]
     workflow_version: Annotated[int | None, Field(description="The content that the standing approval is for.")]
     acknowledged_count: int
     acknowledged_by: str

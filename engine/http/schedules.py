@@ -6,19 +6,19 @@ from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query, Response
 
+from commands.preview import PREVIEWED_AT_ONCE, PreviewSchedule
 from commands.schedule import (
-    PREVIEWED_AT_ONCE,
     AttachSchedule,
     DetachSchedule,
     PauseSchedule,
-    PreviewSchedule,
     ResumeSchedule,
     ReviseSchedule,
 )
-from engine.http.answers import PageAnswer, PreviewAnswer, ScheduleAccepted
+from engine.http.answers import PageAnswer
 from engine.http.caller import After, Commanding, Here, Limit, PathId, Position, WorkflowFilter, id_of
 from engine.http.route import StrictRoute, grant
 from engine.http.rows import OccurrenceRow, ScheduleRow
+from engine.http.schedule_answers import PreviewAnswer, ScheduleAccepted
 from engine.http.schemas import (
     AttachScheduleBody,
     NoteBody,

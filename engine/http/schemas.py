@@ -10,11 +10,12 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, FailFast, Field
 
+from aggregates.pace import MOST_ATTEMPTS
 from aggregates.values import NAME_LIMIT, parse_instant
 from commands.binding import TOKEN_LIMIT
 from commands.confirm import COUNT_LIMIT
 from commands.notes import NOTE_LIMIT
-from commands.schedule import PREVIEWED_AT_ONCE
+from commands.preview import PREVIEWED_AT_ONCE
 from commands.simulation import MOST_PEOPLE, SAMPLE
 from commands.workflow import DESCRIPTION_LIMIT
 from engine.http.examples import (
@@ -24,7 +25,7 @@ from engine.http.examples import (
     EXAMPLE_TRIGGER,
     EXAMPLE_VARIABLES,
 )
-from engine.http.terms import CatchUp, Exdates, Expiry, Growth, Overlap, Rule, Start, Window, Zone
+from engine.http.terms import CatchUp, Exdates, Expiry, Growth, Lifted, Overlap, Rate, Rule, Start, Window, Zone
 
 
 def instant(value: Any) -> Any:
@@ -157,6 +158,13 @@ class DecideStepBody(Body):
     note: Note = ""
 
 
+class BreakerBody(Body):
+    """Pauses a job when more than this share of its attempts has failed, of so many at least."""
+
+    min_attempts: Annotated[int, Field(ge=1, le=MOST_ATTEMPTS)]
+    max_failure_ratio: Annotated[float, Field(ge=0, lt=1)]
+
+
 class AttachScheduleBody(Body):
     """A recurrence; the acknowledged count becomes its standing approval."""
 
@@ -172,6 +180,8 @@ class AttachScheduleBody(Body):
     catch_up_window_minutes: Window = 60
     max_growth: Growth | None = None
     approval_expires_at: Expiry | None = None
+    rate: Rate | None = None
+    breaker: BreakerBody | None = None
 
 
 class ReviseScheduleBody(Body):
@@ -189,6 +199,9 @@ class ReviseScheduleBody(Body):
     catch_up_window_minutes: Window | None = None
     max_growth: Growth | None = None
     approval_expires_at: Expiry | None = None
+    rate: Rate | None = None
+    breaker: BreakerBody | None = None
+    lifted: Lifted = Field(default_factory=list)
 
 
 class PreviewBody(Body):

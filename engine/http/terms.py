@@ -9,7 +9,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from aggregates.batch_job.pace import RATE
+from aggregates.pace import LIFTED, RATE
 from aggregates.schedule.firing import CATCH_UPS, LONGEST_WINDOW_MINUTES, OVERLAPS
 from commands.terms import TERM_LIMIT
 
@@ -28,6 +28,14 @@ Rate = Annotated[
         pattern=f"^{RATE}$",
         description="The most that is sent, all workers together.",
         examples=["100/minute"],
+    ),
+]
+Lifted = Annotated[
+    list[str],
+    Field(
+        max_length=TERM_LIMIT,
+        description="What of a schedule's pace is taken away.",
+        json_schema_extra={"items": {"type": "string", "enum": list(LIFTED)}},
     ),
 ]
 Start = Annotated[

@@ -10,7 +10,6 @@ from typing import Any
 
 from pydantic import Field
 
-from aggregates.batch_job.pace import MOST_ATTEMPTS, RATE
 from aggregates.errors import DomainError
 from commands.batch_job import RunBatch, SizeAudience
 from commands.resume import SizeOpen
@@ -18,9 +17,12 @@ from mcp_adapter.schemas import Answer, Arguments, Row
 from mcp_adapter.tool import READS_ONLY, Call, Effect, Question, Tool
 from mcp_adapter.tools.fields import (
     BatchJobId,
+    BreakerGiven,
     Count,
     Exdates,
     IdempotencyKey,
+    Lifted,
+    Rate,
     ScheduleId,
     Term,
     Token,
@@ -29,13 +31,6 @@ from mcp_adapter.tools.fields import (
 )
 from mcp_adapter.tools.jobs import HELD, Started
 from projections.page import as_id
-
-
-class BreakerGiven(Arguments):
-    """Pauses the batch job when more than this share of its attempts has failed, of so many at least."""
-
-    min_attempts: int = Field(ge=1, le=MOST_ATTEMPTS)
-    max_failure_ratio: float = Field(ge=0, lt=1)
 
 
 class ScheduleGiven(Arguments):
@@ -47,6 +42,7 @@ class ScheduleGiven(Arguments):
     timezone: Term | None = None
     exdates: Exdates | None = None
     max_growth: float | None = None
+    lifted: Lifted = []
 
 
 class BlastRadius(Arguments):
@@ -55,7 +51,7 @@ class BlastRadius(Arguments):
     freeze: bool = Field(
         False, description="Keep these people until expires_at, for one batch over exactly them; not for schedules."
     )
-    rate: str | None = Field(None, pattern=f"^{RATE}$", description="As workflows-run-batch will be given.")
+    rate: Rate | None = Field(None, description="As the batch or the schedule will be given.")
     breaker: BreakerGiven | None = None
     schedule: ScheduleGiven | None = Field(
         None, description="For a schedule tool: what it will be given. With schedule_id only what changes."
@@ -117,7 +113,7 @@ class Run(Arguments):
     acknowledged_affected_count: Count
     confirm_token: Token | None = None
     variables: Values = {}
-    rate: str | None = Field(None, pattern=f"^{RATE}$", description="The most that is sent, such as 100/minute.")
+    rate: Rate | None = None
     breaker: BreakerGiven | None = None
     idempotency_key: IdempotencyKey | None = None
 

@@ -9,10 +9,12 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field
 
+from aggregates.pace import MOST_ATTEMPTS, RATE
 from aggregates.values import parse_instant
 from commands.binding import TOKEN_LIMIT
 from commands.confirm import COUNT_LIMIT
 from commands.terms import TERM_LIMIT
+from mcp_adapter.schemas import Arguments
 
 Id = str
 """Any text: a malformed id is as unknown as any other that is not of the project."""
@@ -54,7 +56,18 @@ Term = Annotated[str, Field(max_length=TERM_LIMIT)]
 
 Exdates = Annotated[list[str], Field(max_length=TERM_LIMIT, description="Local dates or times that are left out.")]
 
+Rate = Annotated[str, Field(pattern=f"^{RATE}$", description="The most that is sent, such as 100/minute.")]
+
+Lifted = Annotated[list[str], Field(description="Names of these that it has no more: rate, breaker.")]
+
 Reason = Annotated[str, Field(min_length=1, max_length=1000)]
+
+
+class BreakerGiven(Arguments):
+    """Pauses the batch job when more than this share of its attempts has failed, of so many at least."""
+
+    min_attempts: int = Field(ge=1, le=MOST_ATTEMPTS)
+    max_failure_ratio: float = Field(ge=0, lt=1)
 
 
 def instant_of(text: str | None) -> datetime | None:

@@ -31,6 +31,8 @@ class ScheduleRow(Row):
     overlap: str
     catch_up: str
     catch_up_window_minutes: int
+    rate: str | None = None
+    breaker: dict[str, Any] | None = None
     acknowledged: int
     max_growth: float | None = None
     ceiling: int | None = None

@@ -12,13 +12,17 @@ from pydantic import Field
 from aggregates.errors import Problem, invalid
 from aggregates.schedule.firing import CATCH_UPS, OVERLAPS
 from commands.context import Accepted
-from commands.schedule import AttachSchedule, PauseSchedule, PreviewSchedule, ResumeSchedule, ReviseSchedule
+from commands.preview import PreviewSchedule
+from commands.schedule import AttachSchedule, PauseSchedule, ResumeSchedule, ReviseSchedule
 from mcp_adapter.schemas import Answer, Arguments, Row, Text
 from mcp_adapter.tool import READS_ONLY, Call, Effect, Tool
 from mcp_adapter.tools.fields import (
+    BreakerGiven,
     Count,
     Exdates,
     IdempotencyKey,
+    Lifted,
+    Rate,
     Reason,
     ScheduleId,
     Term,
@@ -67,6 +71,8 @@ class Attach(Arguments):
     catch_up_window_minutes: int = 60
     max_growth: Growth | None = None
     approval_expires_at: Expires | None = None
+    rate: Rate | None = None
+    breaker: BreakerGiven | None = None
     idempotency_key: IdempotencyKey | None = None
 
 
@@ -82,6 +88,9 @@ class Revise(Arguments):
     catch_up_window_minutes: int | None = None
     max_growth: float | None = None
     approval_expires_at: Term | None = None
+    rate: Term | None = None
+    breaker: dict[str, Any] | None = None
+    lifted: Lifted = []
     acknowledged_affected_count: Count | None = None
     confirm_token: Token | None = Field(None, description="Of the same workflows-blast-radius answer.")
     idempotency_key: IdempotencyKey | None = None
@@ -206,10 +215,10 @@ TOOLS: tuple[Tool[Any, Any], ...] = (
         "workflows-schedule-create",
         "Repeat a batch over real people",
         "Repeat an active batch workflow. CONTACTS REAL PEOPLE at every occurrence, unasked. Size with "
-        "workflows-blast-radius (same variables; rrule, starts_at, timezone, exdates, max_growth in `schedule`) and "
-        "call schedules-preview in an earlier turn: show the user the number and the cadence in local time, stop, and "
-        "wait for an explicit yes in the user's own turn. Their yes holds until further notice: an occurrence beyond "
-        "max_growth waits for a person.",
+        "workflows-blast-radius (same variables, rate, breaker; rrule, starts_at, timezone, exdates, max_growth in "
+        "`schedule`) and call schedules-preview in an earlier turn: show the user the number and the cadence in local "
+        "time, stop, and wait for an explicit yes in the user's own turn. Their yes holds until further notice: an "
+        "occurrence beyond max_growth waits for a person.",
         "AttachSchedule",
         Attach,
         Scheduled,
@@ -221,8 +230,8 @@ TOOLS: tuple[Tool[Any, Any], ...] = (
         "Change a schedule",
         "Change a schedule: what is given is replaced whole, the rest stays. An active one needs the count and token "
         "of a fresh workflows-blast-radius with schedule_id and what changes of the recurrence in `schedule`, and the "
-        "variables if they change: show the user the number and the new cadence (schedules-preview), stop, and wait "
-        "for an explicit yes in the user's own turn. A paused one needs neither; resuming it does.",
+        "variables, rate, breaker if they change: show the user the number and the new cadence (schedules-preview), "
+        "stop, and wait for an explicit yes in the user's own turn. A paused one needs neither; resuming it does.",
         "ReviseSchedule",
         Revise,
         Scheduled,

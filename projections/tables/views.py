@@ -70,6 +70,8 @@ schedules = Table(
     Column("overlap", Text, nullable=False),
     Column("catch_up", Text, nullable=False),
     Column("catch_up_window_minutes", Integer, nullable=False),
+    Column("rate", Text),
+    Column("breaker", JSONB),
     Column("workflow_version", Integer),
     Column("acknowledged_count", Integer, nullable=False),
     Column("acknowledged_by", Text, nullable=False),

@@ -12,6 +12,7 @@ import pytest
 
 from aggregates.base import decode, fold
 from aggregates.errors import DomainError
+from aggregates.pace import UNHINDERED
 from aggregates.schedule.aggregate import Schedule
 from aggregates.schedule.firing import Firing
 from tests.support.aggregates import NOW, acknowledged, approved, facts, given, meta, topics
@@ -315,6 +316,7 @@ def test_a_schedule_of_the_first_release_waits_for_somebodys_word() -> None:
     schedule = fold([decode(UUID(stored["id"]), stored["version"], stored["topic"], state)])
     assert isinstance(schedule, Schedule)
     assert (schedule.status, schedule.due_at, schedule.terms.firing) == ("active", None, Firing())
+    assert schedule.terms.pace == UNHINDERED
     assert settle(schedule, LATER) == []
     schedule.revise(schedule.terms, acknowledgement=acknowledged(), approval=approved(), meta=meta(now=LATER))
     assert schedule.due_at == datetime(2026, 12, 2, 8, tzinfo=UTC)

@@ -52,6 +52,7 @@ def test_a_schedule_is_attached_with_every_term_that_was_told(
         tidegate, workflow, "--timezone", "Europe/Berlin", "--exdate", "2027-01-01T09:30:00", "--exdate",
         "2027-01-02T09:30:00", "--overlap", "buffer_one", "--catch-up", "all", "--catch-up-window", "120",
         "--max-growth", "5%", "--approval-expires", "2099-01-01T00:00:00Z", "--variables", '{"offer": "twenty"}',
+        "--rate", "100/minute", "--breaker", '{"min_attempts": 10, "max_failure_ratio": 0.5}',
     )  # fmt: skip
     row = shown(tidegate, product, schedule).json
     assert (row["timezone"], row["overlap"], row["catch_up"], row["catch_up_window_minutes"]) == (
@@ -60,6 +61,10 @@ def test_a_schedule_is_attached_with_every_term_that_was_told(
     assert row["exdates"] == ["2027-01-01T09:30:00", "2027-01-02T09:30:00"]
     assert (row["variables"], row["max_growth"], row["acknowledged_count"]) == ({"offer": "twenty"}, 0.05, 4)
     assert row["approval_expires_at"].startswith("2099-01-01T00:00:00")
+    assert (row["rate"], row["breaker"]) == ("100/minute", {"min_attempts": 10, "max_failure_ratio": 0.5})
+    said = tidegate("schedules", "revise", schedule, "--lift", "breaker", "--rate", "5/hour", "--confirm", "4")
+    assert dict(said.rows)["rate"] == "5/hour"
+    assert shown(tidegate, product, schedule).json["breaker"] is None
 
 
 def test_a_schedule_in_a_pipe_is_names_and_values_and_says_how_to_look_ahead(

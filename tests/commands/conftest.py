@@ -32,7 +32,8 @@ TRACES = (
 )
 """What a refusal leaves as it was."""
 
-BOUND = ("rrule", "starts_at", "timezone", "exdates", "max_growth")
+BOUND = ("rrule", "starts_at", "timezone", "exdates", "max_growth", "lifted")
+PACE = ("rate", "breaker")
 
 MakeProduct = Callable[..., Product]
 
@@ -90,11 +91,12 @@ class Desk:
         *,
         freeze: bool = False,
         schedule: dict[str, Any] | None = None,
+        pace: dict[str, Any] | None = None,
         **variables: Any,
     ) -> tuple[int, str]:
         """The count and the token of a fresh sizing: for a batch, or for a schedule."""
         given = None if schedule and "schedule_id" in schedule and not variables else variables
-        command = SizeAudience(self.workflow_id, given, freeze, schedule=schedule)
+        command = SizeAudience(self.workflow_id, given, freeze, schedule=schedule, **(pace or {}))
         sizing = self.product.ask(command, principal or self.somebody)
         return sizing["affected"], sizing["confirm_token"]
 
@@ -109,7 +111,8 @@ class Desk:
 
     def attach(self, principal: Principal | None = None, **terms: Any) -> UUID:
         """A daily schedule, acknowledged with a fresh sizing."""
-        proof = self.token(principal, schedule=self.daily(**terms), **terms.get("variables", {}))
+        pace = {name: terms[name] for name in PACE if name in terms}
+        proof = self.token(principal, schedule=self.daily(**terms), pace=pace, **terms.get("variables", {}))
         answer = self.product.ask(self.attaching(*proof, **terms), principal or self.somebody)
         return UUID(answer["schedule_id"])
 

@@ -30,6 +30,7 @@ from commands.due import ExpireApproval, FireSchedule
 from commands.keys import ChangeKey, CreateKey, RevokeKey
 from commands.people import CreateCohort, ImportPeople
 from commands.policy import SetPolicy
+from commands.preview import PreviewSchedule
 from commands.resume import SizeOpen
 from commands.retry import RetryFailed, SizeFailed
 from commands.runs import CancelRun, RunWorkflow
@@ -37,7 +38,6 @@ from commands.schedule import (
     AttachSchedule,
     DetachSchedule,
     PauseSchedule,
-    PreviewSchedule,
     ResumeSchedule,
     ReviseSchedule,
 )

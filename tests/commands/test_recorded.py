@@ -31,10 +31,11 @@ from commands.grants import COMMANDS
 from commands.keys import ChangeKey, CreateKey, RevokeKey
 from commands.people import CreateCohort, ImportPeople
 from commands.policy import SetPolicy
+from commands.preview import PreviewSchedule
 from commands.resume import SizeOpen
 from commands.retry import RetryFailed, SizeFailed
 from commands.runs import CancelRun, RunWorkflow
-from commands.schedule import DetachSchedule, PauseSchedule, PreviewSchedule, ResumeSchedule, ReviseSchedule
+from commands.schedule import DetachSchedule, PauseSchedule, ResumeSchedule, ReviseSchedule
 from commands.showing import ShowConfirmation
 from commands.simulation import SimulateWorkflow
 from commands.unknown import DecideUnknown

@@ -9,9 +9,10 @@ from uuid import UUID
 
 import pytest
 
-from commands.batch_job import RunBatch
-from commands.schedule import DetachSchedule, PauseSchedule, PreviewSchedule, ResumeSchedule, ReviseSchedule
-from tests.commands.conftest import BOUND, Desk, MakeProduct, refused
+from commands.batch_job import RunBatch, SizeAudience
+from commands.preview import PreviewSchedule
+from commands.schedule import DetachSchedule, PauseSchedule, ResumeSchedule, ReviseSchedule
+from tests.commands.conftest import BOUND, PACE, Desk, MakeProduct, refused
 from tests.support.product import Product
 
 LATER = "2126-01-01T00:00:00+00:00"
@@ -26,6 +27,8 @@ FIELDS: tuple[tuple[str, Any], ...] = (
     ("overlap", "allow"),
     ("catch_up", "all"),
     ("catch_up_window_minutes", 5),
+    ("rate", "100/minute"),
+    ("breaker", {"min_attempts": 10, "max_failure_ratio": 0.5}),
 )
 APPROVAL: tuple[tuple[str, Any], ...] = (("max_growth", 0.05), ("approval_expires_at", LATER))
 
@@ -47,7 +50,8 @@ def revise(schedule_id: UUID, **change: Any) -> ReviseSchedule:
 def confirmed(desk: Desk, schedule_id: UUID, **change: Any) -> Mapping[str, Any]:
     """What a fresh sizing of a schedule, changed like this, lets one confirm."""
     what = {"schedule_id": schedule_id, **{name: change[name] for name in BOUND if name in change}}
-    count, token = desk.token(schedule=what, **change.get("variables", {}))
+    pace = {name: change[name] for name in PACE if name in change}
+    count, token = desk.token(schedule=what, pace=pace, **change.get("variables", {}))
     return {"acknowledged_affected_count": count, "confirm_token": token}
 
 
@@ -215,6 +219,43 @@ def test_what_was_due_while_paused_is_not_made_up(desk: Desk, schedule_id: UUID)
 
 
 # -- what it carries
+
+
+def test_each_job_has_the_pace_of_its_schedule_and_keeps_it(desk: Desk) -> None:
+    pace = {"rate": "100/minute", "breaker": {"min_attempts": 10, "max_failure_ratio": 0.5}}
+    schedule_id = desk.attach(desk.agent, overlap="allow", **pace)
+    (first,) = desk.fire(schedule_id)
+    slower = {"rate": "5/hour", "lifted": ["breaker"]}
+    desk.product.ask(revise(schedule_id, **slower, **confirmed(desk, schedule_id, **slower)), desk.somebody)
+    (second,) = desk.fire(schedule_id)
+    jobs = [desk.product.job(id) for id in (first, second)]
+    assert [(job["rate"], job["breaker"]) for job in jobs] == [(*pace.values(),), ("5/hour", None)]
+
+
+def test_a_pace_that_is_not_named_stays_and_one_that_is_lifted_goes(desk: Desk) -> None:
+    schedule_id = desk.attach(rate="100/minute")
+    other = {"timezone": "Europe/Prague"}
+    desk.product.ask(revise(schedule_id, **other, **confirmed(desk, schedule_id, **other)), desk.somebody)
+    assert desk.schedule(schedule_id)["rate"] == "100/minute"
+    gone = {"lifted": ["rate"]}
+    answer = desk.product.ask(revise(schedule_id, **gone, **confirmed(desk, schedule_id, **gone)), desk.somebody)
+    assert answer["rate"] is None
+
+
+def test_a_pace_that_cannot_be_is_refused_with_all_else_that_is_wrong(desk: Desk, schedule_id: UUID) -> None:
+    bad: dict[str, Any] = {"rate": "fast", "breaker": {"min_attempts": 0, "max_failure_ratio": 2}, "overlap": "never"}
+    for command in (desk.attaching(2, **bad), revise(schedule_id, **bad)):
+        refusal = refused(desk.product, command, desk.somebody)
+        assert refusal.code == "schedule.invalid"
+        assert {problem.pointer for problem in refusal.problems} == {"/rate", "/breaker", "/overlap"}
+    wrong: tuple[dict[str, Any], ...] = ({"lifted": ["rrule"]}, {"lifted": ["rate"], "rate": "1/second"})
+    for lifted in wrong:
+        refusal = refused(desk.product, revise(schedule_id, **lifted), desk.somebody)
+        assert [problem.pointer for problem in refusal.problems] == ["/lifted"]
+        sizing = SizeAudience(
+            desk.workflow_id, rate=lifted.pop("rate", None), schedule={"schedule_id": schedule_id, **lifted}
+        )
+        assert [problem.pointer for problem in refused(desk.product, sizing).problems] == ["/schedule/lifted"]
 
 
 def test_the_default_gives_way_to_the_schedule_and_the_schedule_to_nothing(desk: Desk) -> None:

@@ -147,8 +147,23 @@ def test_a_sizing_says_what_is_wrong_with_the_schedule_that_it_is_for(desk: Desk
         assert {problem.pointer for problem in refusal.problems} == pointers
     frozen = SizeAudience(desk.workflow_id, freeze=True, schedule=desk.daily())
     assert refused(desk.product, frozen, desk.agent).code == "confirm.frozen"
-    paced = SizeAudience(desk.workflow_id, rate="1/second", schedule=desk.daily())
+    paced = SizeAudience(desk.workflow_id, rate="fast", schedule=desk.daily())
     assert [problem.pointer for problem in refused(desk.product, paced, desk.agent).problems] == ["/rate"]
+
+
+@pytest.mark.parametrize(
+    ("sized", "asked"), [({}, {"rate": "1/second"}), ({"rate": "1/second"}, {}), ({"breaker": BREAKER}, {})]
+)
+def test_the_token_of_a_schedule_is_for_one_pace(desk: Desk, sized: dict[str, Any], asked: dict[str, Any]) -> None:
+    attaching = desk.attaching(*desk.token(desk.agent, schedule=desk.daily(), pace=sized), **asked)
+    assert changed(desk, attaching) == ["pace"]
+    schedule_id = desk.attach(desk.agent, **asked)
+    desk.product.ask(PauseSchedule(schedule_id, "look first"), desk.agent)
+    resized = desk.token(desk.agent, schedule={"schedule_id": schedule_id}, pace=sized)
+    if sized:
+        assert changed(desk, ResumeSchedule(schedule_id, *resized)) == ["pace"]
+    kept = desk.token(desk.agent, schedule={"schedule_id": schedule_id})
+    assert desk.product.ask(ResumeSchedule(schedule_id, *kept), desk.agent)["rate"] == asked.get("rate")
 
 
 def test_a_schedule_of_another_workflow_is_not_there_to_be_sized(desk: Desk) -> None:

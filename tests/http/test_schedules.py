@@ -12,6 +12,7 @@ from tests.http.conftest import Door, bearer, pointers, problem
 
 ANSWERED = {"position", "schedule_id", "workflow_id", "status", "rrule", "starts_at", "timezone", "exdates", "overlap"}
 ANSWERED |= {"catch_up", "catch_up_window_minutes", "acknowledged", "max_growth", "ceiling", "approval_expires_at"}
+ANSWERED |= {"rate", "breaker"}
 ANSWERED |= {
     "next_occurrence",
     "variables",
@@ -93,6 +94,16 @@ def test_a_schedule_is_attached_revised_paused_resumed_fired_and_detached(door: 
     listed = door.client.get("/api/v1/schedules", params={"workflow_id": workflow_id, "status": "detached"}).json()
     assert [row["id"] for row in listed["data"]] == [answer["schedule_id"]]
     assert problem(door.client.patch(path, json={"timezone": "Asia/Tokyo"}), 409)["code"] == "schedule.ended"
+
+
+def test_a_schedule_shows_the_pace_of_its_jobs(door: Door, path: str) -> None:
+    door.client.post(f"{path}/pause", json={"note": "holiday"})
+    pace = {"rate": "100/minute", "breaker": {"min_attempts": 10, "max_failure_ratio": 0.5}}
+    paced = door.client.patch(path, json=pace).json()
+    door.catch_up()
+    shown = door.client.get(path, params={"min_position": paced["position"]}).json()
+    assert [{name: said[name] for name in pace} for said in (paced, shown)] == [pace, pace]
+    assert door.client.patch(path, json={"lifted": ["rate", "breaker"]}).json()["rate"] is None
 
 
 def test_what_became_of_each_time_is_told_the_latest_first(door: Door, workflow_id: str) -> None:

@@ -54,6 +54,20 @@ def fire(world: World, schedule_id: str) -> datetime:
     return due  # type: ignore[no-any-return]
 
 
+def test_a_schedule_has_a_pace_that_its_token_was_made_for(agent: Agent, workflow_id: str) -> None:
+    pace = {"rate": "100/minute", "breaker": {"min_attempts": 10, "max_failure_ratio": 0.5}}
+    proof = token(agent, workflow_id, schedule=BERLIN, **pace)
+    create = {"workflow_id": workflow_id, **BERLIN, **proof}
+    assert agent.refusal("workflows-schedule-create", **create)["details"] == {"changed": ["pace"]}
+    made = agent.call("workflows-schedule-create", **create, **pace)
+    read = shown(agent, workflow_id)
+    assert [{name: said[name] for name in pace} for said in (made, read)] == [pace, pace]
+    change: dict[str, Any] = {"schedule_id": made["schedule_id"], "lifted": ["breaker"]}
+    proof = token(agent, workflow_id, schedule=change, rate="5/hour")
+    changed = agent.call("workflows-update-schedule", **change, rate="5/hour", **proof)
+    assert (changed["rate"], changed.get("breaker")) == ("5/hour", None)
+
+
 def test_the_whole_path(agent: Agent, world: World, workflow_id: str) -> None:
     made = agent.call(
         "workflows-schedule-create", workflow_id=workflow_id, **BERLIN, **token(agent, workflow_id, schedule=BERLIN)

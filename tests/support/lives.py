@@ -10,12 +10,12 @@ from uuid import UUID
 
 from aggregates.base import Aggregate
 from aggregates.batch_job.aggregate import BatchJob
-from aggregates.batch_job.pace import Breaker, Pace
 from aggregates.batch_job.standing import COUNTS
 from aggregates.cohort.aggregate import Cohort
 from aggregates.confirmation.aggregate import Confirmation
 from aggregates.errors import DomainError
 from aggregates.key.aggregate import Key
+from aggregates.pace import Breaker, Pace
 from aggregates.people.aggregate import PeopleChange
 from aggregates.project.aggregate import Project
 from aggregates.recurrence import Recurrence
@@ -169,7 +169,7 @@ def completed_schedule() -> Schedule:
 def schedule() -> Schedule:
     rule, _ = Recurrence.parse("FREQ=DAILY", "2026-12-01T09:00:00", "Europe/Prague", now=NOW)
     assert rule is not None
-    terms = Terms(rule, {"greeting": "hello"}, Firing(overlap="buffer_one"))
+    terms = Terms(rule, {"greeting": "hello"}, Firing(overlap="buffer_one"), Pace("100/minute", Breaker(100, 0.2)))
     life = Schedule.attach(
         UUID(int=3),
         workflow_id=UUID(int=2),

@@ -10,8 +10,8 @@ from uuid import UUID
 
 import pytest
 
-from aggregates.batch_job.pace import Breaker, Pace
 from aggregates.errors import DomainError
+from aggregates.pace import Breaker, Pace
 from commands.batch_job import CancelBatchJob, ResumeBatchJob, RunBatch
 from commands.retry import RetryFailed
 from engine.demo.receivers import Answer, Book, HttpReceiver, Received

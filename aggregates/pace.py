@@ -1,9 +1,9 @@
-"""How fast a job may send, and when it stops by itself."""
+"""How fast a job may send, and when it stops by itself: as a run is asked for, and as a schedule has it for each."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +16,9 @@ AHEAD_SECONDS = 0.1
 """How much of a rate may go out at once: what it allows in so many seconds, and one person at least."""
 
 MOST_ATTEMPTS = 1_000_000
+
+LIFTED = ("rate", "breaker")
+"""What of a pace may be taken away by its name."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +47,13 @@ class Pace:
     @classmethod
     def parse(cls, rate: Any, breaker: Any) -> Pace:
         """What was asked for; refused with every problem."""
+        if problems := cls.problems(rate, breaker):
+            raise invalid("request.invalid", problems)
+        return cls.of(rate, breaker)
+
+    @classmethod
+    def problems(cls, rate: Any, breaker: Any) -> list[Problem]:
+        """What is wrong with what is asked for; None asks for nothing."""
         problems = []
         if rate is not None and not (isinstance(rate, str) and re.fullmatch(RATE, rate)):
             problems.append(_problem("/rate", "A number of people for each second, minute or hour.", "100/minute"))
@@ -52,9 +62,21 @@ class Pace:
             problems.append(
                 _problem("/breaker", "How many attempts at least, and which share of them may fail.", example)
             )
+        return problems
+
+    def revised(self, rate: Any, breaker: Any, lifted: Collection[str]) -> tuple[Pace, list[Problem]]:
+        """This pace with what is given and without what is lifted, and what is wrong with that; the rest stays."""
+        given = {"rate": rate, "breaker": breaker}
+        problems = self.problems(rate, breaker)
+        for name in lifted:
+            if name not in LIFTED or given[name] is not None:
+                message = "Names of what is taken away and not given anew."
+                problems.append(Problem("/lifted", "field.invalid", message, None, list(LIFTED), ["rate"]))
         if problems:
-            raise invalid("request.invalid", problems)
-        return cls.of(rate, breaker)
+            return self, problems
+        kept = {name: value for name, value in self.as_data().items() if name not in lifted}
+        told = kept | {name: value for name, value in given.items() if value is not None}
+        return Pace.of(told.get("rate"), told.get("breaker")), []
 
     def as_data(self) -> dict[str, Any]:
         breaker = self.breaker
