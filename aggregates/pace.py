@@ -10,6 +10,7 @@ from typing import Any
 from aggregates.errors import Problem, invalid
 
 RATE = r"[1-9][0-9]{0,5}/(second|minute|hour)"
+RATE_SAID = "A number of people for each second, minute or hour."
 SECONDS = {"second": 1, "minute": 60, "hour": 3600}
 
 AHEAD_SECONDS = 0.1
@@ -55,8 +56,8 @@ class Pace:
     def problems(cls, rate: Any, breaker: Any) -> list[Problem]:
         """What is wrong with what is asked for; None asks for nothing."""
         problems = []
-        if rate is not None and not (isinstance(rate, str) and re.fullmatch(RATE, rate)):
-            problems.append(_problem("/rate", "A number of people for each second, minute or hour.", "100/minute"))
+        if rate is not None and not is_rate(rate):
+            problems.append(_problem("/rate", RATE_SAID, "100/minute"))
         if breaker is not None and not _is_breaker(breaker):
             example = {"min_attempts": 100, "max_failure_ratio": 0.2}
             problems.append(
@@ -88,10 +89,7 @@ class Pace:
     @property
     def gap(self) -> float:
         """Seconds between two people at this rate; 0 if there is none."""
-        if self.rate is None:
-            return 0.0
-        number, _, period = self.rate.partition("/")
-        return SECONDS[period] / int(number)
+        return gap_of(self.rate)
 
     @property
     def at_once(self) -> int:
@@ -100,6 +98,24 @@ class Pace:
 
 
 UNHINDERED = Pace()
+
+
+def is_rate(given: Any) -> bool:
+    """Whether this is a rate, such as `100/minute`."""
+    return isinstance(given, str) and re.fullmatch(RATE, given) is not None
+
+
+def gap_of(rate: str | None) -> float:
+    """Seconds between two messages at a rate; 0 without one."""
+    if rate is None:
+        return 0.0
+    number, _, period = rate.partition("/")
+    return SECONDS[period] / int(number)
+
+
+def slowest(first: str | None, second: str | None) -> str | None:
+    """The slower of two rates, the first of two that are the same; None if there is neither."""
+    return max(filter(None, (first, second)), key=gap_of, default=None)
 
 
 def _problem(pointer: str, message: str, example: Any) -> Problem:

@@ -13,6 +13,7 @@ from typing import Any
 
 from aggregates.address import normalised
 from aggregates.errors import Problem
+from aggregates.pace import RATE_SAID, is_rate, slowest
 from aggregates.reach import MOST_DAYS, MOST_MESSAGES, PerPerson, strictest
 
 LARGEST = 10**9
@@ -52,7 +53,8 @@ class Limits:
 
     `max_growth` and `max_churn` are shares (0.1 is ten per cent), intervals are in minutes, audiences in people.
     `max_sends` counts sending steps on one path, `notify_addresses` are normalised addresses, `per_person` is how many
-    messages one person may get in how many days.
+    messages one person may get in how many days. `send_rate` (`100/minute`) is of all jobs of a project together, so
+    a project has it and a key does not.
     """
 
     max_audience: int | None = None
@@ -66,6 +68,7 @@ class Limits:
     confirmation: str | None = None
     reach_per_day: int | None = None
     max_churn: float | None = None
+    send_rate: str | None = None
 
     @classmethod
     def of(cls, data: Mapping[str, Any] | None) -> Limits:
@@ -122,6 +125,8 @@ class Limits:
             found.append(
                 Problem("/send_mode", "field.invalid", "capture or live.", None, ["capture", "live"], "capture")
             )
+        if self.send_rate is not None and not is_rate(self.send_rate):
+            found.append(Problem("/send_rate", "field.invalid", RATE_SAID, None, None, "100/minute"))
         addresses = self.notify_addresses or ()
         if len(addresses) > NOTIFIED_AT_MOST or any(normalised(address) is None for address in addresses):
             message = f"At most {NOTIFIED_AT_MOST} addresses, each of one mailbox."
@@ -154,6 +159,7 @@ class Policy:
     reach_per_day: int | None = None
     max_churn: float | None = None
     confirmation: str | None = None
+    send_rate: str | None = None
 
     @property
     def asked_confirmation(self) -> str:
@@ -194,6 +200,7 @@ class Policy:
                 notify_addresses=_both(policy.notify_addresses, limit.notify_addresses),
                 per_person=strictest(policy.per_person, limit.per_person),
                 confirmation=_strictest(policy.confirmation, limit.confirmation),
+                send_rate=slowest(policy.send_rate, limit.send_rate),
             )
         return policy
 

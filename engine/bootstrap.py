@@ -194,6 +194,7 @@ def _parts(settings: Settings, secrets: Secrets, fence: Fence) -> Parts:
             confirmation=settings.confirmation,
             reach_per_day=settings.reach_per_day,
             max_churn=settings.max_churn,
+            send_rate=settings.send_rate,
             per_person=PerPerson.parse(settings.per_person) if settings.per_person else None,
         ),
         people_per_chunk=settings.people_per_chunk,

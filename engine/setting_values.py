@@ -8,10 +8,12 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, SecretStr
 
+from aggregates.pace import RATE
 from aggregates.steps.email import SENDER
 
 Port = Annotated[int, Field(ge=0, le=65535)]
 Count = Annotated[int, Field(ge=1)]
+Rate = Annotated[str, Field(pattern=f"^{RATE}$")]
 
 RELAYS = ("smtp", "smtp+starttls", "smtps")
 """Schemes of a mail server's URL."""

@@ -20,7 +20,7 @@ from aggregates.policy import known_addresses
 from engine import failpoints
 from engine.errors import StartupError
 from engine.setting_texts import masked, read_file, sentence
-from engine.setting_values import Broker, Count, Database, Port, Relay, Sender, SigningSecret
+from engine.setting_values import Broker, Count, Database, Port, Rate, Relay, Sender, SigningSecret
 
 PREFIX = "TIDEGATE_"
 FILE = "tidegate.toml"
@@ -157,6 +157,13 @@ class Settings(BaseSettings):
     outbound_per_host: Count = Field(50, description="Webhook requests that one process makes to a host at a time.")
     outbound_total: Count = Field(200, description="Webhook requests that one process makes at a time, to all hosts.")
 
+    outbound_host_rate: Rate | None = Field(
+        None, description="Most webhook requests to one host, by all processes: `100/minute`. Unset: no such rate."
+    )
+    send_rate: Rate | None = Field(
+        None, description="Most messages of one project, by all processes: `100/minute`. Unset: no such rate."
+    )
+
     chunk_size: Annotated[int, Field(ge=1, le=5000)] = Field(
         500, description="How many people a worker takes at a time."
     )
@@ -178,6 +185,9 @@ class Settings(BaseSettings):
         "smtp://localhost:25", repr=False, description="Mail server: smtp://, smtps:// or smtp+starttls://."
     )
     smtp_conversations: Count = Field(8, description="Conversations of one process with the mail server at a time.")
+    smtp_rate: Rate | None = Field(
+        None, description="Most emails to the mail server, by all processes: `14/second`. Unset: no such rate."
+    )
     email_from: Sender | None = Field(None, description="Sender of emails whose step names none.")
 
     metrics_token: SecretStr | None = Field(

@@ -13,9 +13,11 @@ noted       what steps came to, counted from notes
 ledger      set-based writes of runs, effects and chunk counters
 leases      a chunk with effects outside, held by one worker
 pace        how fast a job sends, and what its breaker has seen
+rates       those that several jobs share: of the project, of a host, of the mail relay
+later       bells that are rung when a turn is due
 attempts    who is sent to next, recorded before anything leaves
 recipients  where emails go, compared with what was confirmed
-rooms       which people may be sent to now, by what their destinations take
+rooms       which people may be sent to now, by what their destinations take and at which rate
 making      what is sent to one person, or what comes of it without sending
 sending     effects outside: attempt recorded, sent, outcome recorded
 errands     sub-batches whose answers take long, with nobody beside them

@@ -43,7 +43,8 @@ def work(system: System, stopped: StopSignals) -> None:
     bells = Bells(broker)
     deliveries = Deliveries.from_settings(system.settings, system.secrets, system.clock)
     sender = Sender(system, deliveries, lambda connection, project: DatabaseWorld(connection, system, project))
-    declare(broker, Fanout(system, sender, bells.ring).advance)
+    fanout = Fanout(system, sender, bells.ring)
+    declare(broker, fanout.advance)
     worker = Worker(
         broker,
         worker_threads=system.settings.worker_threads,
@@ -59,6 +60,7 @@ def work(system: System, stopped: StopSignals) -> None:
     sender.errands.wait(max(0.0, until - system.clock.monotonic()))
     deliveries.close()
     sender.errands.close()
+    fanout.close()
     broker.close()
 
 

@@ -29,6 +29,7 @@ from workers import ledger, noted, recipients, splitting
 from workers.attempts import unrecorded
 from workers.enrolment import enrol
 from workers.jobs import ContentRefused, JobCache, WorkingJob
+from workers.later import Later
 from workers.leases import Lease
 from workers.milestones import Milestones
 from workers.pace import PATIENCE_SECONDS
@@ -71,7 +72,12 @@ class Fanout:
         self._jobs = JobCache()
         self._milestones = Milestones(system)
         self._stuck = Stuck(system)
-        sender.tell(self._landed)
+        self._later = Later(ring, system.clock.monotonic)
+        sender.tell(self._landed, self._later.ring)
+
+    def close(self) -> None:
+        """Ring for nobody any more."""
+        self._later.close()
 
     def advance(self, job_id: str) -> None:
         """The actor: look at a job. A failure is logged and left to the sweep, which rings again."""

@@ -1,4 +1,7 @@
-"""Which people of a job may be sent to at this moment: their destinations have room, or have not answered for long."""
+"""Which people of a job may be sent to at this moment: their destinations have room, or have not answered for long.
+
+A destination that is at its rate has no room either.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +17,7 @@ from aggregates.steps.base import Deliver
 from workers.delivery import place_for
 from workers.delivery.places import BURST_SECONDS, Place, Places
 from workers.jobs import WorkingJob
+from workers.rates import TAKEN_SECONDS, Rates, Turns
 
 
 def hosts(plans: Mapping[str, Deliver]) -> dict[str, str]:
@@ -28,13 +32,15 @@ class Rooms:
     job: WorkingJob
     found: Mapping[str, Place]
     places: Places
+    rates: Rates
     taken: list[Place]
 
     @classmethod
-    def of(cls, job: WorkingJob, places: Places, now: datetime) -> Rooms:
+    def of(cls, job: WorkingJob, places: Places, rates: Rates, now: datetime) -> Rooms:
         """None is taken yet."""
         plans = {step.id: job.route.plan(step.id, now) for step in job.route.definition.steps}
-        return cls(job, {id: place_for(plan) for id, plan in plans.items() if isinstance(plan, Deliver)}, places, [])
+        found = {id: place_for(plan) for id, plan in plans.items() if isinstance(plan, Deliver)}
+        return cls(job, found, places, rates, [])
 
     @contextmanager
     def given_back(self) -> Iterator[Rooms]:
@@ -52,22 +58,29 @@ class Rooms:
         """Whether nothing can be sent for a while, wherever it goes."""
         down, project = self.down(), self.job.project_id
         return bool(self.found) and all(
-            id not in down and self.places.rests(place, project) for id, place in self.found.items()
+            id not in down and (self.places.rests(place, project) or self._is_at_rate(place))
+            for id, place in self.found.items()
         )
 
     def shut(self, down: frozenset[str]) -> list[str]:
         """The steps at which nobody can be sent to now."""
-        project = self.job.project_id
-        return [id for id, place in self.found.items() if id not in down and self.places.wait(place, project)]
+        return [id for id, place in self.found.items() if id not in down and self._wait(place)]
 
     def wait(self) -> float:
         """Seconds until there may be room where there is none."""
-        waits = (self.places.wait(place, self.job.project_id) for place in self.found.values())
-        return min(filter(None, waits), default=BURST_SECONDS)
+        return min(filter(None, map(self._wait, self.found.values())), default=BURST_SECONDS)
 
-    def take(self, standing: Sequence[Row[Any]], down: frozenset[str]) -> list[Row[Any]]:
-        """Those of these people for whom there is a place, which is taken, or for whom none is needed."""
-        return [row for row in standing if row.at_step in down or self._takes(row.at_step)]
+    def is_at_rate(self) -> bool:
+        """Whether a rate is among what is waited for, so that it is known when to come again."""
+        return any(map(self._is_at_rate, self.found.values()))
+
+    def places_of(self, standing: Sequence[Row[Any]], down: frozenset[str]) -> set[Place]:
+        """Where these people are sent to, those steps apart at which nobody is."""
+        return {self.found[row.at_step] for row in standing if row.at_step in self.found and row.at_step not in down}
+
+    def take(self, standing: Sequence[Row[Any]], down: frozenset[str], turns: Turns) -> list[Row[Any]]:
+        """Those of these people for whom there is a place and a turn, which are taken, or for whom none is needed."""
+        return [row for row in standing if row.at_step in down or self._takes(row.at_step, turns)]
 
     def use(self, place: Place) -> None:
         """Whoever sends gives this one back."""
@@ -78,11 +91,19 @@ class Rooms:
         while self.taken:
             self.places.give_back(self.taken.pop(), self.job.project_id)
 
-    def _takes(self, step: str) -> bool:
+    def _wait(self, place: Place) -> float:
+        project = self.job.project_id
+        return max(self.places.wait(place, project), self.rates.wait(project, place))
+
+    def _is_at_rate(self, place: Place) -> bool:
+        return self.rates.wait(self.job.project_id, place) > TAKEN_SECONDS
+
+    def _takes(self, step: str, turns: Turns) -> bool:
         place = self.found.get(step)
         if place is None:
             return True
-        got = self.places.take(place, self.job.project_id)
+        got = turns.may_go(place) and self.places.take(place, self.job.project_id)
         if got:
+            turns.take(place)
             self.taken.append(place)
         return got

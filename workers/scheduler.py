@@ -49,6 +49,8 @@ _FORGET_PACE = text(
     "DELETE FROM sending_pace p WHERE NOT EXISTS "
     "(SELECT 1 FROM stream_heads h WHERE h.id = p.job_id AND h.status IN ('running', 'paused', 'cancelling'))"
 )
+# A row that is not there says that a message may go now, as one of yesterday does.
+_FORGET_RATES = text("DELETE FROM shared_rates WHERE free_at < clock_timestamp() - interval '1 day'")
 # A session that is too old is unknown without its row; the margin is more than clocks differ by.
 _FORGET_ENDED = text("DELETE FROM ended_sessions WHERE expires_at < CAST(:now AS timestamptz) - interval '1 hour'")
 
@@ -93,6 +95,7 @@ class Scheduler:
             connection.execute(_FORGET_SIZINGS, now)
             connection.execute(_FORGET_REACH, now)
             connection.execute(_FORGET_PACE)
+            connection.execute(_FORGET_RATES)
             return connection.execute(_COLLECT, now).rowcount
 
     def wake(self) -> int:

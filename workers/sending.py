@@ -35,6 +35,7 @@ from workers.jobs import WorkingJob
 from workers.leases import Lease
 from workers.making import Making, masked
 from workers.pace import take_turn
+from workers.rates import Rates
 from workers.recipients import addressed
 from workers.rooms import Rooms, hosts
 
@@ -46,8 +47,14 @@ FLUSH = 25
 STAY_SECONDS = 1.0
 """How long a thread waits for a sub-batch, and how long it stays with a chunk, before others get their turn."""
 
+LATE_SECONDS = 0.02
+"""How long after its turn is due a job is rung for: by then the chunk that was let go may be taken."""
+
 FRESH_SECONDS = 0.5
 """With an older look at the status and the lease, both are looked at once more before anything is sent."""
+
+Again = Callable[[UUID, float], None]
+"""Asked to ring for a job after so many seconds, when its next turn is due."""
 
 Landed = Callable[[UUID, bool, bool], None]
 """Told with the job after outcomes are recorded: whether its breaker trips, and whether a chunk was let go by that."""
@@ -75,12 +82,14 @@ class Sender:
         self._stay = stay
         self._making = Making(system)
         self._pause = threading.Event()
+        self._rates = Rates(system.settings, deliveries.monotonic)
         self._landed: Landed = lambda _job, _trips, _let_go: None
+        self._again: Again = lambda _job, _seconds: None
         self.errands = Errands(system.engine, self._record_errand)
 
-    def tell(self, landed: Landed) -> None:
-        """Whom to tell of what is recorded."""
-        self._landed = landed
+    def tell(self, landed: Landed, again: Again) -> None:
+        """Whom to tell of what is recorded, and of jobs that are left until their next turn."""
+        self._landed, self._again = landed, again
 
     @property
     def stopped(self) -> bool:
@@ -94,8 +103,13 @@ class Sender:
 
     def is_busy(self, job: WorkingJob) -> bool:
         """Whether there is nothing to take up of a job here: it has its share of errands, or its destinations rest."""
-        many = self.errands.of_job(job.id) >= self._system.settings.worker_threads
-        return many or self._rooms(job).all_rest()
+        if self.errands.of_job(job.id) >= self._system.settings.worker_threads:
+            return True
+        rooms = self._rooms(job)
+        rests = rooms.all_rest()
+        if rests:
+            self._come_again(rooms)
+        return rests
 
     def send(self, connection: Connection, job: WorkingJob, chunk: Row[Any], lease: Lease) -> None:
         """Sub-batch after sub-batch, until nobody of the chunk stands before an effect, or somebody else goes on."""
@@ -133,8 +147,10 @@ class Sender:
                     if batch is not None:
                         return batch, looked_at
                     full = stay.rooms.wait()
-                    if full > BURST_SECONDS or self.errands.of_project(job.project_id):
+                    # A thread waits for room that may come at any moment, never for a turn: others need it meanwhile.
+                    if full > BURST_SECONDS or stay.rooms.is_at_rate() or self.errands.of_project(job.project_id):
                         lease.release(connection, full)
+                        self._come_again(stay.rooms)
                         return None, looked_at
                 if wait is None:
                     lease.release(connection)
@@ -165,7 +181,9 @@ class Sender:
             standing = ledger.in_progress(connection, job.id, stay.chunk, _at_once(job), shut)
         if not standing and not (shut and ledger.in_progress(connection, job.id, stay.chunk, 1)):
             return SubBatch((), {}, {}, self._system.clock.now())
-        chosen = rooms.take(standing, down)
+        turns = self._rates.look(connection, job.project_id, rooms.places_of(standing, down))
+        chosen = rooms.take(standing, down, turns)
+        self._rates.settle(connection, turns)
         if not chosen:
             return None
         batch = attempt(connection, job, chosen, self._system.clock.now())
@@ -263,7 +281,12 @@ class Sender:
         return plan
 
     def _rooms(self, job: WorkingJob) -> Rooms:
-        return Rooms.of(job, self._deliveries.places, self._system.clock.now())
+        return Rooms.of(job, self._deliveries.places, self._rates, self._system.clock.now())
+
+    def _come_again(self, rooms: Rooms) -> None:
+        """Have the job rung for when its next turn is due; without a rate the sweep does it."""
+        if rooms.is_at_rate():
+            self._again(rooms.job.id, rooms.wait() + LATE_SECONDS)
 
 
 def _heard(answered: bool) -> None:

@@ -24,11 +24,14 @@ def show(*, json: Json = False) -> None:
 def set_(
     *,
     limits: LimitOptions = NO_LIMITS,
+    send_rate: Annotated[
+        str | None, Parameter(help="The most that all jobs of the project send together: 100/minute.")
+    ] = None,
     clear: Annotated[bool, Parameter(negative="", help="Narrow nothing any more.")] = False,
     json: Json = False,
 ) -> None:
     """Set all that the project narrows of the installation's policy; what is left out is not narrowed any more."""
-    body = limits.given()
+    body = limits.given() | ({} if send_rate is None else {"send_rate": send_rate})
     if bool(body) == clear:
         raise usage("Name the limits that hold from now on, or --clear.", then="tidegate policy set --help")
     answer = connect().put("/policy", body)

@@ -115,6 +115,7 @@ class PolicyAnswer(BaseModel):
     max_churn: Annotated[
         float | None, Field(description="Share of an occurrence that may not be confirmed; null: for agents 0.5.")
     ]
+    send_rate: Annotated[str | None, Field(description="The most that all jobs of the project send together.")] = None
     confirmation: Annotated[str, Field(description="Asked of agents: `relayed` count and token, or `witnessed`.")]
 
 

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field
 
+from aggregates.pace import RATE
 from aggregates.policy import NOTIFIED_AT_MOST
 from engine.http.schemas import Body, Name, instant
 
@@ -61,6 +62,20 @@ class LimitsBody(Body):
     confirmation: Annotated[
         Literal["relayed", "witnessed"] | None,
         Field(description="`witnessed` has a human confirm what an agent asks for; `relayed` adds nothing."),
+    ] = None
+
+
+class ProjectLimitsBody(LimitsBody):
+    """What the project narrows of the policy of the installation; what is left out is not narrowed any more."""
+
+    send_rate: Annotated[
+        str | None,
+        Field(
+            max_length=100,
+            pattern=f"^{RATE}$",
+            description="The most that all its jobs send together.",
+            examples=["100/minute"],
+        ),
     ] = None
 
 

@@ -12,7 +12,7 @@ from engine import components, guidance
 from engine.http.answers import PageAnswer, PolicyAccepted, PolicyLevels
 from engine.http.caller import Commanding, Here, PathId
 from engine.http.guide_answers import GuideAnswer, OperatorRow
-from engine.http.limits import LimitsBody
+from engine.http.limits import ProjectLimitsBody
 from engine.http.route import StrictRoute, grant
 from engine.http.rows import Component, ComponentRow, ViewRow
 from projections.page import Page
@@ -60,7 +60,7 @@ def get_policy(caller: Here) -> dict[str, Any]:
 
 
 @router.put("/policy", response_model=PolicyAccepted, openapi_extra=grant("SetPolicy"))
-def set_policy(caller: Commanding, body: LimitsBody, response: Response) -> dict[str, Any]:
+def set_policy(caller: Commanding, body: ProjectLimitsBody, response: Response) -> dict[str, Any]:
     """Set all that the project narrows of the installation's policy; what is left out is not narrowed any more."""
     return caller.answer(SetPolicy(Limits.of(body.model_dump())), response)
 

@@ -75,6 +75,7 @@ class PolicyRow(Row):
     notify_addresses: list[str]
     reach_per_day: int | None = None
     max_churn: float | None = None
+    send_rate: str | None = None
     confirmation: str
 
 

@@ -33,6 +33,7 @@ from projections.tables.ledger import (
     runs,
     scheduler_work,
     sending_pace,
+    shared_rates,
 )
 from projections.tables.log import log, outside, passed_over, stream_heads, view_positions
 from projections.tables.people import cohort_members, cohorts, opt_outs, people, person_opt_outs, suppressions
@@ -73,6 +74,7 @@ __all__ = [
     "scheduler_work",
     "schedules",
     "sending_pace",
+    "shared_rates",
     "sizings",
     "spent_tokens",
     "stream_heads",

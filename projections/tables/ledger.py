@@ -111,6 +111,15 @@ sending_pace = Table(
 )
 """When a job with a rate may send again, and what its breaker has counted. Losing it costs a burst, and no more."""
 
+shared_rates = Table(
+    "shared_rates",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("free_at", Instant, nullable=False),
+    prefixes=["UNLOGGED"],
+)
+"""When the next message of a project, to a host, to the relay is due, where it has a rate. Losing it costs a burst."""
+
 cancelled_runs = Table(
     "cancelled_runs",
     metadata,

@@ -30,6 +30,7 @@ INSTALLATION = Policy(
     approval_hours=72,
     reach_per_day=100,
     max_churn=0.5,
+    send_rate="1/second",
 )
 
 # A limit, something narrower, something wider, and what is left of both above.
@@ -41,6 +42,7 @@ LIMITS: tuple[tuple[str, Any, Any], ...] = (
     ("send_mode", "capture", "live"),
     ("reach_per_day", 10, 1000),
     ("max_churn", 0.1, 0.9),
+    ("send_rate", "59/minute", "100/second"),
 )
 every_limit = pytest.mark.parametrize(("name", "tighter", "wider"), LIMITS, ids=[limit[0] for limit in LIMITS])
 
@@ -66,6 +68,7 @@ def test_a_project_narrows_the_installation_and_a_key_the_project(
         send_mode="live",
         reach_per_day=100,
         max_churn=0.5,
+        send_rate="1/second",
     )
 
     def policy(**limits: Any) -> Any:

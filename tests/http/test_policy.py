@@ -18,6 +18,7 @@ NARROW = {
     "max_growth": 0.05,
     "minimum_interval_minutes": 1440,
     "send_mode": "capture",
+    "send_rate": "100/minute",
 }
 
 

@@ -1,4 +1,4 @@
-"""the pace of a schedule's jobs"""
+"""the pace of a schedule's jobs; rates that several jobs share"""
 
 from __future__ import annotations
 
@@ -14,6 +14,12 @@ def upgrade() -> None:
     # Schedules of before have no pace, which is what a column without a default says of them.
     op.add_column("schedules", sa.Column("rate", sa.Text()))
     op.add_column("schedules", sa.Column("breaker", JSONB))
+    op.create_table(
+        "shared_rates",
+        sa.Column("name", sa.Text(), primary_key=True),
+        sa.Column("free_at", sa.DateTime(timezone=True), nullable=False),
+        prefixes=["UNLOGGED"],
+    )
 
 
 def downgrade() -> None:
