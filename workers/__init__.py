@@ -20,6 +20,7 @@ recipients  where emails go, compared with what was confirmed
 rooms       which people may be sent to now, by what their destinations take and at which rate
 making      what is sent to one person, or what comes of it without sending
 sending     effects outside: attempt recorded, sent, outcome recorded
+stay        one thread beside one chunk that sends
 errands     sub-batches whose answers take long, with nobody beside them
 outcomes    what came of effects, and when another try is made
 bounces     addresses that a mail server says there are not

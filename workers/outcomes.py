@@ -13,7 +13,8 @@ from sqlalchemy import Connection, text
 from aggregates.batch_job.standing import OUTCOME_UNKNOWN
 from aggregates.steps.base import Deliver
 from aggregates.walk.entry import Entry, RunVariables, of_reached
-from aggregates.walk.walk import Group, Walk, World
+from aggregates.walk.walk import Group, Walk
+from aggregates.walk.world import World
 from engine.ids import jitter
 from workers import ledger, pace
 from workers.attempts import Effect

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, select, text
 from aggregates.address import normalised
 from aggregates.policy import Limits
 from aggregates.steps.base import Deliver
-from aggregates.walk.walk import CHANGED
+from aggregates.walk.world import CHANGED
 from aggregates.workflow.sending import ELSEWHERE, Recipient, recipient_of
 from engine.bootstrap import System
 from projections.failed_runs import NO_ADDRESS

@@ -14,7 +14,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
@@ -38,6 +38,7 @@ from workers.pace import take_turn
 from workers.rates import Rates
 from workers.recipients import addressed
 from workers.rooms import Rooms, hosts
+from workers.stay import Stay
 
 logger = logging.getLogger(__name__)
 
@@ -58,18 +59,6 @@ Again = Callable[[UUID, float], None]
 
 Landed = Callable[[UUID, bool, bool], None]
 """Told with the job after outcomes are recorded: whether its breaker trips, and whether a chunk was let go by that."""
-
-
-@dataclass(frozen=True)
-class Stay:
-    """One thread's stay with one chunk, since `begun` on the clock's monotonic line."""
-
-    connection: Connection
-    job: WorkingJob
-    chunk: Row[Any]
-    lease: Lease
-    rooms: Rooms
-    begun: float
 
 
 class Sender:

@@ -3,4 +3,5 @@
 route  what everybody in a job shares
 walk   one set of people through the steps, as far as it goes without the outside
 entry  where they came to, and what they have set
+world  what a walk asks about them
 """

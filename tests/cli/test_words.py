@@ -43,7 +43,7 @@ def test_every_command_that_a_hint_names_exists(command: str) -> None:
     assert (len(apps), rest) == (1 + len(words), [])
 
 
-OF_THE_MACHINE = ("follower.", "project.", "server.", "secret.", "outbound.")
+OF_THE_MACHINE = ("follower.", "installation.", "project.", "server.", "secret.", "outbound.")
 """Codes that only who is at the machine meets, or can do something about."""
 
 

@@ -136,7 +136,7 @@ def test_what_is_kept_for_later_is_of_the_confirmed_address_or_of_nobody(
     job_id = product.run(product.workflow(**chain(WAIT, *steps), variables=variables))
     workshop.advance(job_id)
     moved = iter(["thief@example.com"])
-    mailbox.on_mail = lambda to: to == "p1@example.com" and swap(product, "p1", next(moved, "p1@example.com"))
+    mailbox.on_mail = lambda to: swap(product, "p1", next(moved, "p1@example.com")) if to[:2] == "p1" else None
     if not mails:
         swap(product, "p1", next(moved))
     woken(product, workshop, job_id)

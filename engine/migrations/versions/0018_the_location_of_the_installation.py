@@ -5,8 +5,8 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0020"
-down_revision = "0015"
+revision = "0018"
+down_revision = "0017"
 
 # An embedded server is told which directory it has (`engine.embedded`): whoever copies that copies everything else too.
 # In a block of its own, because a server may keep its identifier from an ordinary role; the database's is left then.
