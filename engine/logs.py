@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
+from urllib.parse import urlsplit
 
 import structlog
 
@@ -16,6 +18,9 @@ def configure(settings: Settings, *, process: str) -> None:
     """Send every logger of this process to stderr, as JSON or for a human's eyes."""
     shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
+        structlog.stdlib.ExtraAdder(),
+        # Not bound to a context: threads begin with an empty one.
+        lambda _logger, _method, line: {**line, "process": process},
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
@@ -42,4 +47,17 @@ def configure(settings: Settings, *, process: str) -> None:
         processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
         logger_factory=structlog.stdlib.LoggerFactory(),
     )
-    structlog.contextvars.bind_contextvars(process=process)
+
+
+def connected_to(settings: Settings) -> dict[str, str | int | None]:
+    """Where the servers of this process are, without who it is there, and which process it is."""
+    return {"database": _place(settings.database_url), "broker": _place(settings.redis_url), "pid": os.getpid()}
+
+
+def _place(url: str | None) -> str | None:
+    parts = urlsplit(url or "")
+    try:
+        where = f"{parts.hostname or ''}:{parts.port}" if parts.port else parts.hostname or ""
+    except ValueError:
+        where = ""
+    return f"{where}{parts.path}" or None

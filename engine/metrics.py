@@ -54,6 +54,13 @@ _PROCESSES = text(
     "SELECT role, count(*) FROM processes WHERE seen_at > now() - make_interval(secs => :absent) GROUP BY role"
 )
 
+_RESULTS = text("SELECT step_type, result, count FROM results WHERE counter = :counter ORDER BY 1, 2")
+_OF_RESULTS = (
+    ("steps", "What steps came to, of batch jobs and manual runs, by step type.", ("step_type", "result")),
+    ("attempts", "Calls to the world outside, by step type and how they ended.", ("step_type", "result")),
+    ("runs", "Runs of jobs that have ended, by outcome.", ("outcome",)),
+)
+
 _COUNTERS = (
     ("passes", "How often a work of the scheduler was done."),
     ("found", "What a work of the scheduler found to do: jobs rung for again, jobs with runs woken, schedules fired."),
@@ -65,7 +72,7 @@ _COUNTERS = (
 def exposition(system: System) -> bytes:
     """All metrics in the text format of Prometheus."""
     with system.asking.connect() as connection:
-        found = [*_work(connection), *_standing(connection, system)]
+        found = [*_work(connection), *_came_to(connection), *_standing(connection, system)]
     registry = CollectorRegistry()
     registry.register(_Found(found))
     return generate_latest(registry)
@@ -89,6 +96,15 @@ def _work(connection: Connection) -> Iterator[Metric]:
         yield counter
     last = "When a work of the scheduler was done last, in seconds since 1970."
     yield _gauge("scheduler_last_timestamp_seconds", last, "work", [(row[0], row[5]) for row in rows])
+
+
+def _came_to(connection: Connection) -> Iterator[Metric]:
+    """What steps, attempts and runs of all jobs came to."""
+    for name, meaning, labels in _OF_RESULTS:
+        counter = CounterMetricFamily(f"tidegate_{name}", meaning, labels=labels)
+        for row in connection.execute(_RESULTS, {"counter": name}):
+            counter.add_metric([row[0], row[1]][-len(labels) :], row[2])
+        yield counter
 
 
 def _standing(connection: Connection, system: System) -> Iterator[Metric]:

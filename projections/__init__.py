@@ -30,6 +30,7 @@ confirmed_people            who was confirmed for a schedule
 reached_before              how many people a workflow has reached before
 failed_runs                 the failed runs of a job, counted and frozen for a retry
 failures                    what failed in a job, by step, reason and host
+results                     what steps, attempts and runs came to, added up for the metrics
 unfinished_runs             the runs of a job without an outcome, counted for who resumes it
 confirmations               what waits for a human: a view, written from events
 keys  policy                API keys, without their secrets; who set the policy, and when

@@ -10,6 +10,8 @@ winding_up  the people of a cancelled job who have no outcome, skipped piece by 
 splitting   chunks that fail, split until the person is found
 jobs        a job as a worker knows it
 noted       what steps came to, counted from notes
+telling     what a worker tells the operator: failed sends, and results for the metrics
+lines       what the log says about jobs and schedules, as lines of the operator's log
 ledger      set-based writes of runs, effects and chunk counters
 leases      a chunk with effects outside, held by one worker
 pace        how fast a job sends, and what its breaker has seen
@@ -20,7 +22,7 @@ recipients  where emails go, compared with what was confirmed
 rooms       which people may be sent to now, by what their destinations take and at which rate
 making      what is sent to one person, or what comes of it without sending
 sending     effects outside: attempt recorded, sent, outcome recorded
-stay        one thread beside one chunk that sends
+stay        one thread beside one chunk that sends, and whom it tells
 errands     sub-batches whose answers take long, with nobody beside them
 outcomes    what came of effects, and when another try is made
 bounces     addresses that a mail server says there are not

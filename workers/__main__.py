@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 import threading
 from collections.abc import Callable
@@ -11,7 +12,7 @@ from dramatiq import Worker
 from engine.bootstrap import System, build
 from engine.errors import StartupError
 from engine.health import joined
-from engine.logs import configure
+from engine.logs import configure, connected_to
 from engine.presence import present
 from engine.settings import load_settings
 from engine.supervise import StopSignals
@@ -23,7 +24,10 @@ from workers.fanout import DatabaseWorld, Fanout
 from workers.reactions import Reactions
 from workers.scheduler import Scheduler
 from workers.sending import Sender
+from workers.telling import WRITTEN_EVERY_SECONDS
 from workers.tidemarks import Tidemarks
+
+logger = logging.getLogger("workers")
 
 IDLE_MILLISECONDS = 250
 """How often an idle thread looks whether the process is to stop. A bell that was found wakes it at once."""
@@ -53,7 +57,8 @@ def work(system: System, stopped: StopSignals) -> None:
     # No more than it can do at once: bells that one process hoards are workers that the others lack.
     worker.queue_prefetch = system.settings.worker_threads
     worker.start()
-    stopped.wait()
+    while not stopped.wait(WRITTEN_EVERY_SECONDS):
+        sender.telling.write()
     until = system.clock.monotonic() + STOP_SECONDS
     sender.stop()
     worker.stop(timeout=int(STOP_SECONDS * 1000))
@@ -61,6 +66,7 @@ def work(system: System, stopped: StopSignals) -> None:
     deliveries.close()
     sender.errands.close()
     fanout.close()
+    sender.telling.write(at_once=True)
     broker.close()
 
 
@@ -99,7 +105,9 @@ def main(role: str) -> None:
                 pass
             if not stopped.is_set():
                 with present(system, role):
+                    logger.info("process.ready", extra=connected_to(settings))
                     ROLES[role](system, stopped)
+                    logger.info("process.stopped")
         finally:
             system.close()
 

@@ -19,10 +19,12 @@ from uuid import UUID
 from sqlalchemy import Engine, Row
 
 from aggregates.secrets import SecretsInUse
+from aggregates.steps.base import Deliver
 from workers.attempts import Effect, SubBatch
 from workers.delivery import Flight, Outcome
 from workers.jobs import WorkingJob
 from workers.leases import Lease, keep
+from workers.noted import Noted
 
 logger = logging.getLogger(__name__)
 
@@ -36,7 +38,8 @@ class Errand:
     """A sub-batch that is under way.
 
     `left` are the effects without a recorded outcome, `known` outcomes of effects that were not sent, `secrets` those
-    that each effect was sent. `bounced` are addresses of which that was recorded, and nothing done about it yet.
+    that each effect was sent. `bounced` are addresses of which that was recorded, and nothing done about it yet;
+    `notes` and `made` are notes and outcomes that were recorded, and that no operator was told of.
     """
 
     job: WorkingJob
@@ -48,6 +51,8 @@ class Errand:
     left: dict[UUID, Effect]
     secrets: dict[UUID, SecretsInUse]
     bounced: list[str] = field(default_factory=list)
+    notes: Counter[Noted] = field(default_factory=Counter)
+    made: list[tuple[Effect, Deliver, Outcome]] = field(default_factory=list)
     due: bool = False
     again: bool = False
     lock: threading.Lock = field(default_factory=threading.Lock)

@@ -8,6 +8,7 @@ chunk is one transaction: rows, counters, state. So kill -9 at any instant leave
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
@@ -133,6 +134,7 @@ class Fanout:
     def _next_chunk(self, connection: Connection, job_id: UUID) -> bool:
         """Lease one chunk and carry it as far as it goes; False when there is none to lease."""
         job = chunk = lease = None
+        notes: Counter[noted.Noted] = Counter()
         try:
             with connection.begin():
                 job = self._jobs.get(connection, job_id)
@@ -140,7 +142,8 @@ class Fanout:
                 if not busy:
                     chunk = self._lease(connection, job)
                 if chunk is not None:
-                    lease = self._process(connection, job, chunk)
+                    lease, notes = self._process(connection, job, chunk)
+            self._sender.telling.notes(job, notes, {})
             if busy:
                 # Nobody else tells how far it has come as long as nothing can be sent.
                 self._milestones.progress(job_id)
@@ -175,8 +178,10 @@ class Fanout:
         with self._system.engine.connect() as connection:
             return self._status(connection, job_id) == "paused"
 
-    def _process(self, connection: Connection, job: WorkingJob, chunk: Row[Any]) -> Lease | None:
-        """Walk a leased chunk; its new lease when it has effects outside to make, else None."""
+    def _process(
+        self, connection: Connection, job: WorkingJob, chunk: Row[Any]
+    ) -> tuple[Lease | None, Counter[noted.Noted]]:
+        """Walk a leased chunk; its new lease when it has effects outside to make, else None, and what was noted."""
         now = self._system.clock.now()
         fresh = chunk.state == "ready" and chunk.size > 0
         marked = fresh and bool(chunk.address_marks)
@@ -188,14 +193,15 @@ class Fanout:
         else:
             entries, reached = self._go_on(connection, job, walk, chunk)
             ledger.write_again(connection, job.id, entries, now, reached)
-        failures.add(connection, job.id, chunk.number, noted.failures(noted.noted(entries), {}))
+        notes = noted.noted(entries)
+        failures.add(connection, job.id, chunk.number, noted.failures(notes, {}))
         change = ledger.tally(entries)
         outside = change["in_progress"]
         if not fresh:
             change["in_progress"] -= sum(change.values())
             change["reached"] = len(reached)
         ledger.count(connection, job.id, chunk.number, change, "sending" if outside else "done")
-        return Lease.take(connection, job.id, chunk.number) if outside else None
+        return (Lease.take(connection, job.id, chunk.number) if outside else None), notes
 
     def _enter(self, connection: Connection, job: WorkingJob, walk: Walk, ids: Sequence[int]) -> list[Entry]:
         """Everybody of a fresh chunk at the first step, but for those who left since the audience was frozen."""

@@ -1,11 +1,12 @@
 """Reactions: what the log says has happened, turned into bells. The log is the outbox.
 
-This follower has a position of its own, moved after the bells were rung; a crash in between rings them twice,
-which is harmless.
+This follower has a position of its own, moved after the bells were rung; a crash in between rings them twice and
+repeats lines of the operator's log, which is harmless. Runs of jobs that ended are counted together with the position.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 
 from sqlalchemy import Connection
@@ -13,15 +14,19 @@ from sqlalchemy import Connection
 from aggregates.base import Event
 from aggregates.batch_job.events import (
     BatchJobApproved,
+    BatchJobCancelled,
     BatchJobCancelRequested,
+    BatchJobCompleted,
     BatchJobEnrolled,
     BatchJobRequested,
     BatchJobResumed,
     BatchJobRunCancelled,
     BatchJobUnknownDecided,
 )
-from projections import failpoints
+from aggregates.batch_job.standing import OUTCOMES
+from projections import failpoints, results
 from projections.view import Recorded
+from workers import lines
 from workers.broker import Bells
 
 
@@ -35,7 +40,9 @@ class Reactions:
         self._drainers = drainers
 
     def handle(self, connection: Connection, batch: Sequence[Recorded]) -> None:
+        results.add(connection, _ended(batch))
         for recorded in batch:
+            lines.tell(recorded)
             times = self._bells_for(recorded.event)
             if times:
                 failpoints.reach("before_bell")
@@ -58,3 +65,13 @@ class Reactions:
                 return self._drainers
             case _:
                 return 0
+
+
+def _ended(batch: Sequence[Recorded]) -> Counter[results.Result]:
+    """The runs of jobs that have ended, by what they came to."""
+    found: Counter[results.Result] = Counter()
+    for recorded in batch:
+        if isinstance(recorded.event, BatchJobCompleted | BatchJobCancelled):
+            counts = recorded.event.counts
+            found.update({("runs", "", outcome): counts.get(outcome, 0) for outcome in OUTCOMES})
+    return found

@@ -13,7 +13,8 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 from uuid import UUID
@@ -38,7 +39,8 @@ from workers.pace import take_turn
 from workers.rates import Rates
 from workers.recipients import addressed
 from workers.rooms import Rooms, hosts
-from workers.stay import Stay
+from workers.stay import Again, Landed, Stay
+from workers.telling import Telling
 
 logger = logging.getLogger(__name__)
 
@@ -54,12 +56,6 @@ LATE_SECONDS = 0.02
 FRESH_SECONDS = 0.5
 """With an older look at the status and the lease, both are looked at once more before anything is sent."""
 
-Again = Callable[[UUID, float], None]
-"""Asked to ring for a job after so many seconds, when its next turn is due."""
-
-Landed = Callable[[UUID, bool, bool], None]
-"""Told with the job after outcomes are recorded: whether its breaker trips, and whether a chunk was let go by that."""
-
 
 class Sender:
     """Carries a leased chunk's effects out, for one process. A thread waits `stay` seconds for a sub-batch at most."""
@@ -74,6 +70,8 @@ class Sender:
         self._rates = Rates(system.settings, deliveries.monotonic)
         self._landed: Landed = lambda _job, _trips, _let_go: None
         self._again: Again = lambda _job, _seconds: None
+        self.telling = Telling(system)
+        deliveries.places.watch(self.telling.rests)
         self.errands = Errands(system.engine, self._record_errand)
 
     def tell(self, landed: Landed, again: Again) -> None:
@@ -214,7 +212,7 @@ class Sender:
                 # One commit for both. Where a rate or a breaker has a say its row is shared by all workers, so it is
                 # let go first.
                 following = self._attempt(stay, standing)
-        self._suppress(errand)
+        self._recorded(errand)
         if errand.left:
             self.errands.leave(errand)
         self._landed(job.id, tripped, False)
@@ -231,6 +229,8 @@ class Sender:
         errand.bounced += [addresses[effect.person_id] for effect, _, outcome in found if outcome.bounced]
         world = self._world(connection, job.project_id)
         change, notes = outcomes.record(connection, job, found, world, self._system.clock.now())
+        errand.notes.update(notes)
+        errand.made += found
         failures.add(connection, job.id, chunk.number, noted.failures(notes, hosts(errand.batch.plans)))
         standing = ledger.in_progress(connection, job.id, chunk, _at_once(job))
         ledger.count(connection, job.id, chunk.number, change, "sending" if standing else "done")
@@ -256,12 +256,17 @@ class Sender:
             over = not errand.left
             if over:
                 errand.lease.release(connection)
-        self._suppress(errand)
+        self._recorded(errand)
         self._landed(errand.job.id, tripped, over)
         return over
 
-    def _suppress(self, errand: Errand) -> None:
+    def _recorded(self, errand: Errand) -> None:
+        """What has been recorded is committed: tell of it."""
         bounced, errand.bounced = errand.bounced, []
+        notes, errand.notes = errand.notes, Counter()
+        made, errand.made = errand.made, []
+        self.telling.notes(errand.job, notes, hosts(errand.batch.plans))
+        self.telling.calls(errand.job, made)
         bounces.suppress(self._system, errand.job, bounced)
 
     def _plan(self, job: WorkingJob, step_id: str) -> Deliver:

@@ -4,18 +4,32 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 from starlette.testclient import TestClient
 
+from aggregates.batch_job.aggregate import BatchJob
+from aggregates.batch_job.standing import COUNTS
+from aggregates.workflow.definition import Definition
 from engine.http.app import create_app
 from engine.http.metrics import router
+from engine.ids import new_id
+from engine.store import Store
+from projections.runner import Runner
 from tests.http.conftest import bearer, problem
-from tests.support.product import Product
+from tests.support.product import CAPTURE, EVERYONE, Json, Product
 from tests.workers.conftest import Bells
+from workers.attempts import Effect
+from workers.delivery import Outcome
+from workers.enrolment import enrol
+from workers.noted import Noted
+from workers.reactions import Reactions
 from workers.scheduler import Scheduler
 from workers.tally import Tally
+from workers.telling import Telling
 
 TOKEN = "a token that nobody guesses"
 DELAY = {"id": "wait", "name": "Wait", "type": "delay", "config": {"duration": "P1D"}}
@@ -43,6 +57,17 @@ def measured(client: TestClient) -> dict[str, float]:
         for family in text_string_to_metric_families(answer.text)
         for sample in family.samples
     }
+
+
+def route_of(product: Product, *steps: Json) -> Any:
+    definition, problems = Definition.parse({"trigger": EVERYONE, "edges": [], "variables": [], "steps": list(steps)})
+    assert definition is not None, problems
+    return SimpleNamespace(definition=definition)
+
+
+def outcome(step: str, state: str, tries: int) -> Any:
+    effect = Effect(new_id(), 1, step)
+    return effect, None, Outcome(effect.id, state, error="timeout", tries=tries)
 
 
 def test_without_a_token_there_is_no_such_page(database_url: str, tmp_path: Path) -> None:
@@ -170,3 +195,52 @@ def test_it_is_in_no_list_of_operations(client: TestClient) -> None:
     assert [route.path for route in router.routes] == ["/metrics"]  # type: ignore[attr-defined]
     assert "/metrics" not in client.get("/openapi.json").json()["paths"]
     assert client.post("/metrics").headers["allow"] == "GET, HEAD"
+
+
+def test_what_steps_attempts_and_runs_came_to_is_counted(product: Product, client: TestClient) -> None:
+    call: Json = {"id": "call", "name": "Call", "type": "webhook", "config": {"url": "https://a.example"}}
+    job = SimpleNamespace(id=new_id(), project_id=product.project_id, route=route_of(product, call, CAPTURE))
+    telling = Telling(product.system)
+    telling.notes(job, {Noted("call", "retry", "timeout"): 3, Noted("note", "captured"): 2}, {"call": "a.example"})  # type: ignore[arg-type]
+    made = [outcome("call", state, tries) for state, tries in (("retry", 1), ("succeeded", 1), ("retry", 0))]
+    telling.calls(job, made)  # type: ignore[arg-type]
+    telling.write(at_once=True)
+    telling.write(at_once=True)
+    found = measured(client)
+    assert found["steps_total retry webhook"] == 3
+    assert found["steps_total captured capture"] == 2
+    # A call that was not made, because nothing answers there, is no attempt.
+    assert found["attempts_total retry webhook"] == 1
+    assert found["attempts_total succeeded webhook"] == 1
+
+
+def test_runs_are_counted_once_when_their_job_has_ended(product: Product, client: TestClient) -> None:
+    product.add_people(3)
+    job_id = product.run(product.workflow(steps=[CAPTURE]))
+    reactions = Runner(product.system.engine, [Reactions(Bells(), 1)])  # type: ignore[arg-type]
+    reactions.register()
+    reactions.catch_up()
+    assert "runs_total delivered" not in measured(client)
+    enrol(product.system, job_id)
+    with product.system.engine.begin() as connection:
+        meta = product.system.meta(product.principal(), via="test")
+        store = Store(connection, product.system.recorder)
+        job = store.load(BatchJob, job_id, meta)
+        counts = dict.fromkeys(COUNTS, 0) | {"delivered": 2, "failed": 1}
+        job.complete(counts, reached=3, meta=meta)
+        store.save(job)
+    for _ in range(2):
+        reactions.catch_up()
+    found = measured(client)
+    assert (found["runs_total delivered"], found["runs_total failed"]) == (2, 1)
+
+
+def test_every_metric_is_documented_with_its_labels(product: Product, client: TestClient) -> None:
+    page = (Path(__file__).resolve().parents[2] / "docs" / "metrics.md").read_text(encoding="utf-8")
+    rows = {row.split("`")[1]: row.split("|")[2] for row in page.splitlines() if row.startswith("| `tidegate_")}
+    answer = client.get("/metrics", headers=bearer(TOKEN)).text
+    kinds = dict(line.split()[2:] for line in answer.splitlines() if line.startswith("# TYPE"))
+    assert kinds.keys() == rows.keys()
+    for family in text_string_to_metric_families(answer):
+        labels = {label for sample in family.samples for label in sample.labels}
+        assert all(label in rows.get(f"{family.name}_total", rows.get(family.name, "")) for label in labels)

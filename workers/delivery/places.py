@@ -87,6 +87,11 @@ class Places:
         self._manners: OrderedDict[tuple[Place, UUID], _Manners] = OrderedDict()
         # By place and by the whole channel, of each project and (None) of all of them.
         self._held: Counter[tuple[Place, UUID | None]] = Counter()
+        self._watcher: Callable[[Place, str, float], None] = lambda _place, _why, _seconds: None
+
+    def watch(self, watcher: Callable[[Place, str, float], None]) -> None:
+        """Call this with a destination that is going to rest, `later` or `silent`, and for how many seconds."""
+        self._watcher = watcher
 
     def take(self, place: Place, project: UUID) -> bool:
         """Whether a call may begin now; it is given back once it has ended."""
@@ -107,12 +112,17 @@ class Places:
             self._hold(place, project, -1)
             self._lock.notify()
             known = self._known(place, project)
+            rested_until = known.rests_until
             if heard == "fine":
                 self._fine(known, seconds)
             elif heard == "later":
                 self._later(known, retry_after)
             elif heard == "silent":
                 self._silent(known)
+            rests = known.rests_until > rested_until
+            seconds = known.rests_until - self._now()
+        if rests:
+            self._watcher(place, heard, seconds)
 
     def crowded(self, place: Place, conversations: int) -> None:
         """The relay talks with so many of us and with no more."""
