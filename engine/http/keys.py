@@ -11,7 +11,7 @@ from commands.key_terms import LIFTED
 from commands.keys import ChangeKey, CreateKey, RevokeKey
 from engine.http.answers import KeyAccepted, KeyChanged, KeyRevoked, PageAnswer
 from engine.http.caller import Commanding, Here, PathId
-from engine.http.limits import ChangeKeyBody, CreateKeyBody
+from engine.http.limits import ChangeKeyBody, CreateKeyBody, LimitsBody
 from engine.http.route import StrictRoute, grant
 from engine.http.rows import KeyRow
 from projections.page import Page
@@ -46,7 +46,7 @@ def revoke_key(caller: Commanding, key_id: PathId, response: Response) -> dict[s
 
 def _fields(body: CreateKeyBody | ChangeKeyBody) -> dict[str, Any]:
     fields = body.model_dump()
-    limits = Limits.of({name: fields.pop(name) for name in Limits.__dataclass_fields__})
+    limits = Limits.of({name: fields.pop(name) for name in LimitsBody.model_fields})
     scopes = fields.pop("scopes")
     return {**fields, "scopes": None if scopes is None else tuple(scopes), "limits": limits}
 
