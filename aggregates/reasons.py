@@ -25,6 +25,7 @@ REASONS: dict[str, str] = {
     # nobody was to be reached any more
     "opted_out": "The person, or their address, left everything or the workflow's topic.",
     "suppressed": "Nothing may be sent to the person's address.",
+    "capped": "The person has had as many messages lately as the policy lets one person get.",
     "erased": "There is no such person any more.",
     "address_changed": "The person's address is not the one that was confirmed.",
     "run_cancelled": "The run of this person was cancelled.",

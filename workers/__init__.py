@@ -18,6 +18,7 @@ pace        how fast a job sends, and what its breaker has seen
 rates       those that several jobs share: of the project, of a host, of the mail relay
 later       bells that are rung when a turn is due
 attempts    who is sent to next, recorded before anything leaves
+caps        who has had as many messages as one person may get
 recipients  where emails go, compared with what was confirmed
 rooms       which people may be sent to now, by what their destinations take and at which rate
 making      what is sent to one person, or what comes of it without sending

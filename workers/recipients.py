@@ -9,7 +9,7 @@ from uuid import UUID
 from sqlalchemy import Connection, select, text
 
 from aggregates.address import normalised
-from aggregates.policy import Limits
+from aggregates.policy import Limits, Policy
 from aggregates.steps.base import Deliver
 from aggregates.walk.world import CHANGED
 from aggregates.workflow.sending import ELSEWHERE, Recipient, recipient_of
@@ -18,6 +18,7 @@ from projections.failed_runs import NO_ADDRESS
 from projections.tables import projects
 from workers import ledger
 from workers.attempts import Addressed, SubBatch
+from workers.caps import CAPPED, capped
 from workers.jobs import WorkingJob
 
 UNDECLARED = "step.not_external"
@@ -66,12 +67,19 @@ def addressed(
             literals[effect.person_id] = address
         else:
             found.to[effect.person_id] = address
+    policy = _policy(connection, system, job.project_id)
     if literals:
-        _add_listed(connection, system, job.project_id, literals, found)
+        _add_listed(policy, literals, found)
     confirmed, changed = _compared(connection, system, job.id, batch)
     found.to.update({id: confirmed[id] for id in people if id in confirmed})
     gone = changed.union(people).difference(confirmed, found.failed)
     found.skipped.update({id: CHANGED for id in gone if id not in found.skipped})
+    if policy.per_person is not None and job.route.inputs is None and batch.effects:
+        own = {effect.id: effect.person_id for effect in batch.effects}
+        for id in capped(connection, policy.per_person, own, batch.now):
+            if id not in found.failed:
+                found.skipped.setdefault(id, CAPPED)
+                found.to.pop(id, None)
     return found
 
 
@@ -125,14 +133,16 @@ def _seed(system: System) -> dict[str, int]:
     return {"seed": system.audiences.seeds.mark, "none": NO_ADDRESS}
 
 
-def _add_listed(
-    connection: Connection, system: System, project_id: UUID, literals: Mapping[int, str], found: Addressed
-) -> None:
-    """Colleagues are written to as long as the policy lists them."""
+def _policy(connection: Connection, system: System, project_id: UUID) -> Policy:
+    """What the installation and the project come to at this moment."""
     limits = connection.execute(select(projects.c.limits).where(projects.c.id == project_id)).scalar()
-    listed = system.policy.narrowed([Limits.of(limits)]).notify_addresses
+    return system.policy.narrowed([Limits.of(limits)])
+
+
+def _add_listed(policy: Policy, literals: Mapping[int, str], found: Addressed) -> None:
+    """Colleagues are written to as long as the policy lists them."""
     for person_id, address in literals.items():
-        if address in listed:
+        if address in policy.notify_addresses:
             found.to[person_id] = address
         else:
             found.failed[person_id] = ELSEWHERE
