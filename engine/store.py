@@ -34,6 +34,9 @@ A = TypeVar("A", bound=Aggregate)
 LOG_LOCK = 7_346_200_111
 """The advisory lock that puts the log in order."""
 
+LOG_IDLE = "3s"
+"""How long who holds the log may do nothing: everybody waits behind a process that is frozen before its commit."""
+
 LOG_KEY = "log_pkey"
 """The constraint by which a version of a stream is there once."""
 
@@ -44,7 +47,10 @@ _APPEND = """
 WITH mine AS MATERIALIZED (
     SELECT id FROM stream_heads WHERE id = ANY (%(head_ids)s::uuid[]) ORDER BY id FOR UPDATE
 ),
-ordered AS MATERIALIZED (SELECT pg_advisory_xact_lock(%(lock)s) FROM (SELECT count(*) FROM mine) AS held),
+ordered AS MATERIALIZED (
+    SELECT pg_advisory_xact_lock(%(lock)s), set_config('idle_in_transaction_session_timeout', %(idle)s, true)
+    FROM (SELECT count(*) FROM mine) AS held
+),
 fresh AS (
     INSERT INTO log (originator_id, originator_version, topic, state,
                      project_id, command_id, actor, source, recorded_at)
@@ -92,6 +98,7 @@ class LogRecorder(PostgresApplicationRecorder):
         assert conn is not None
         parameters = {
             "lock": LOG_LOCK,
+            "idle": LOG_IDLE,
             "channel": CHANNEL,
             "ids": [event.originator_id for event in stored_events],
             "versions": [event.originator_version for event in stored_events],

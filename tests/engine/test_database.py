@@ -15,9 +15,10 @@ from psycopg import errors
 from sqlalchemy import Engine, make_url, text
 from sqlalchemy.exc import InternalError, OperationalError
 
-from engine import database
+from engine import database, store
 from engine.database import connected
 from engine.store import LOG_LOCK
+from projections import failpoints
 from projections.outage import is_outage
 from projections.patience import patient, waiting
 from tests.support.product import Product
@@ -180,6 +181,37 @@ def test_whoever_waits_behind_a_frozen_process_is_told_so(
                 product.workflow()
             assert is_outage(refusal.value)
         product.workflow()
+
+
+def test_a_process_that_is_frozen_before_its_commit_holds_up_nobody_for_long(
+    database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(database.SESSION, "lock_timeout", "1s")
+    monkeypatch.setattr(store, "LOG_IDLE", "50ms")
+    there, thawed, lost = threading.Event(), threading.Event(), list[bool]()
+
+    def stop(point: str) -> None:
+        if point == "before_commit" and threading.current_thread() is not threading.main_thread():
+            there.set()
+            thawed.wait()
+
+    def create(product: Product) -> None:
+        try:
+            product.workflow()
+        except Exception as error:  # noqa: BLE001  # which one depends on what has arrived
+            lost.append(is_outage(error))
+
+    with closing(Product(database_url, tmp_path)) as product:
+        monkeypatch.setattr(failpoints, "reach", stop)
+        frozen = threading.Thread(target=create, args=[product])
+        frozen.start()
+        there.wait()
+        try:
+            product.workflow()
+        finally:
+            thawed.set()
+            frozen.join()
+    assert lost == [True]
 
 
 def test_a_transaction_in_which_nothing_happens_ends(
