@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from copy import deepcopy
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from benchmarks.chaos.checker import check
-from benchmarks.chaos.evidence import Acknowledged, Arrival, Attached, Evidence, Fact
+from benchmarks.chaos.evidence import Acknowledged, Arrival, Attached, Evidence, Fact, Small
 from benchmarks.chaos.rounds import short_round
 from benchmarks.chaos.table import table
 
@@ -103,6 +103,22 @@ def _late(found: Evidence) -> None:
     found.book[-1] = replace(found.book[-1], at=NOON.timestamp() + 60)
 
 
+def _small(found: Evidence, *, beside: float, away: Sequence[tuple[float, float]] = ()) -> None:
+    """Two small jobs, which both end two seconds after noon: one asked for a second before, and one when it says."""
+    at = NOON.timestamp()
+    found.away.extend(away)
+    found.small[:] = [Small("sent", at + 1, alone=True), Small("fired", at + beside, alone=False)]
+
+
+PASSING = (NOON.timestamp() - 1.5, NOON.timestamp() - 1.0)
+"""For half a second nobody was there."""
+
+
+def _poison(found: Evidence, status: str, number: int) -> None:
+    found.acknowledged[1] = replace(found.acknowledged[1], kind="poison", audience=[f"p{number}", "p1"])
+    found.runs["noted"][0].update(status=status, reason="render", distinct_id=f"p{number}")
+
+
 FORGERIES: dict[str, Callable[[Evidence], object]] = {
     "delivered, and the receiver has no such request": lambda e: e.book.pop(),
     "has no run for 1 of its audience": lambda e: e.runs["sent"].pop(),
@@ -133,6 +149,12 @@ FORGERIES: dict[str, Callable[[Evidence], object]] = {
     "without a reason": lambda e: e.runs["noted"][1].update(reason=None),
     "differs from a rebuild in 2 rows": lambda e: e.rebuilt.update(batch_jobs=["(two)"]),
     "no view was compared": lambda e: e.views.clear(),
+    "replay check says: one differs": lambda e: setattr(e, "replayed", (1, "one differs")),
+    "was reached and is called skipped": lambda e: e.runs["sent"][0].update(status="skipped", reason="job_cancelled"),
+    "of another project took 7.0 s, and 1.0 s alone": lambda e: _small(e, beside=-5.0),
+    "of another project took 6.5 s, and 1.0 s alone": lambda e: _small(e, beside=-5.0, away=[PASSING]),
+    "failed for render beside others": lambda e: _poison(e, "failed", 0),
+    "is delivered with 1 notes, and cannot be rendered": lambda e: _poison(e, "delivered", 7),
 }
 
 

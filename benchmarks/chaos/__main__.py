@@ -20,6 +20,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=None, help="the first round's; each next one has the next seed")
     parser.add_argument("--people", type=int, default=1000)
     parser.add_argument("--rounds", type=int, default=1)
+    parser.add_argument("--no-drill", action="store_true", help="only random faults: no walk through the failpoints")
     parser.add_argument("--keep", type=Path, default=None, help="an empty folder for everything that the round leaves")
     asked = parser.parse_args()
     first = asked.seed if asked.seed is not None else random.SystemRandom().randrange(1_000_000)
@@ -28,7 +29,7 @@ def main() -> int:
         print(f"seed {seed}", flush=True)
         began = time.monotonic()
         try:
-            outcome = long_round(seed, asked.seconds, asked.people, asked.keep)
+            outcome = long_round(seed, asked.seconds, asked.people, asked.keep, drill=not asked.no_drill)
         except StuckError as stuck:
             print(f"STUCK\n{stuck}", flush=True)
             passed = False

@@ -9,14 +9,20 @@ from typing import Any
 
 from benchmarks.chaos.client import Json
 from benchmarks.chaos.evidence import Acknowledged, Arrival, Evidence, Fact
+from benchmarks.chaos.load import is_poison
+from benchmarks.chaos.waits import small_jobs
 
 ENDED = {"cancelled", "completed", "completed_with_failures", "failed", "rejected"}
 OUTCOMES = ("delivered", "skipped", "failed", "exited")
-SENDING = {"webhook", "journey", "careful"}
+SENDING = {"webhook", "journey", "careful", "mail"}
 NOTING = {"capture", "journey"}
 
 GRACE_SECONDS = 2.0
 """An instant of `cancelled` is taken before its transaction waits for its turn."""
+
+
+MOST_LONGER_SECONDS = 5.0
+"""How much longer a small job of another project may take than alone."""
 
 
 @dataclass
@@ -34,6 +40,10 @@ class Verdict:
     unknown: int = 0
     sends: int = 0
     late_after_cancel: int = 0
+    poison: int = 0
+    small: int = 0
+    alone_seconds: float = 0.0
+    slowest_small_seconds: float = 0.0
 
     def wrong(self, sentence: str) -> None:
         self.problems.append(sentence)
@@ -57,6 +67,9 @@ def check(evidence: Evidence) -> Verdict:
     _strangers(evidence, kinds, verdict)
     _cancelled(evidence, verdict)
     _views(evidence, verdict)
+    if evidence.replayed[0] != 0:
+        verdict.wrong(f"replay check says: {evidence.replayed[1]}")
+    _small(evidence, verdict)
     return verdict
 
 
@@ -154,9 +167,12 @@ def _effects(
         if promise.kind in NOTING and run["status"] == "delivered" and notes != 1:
             verdict.lost += 1
             verdict.wrong(f"{who} is delivered with {notes} notes")
+        if promise.kind == "poison":
+            _poisoned(run, notes, who, verdict)
         if run["status"] in {"failed", "skipped"} and not run["reason"]:
             verdict.wrong(f"{who} is {run['status']} without a reason")
-        if run["status"] == "skipped" and run.get("reached"):
+        # A request that was taken, or never answered, may have done its work.
+        if run["status"] == "skipped" and (run.get("reached") or _taken(book.get(run["run_id"], []))):
             verdict.wrong(f"{who} was reached and is called skipped")
         # Also of those who were cancelled with their job meanwhile, or decided about.
         verdict.unknown += any(step.get("outcome") == "unknown" for step in run["steps"])
@@ -172,10 +188,24 @@ def _sent(promise: Acknowledged, run: Json, who: str, arrivals: list[Arrival], v
         verdict.wrong(f"{who} is delivered, and the receiver has no such request")
     if any(arrival.person != run["distinct_id"] for arrival in arrivals):
         verdict.wrong(f"{who} has a request in another's name")
-    # A request that was taken, or whose connection was torn, may have done its work.
-    if promise.kind == "careful" and len([a for a in arrivals if a.answer in {0, 200}]) > 1:
+    if promise.kind == "careful" and len(_taken(arrivals)) > 1:
         verdict.duplicated += 1
         verdict.wrong(f"{who} was to be reached at most once, and was {len(arrivals)} times")
+
+
+def _poisoned(run: Json, notes: int, who: str, verdict: Verdict) -> None:
+    """Who cannot be rendered fails, and nobody beside them does."""
+    poison = is_poison(run["distinct_id"])
+    verdict.poison += poison and run["status"] == "failed"
+    if run["status"] == "failed" and not poison:
+        verdict.wrong(f"{who} failed for {run['reason']} beside others who cannot be rendered")
+    if run["status"] == "delivered" and (poison or notes != 1):
+        verdict.wrong(f"{who} is delivered with {notes} notes, and cannot be rendered")
+
+
+def _taken(arrivals: list[Arrival]) -> list[Arrival]:
+    """Those that may have done their work: they were answered with yes, or not at all."""
+    return [arrival for arrival in arrivals if arrival.answer in {0, 200}]
 
 
 def _keys(book: list[Arrival], verdict: Verdict) -> None:
@@ -224,6 +254,21 @@ def _cancelled(evidence: Evidence, verdict: Verdict) -> None:
         if at is not None and arrival.at > at + GRACE_SECONDS:
             verdict.late_after_cancel += 1
             verdict.wrong(f"the run {arrival.run} was sent {arrival.at - at:.1f} s after its job was cancelled")
+
+
+def _small(evidence: Evidence, verdict: Verdict) -> None:
+    """Small jobs of another project took about as long as alone, whatever went on beside them."""
+    times = small_jobs(evidence)
+    verdict.small = len(times.beside)
+    verdict.alone_seconds = times.alone
+    verdict.slowest_small_seconds = max(times.beside.values(), default=0.0)
+    for job, seconds in times.beside.items():
+        if seconds > times.alone + MOST_LONGER_SECONDS:
+            asked = next(small.asked for small in evidence.small if small.job == job)
+            verdict.wrong(
+                f"the small job {job} of another project took {seconds:.1f} s, and {times.alone:.1f} s alone; "
+                f"it was asked for at {asked:.1f}"
+            )
 
 
 def _views(evidence: Evidence, verdict: Verdict) -> None:

@@ -34,7 +34,7 @@ class Drill:
         """Whether a process has done it to itself at this point."""
         before = self._struck(point, act)
         if point == "rebuild_ready":
-            self._stage.rebuild_by_hand(VIEWS[-1], f"{point}={act}@1")
+            self._stage.by_hand("views", "rebuild", VIEWS[-1], arming=f"{point}={act}@1")
         else:
             for member in self._stage.of(REACHED_BY[point]):
                 # The next life of each of them: whoever gets there first dies there.

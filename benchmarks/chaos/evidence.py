@@ -26,6 +26,8 @@ class Acknowledged:
     job: str
     kind: str
     audience: list[str]
+    asked: float = 0.0
+    """The instant before it was asked for the first time."""
 
 
 @dataclass(frozen=True)
@@ -59,6 +61,15 @@ class Fact:
     state: Json
 
 
+@dataclass(frozen=True)
+class Small:
+    """A small job of another project, and the instant before it was asked for; `alone` while nothing was wrong."""
+
+    job: str
+    asked: float
+    alone: bool
+
+
 @dataclass
 class Evidence:
     acknowledged: list[Acknowledged]
@@ -70,6 +81,11 @@ class Evidence:
     runs: dict[str, list[Json]]
     views: dict[str, list[str]] = field(default_factory=dict)
     rebuilt: dict[str, list[str]] = field(default_factory=dict)
+    replayed: tuple[int, str] = (0, "")
+    """The exit code of `tidegate replay check`, and what it said."""
+    small: list[Small] = field(default_factory=list)
+    away: list[tuple[float, float]] = field(default_factory=list)
+    """From when to when something was away that every job needs."""
 
 
 def read_book(path: Path) -> list[Arrival]:

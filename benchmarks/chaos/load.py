@@ -24,6 +24,25 @@ MOST_OPEN = 5
 
 ENDED = frozenset({"cancelled", "completed", "completed_with_failures", "failed", "rejected"})
 NOTE: Json = {"id": "note", "name": "Note", "type": "capture", "config": {"message": "Hello {{ person.distinct_id }}"}}
+MAIL: Json = {
+    "id": "mail",
+    "name": "Mail",
+    "type": "email",
+    "config": {"subject": "{{ run.id }}", "text": "{{ person.distinct_id }}", "max_attempts": 5},
+}
+# Three kinds of people for whom this cannot be rendered: no number, nothing to divide by, a text that becomes too long.
+TEXT = "{{ 12 | divided_by: person.properties.share }}{% for n in (1..500) %}{{ person.properties.long }}{% endfor %}"
+POISON: Json = {"id": "note", "name": "Note", "type": "capture", "config": {"message": TEXT}}
+POISONS = {7: ("a cow", "x"), 17: ("0", "x"), 25: ("4", "x" * 2000)}
+"""`share` and `long` of one person in fifty of each kind, by the rest of their number; everybody else has PLAIN."""
+PLAIN = ("4", "x")
+
+
+def is_poison(person: str) -> bool:
+    """Whether the text of a poison job cannot be rendered for this person."""
+    return int(person[1:]) % 50 in POISONS
+
+
 WAIT: Json = {"id": "wait", "name": "Wait", "type": "delay", "config": {"seconds": 2}}
 
 
@@ -43,6 +62,7 @@ class Load:
     receiver_port: int
     people: int
     chance: random.Random
+    prefix: str = "chaos"
     acknowledged: list[Acknowledged] = field(default_factory=list)
     attached: list[Attached] = field(default_factory=list)
     refused: list[Json] = field(default_factory=list)
@@ -58,12 +78,18 @@ class Load:
             "webhook": [sent],
             "journey": [NOTE, WAIT, sent],
             "careful": [call(self.receiver_port, on_unknown="hold")],
+            "mail": [MAIL],
+            "poison": [POISON],
         }[kind]
 
     def import_people(self) -> None:
         """All people in one file; importing the same file again changes nothing."""
-        lines = [f"p{n},p{n}@example.com,part{n % PARTS},{'one' if n == 0 else 'many'}" for n in range(self.people)]
-        file = "\n".join(["distinct_id,email,part,who", *lines, ""]).encode()
+        head = ("distinct_id", "email", "part", "who", "share", "long")
+        rows = [
+            (f"p{n}", f"p{n}@example.com", f"part{n % PARTS}", "many" if n else "one", *POISONS.get(n % 50, PLAIN))
+            for n in range(self.people)
+        ]
+        file = "".join(",".join(row) + "\n" for row in (head, *rows)).encode()
         answer = self.client.ask("POST", "/people:import", file)
         assert answer.accepted, answer
 
@@ -81,14 +107,23 @@ class Load:
             "confirm_token": sizing["confirm_token"],
         }
         key, path = self._key(), f"/workflows/{workflow}/run-batch"
+        asked = time.time()
         answer = self.client.ask("POST", path, body, key)
         if not answer.accepted:
             self.refused.append({"path": path, "answer": answer.body})
             return None
         job = str(answer.body["batch_job_id"])
         with self._lock:
-            self.acknowledged.append(Acknowledged(key, path, body, job, kind, self.audience(parts)))
+            self.acknowledged.append(Acknowledged(key, path, body, job, kind, self.audience(parts), asked))
         return job
+
+    def make_workflow(self, name: str) -> None:
+        """One that is never enabled."""
+        trigger = {"type": "batch", "filters": {"properties": []}}
+        made = self.client.ask(
+            "POST", "/workflows", {"name": name, "trigger": trigger, "steps": [NOTE], "edges": []}, self._key()
+        )
+        assert made.accepted, made
 
     def attach(self, parts: list[int], seconds: float) -> None:
         """An hourly schedule whose first occurrence is so many seconds away."""
@@ -112,7 +147,7 @@ class Load:
         self._paused &= self._open
         choice = self.chance.random()
         if len(self._open) < MOST_OPEN and choice < 0.55:
-            kind = self.chance.choice(["capture", "webhook", "webhook", "journey", "careful"])
+            kind = self.chance.choice(["capture", "webhook", "webhook", "journey", "careful", "mail", "poison"])
             parts = self.chance.choice([None, [0], [1, 2], [1, 3, 4]])
             job = self.start(kind, parts)
             self._open |= {job} if job else set()
@@ -177,7 +212,7 @@ class Load:
     def _key(self) -> str:
         with self._lock:
             self._number += 1
-            return f"chaos-{self._number}"
+            return f"{self.prefix}-{self._number}"
 
 
 def keep_loading(load: Load, until: float, failures: list[BaseException]) -> None:

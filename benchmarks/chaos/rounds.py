@@ -12,11 +12,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from benchmarks.chaos.checker import Verdict, check
+from benchmarks.chaos.client import Json
 from benchmarks.chaos.drain import drain
 from benchmarks.chaos.drill import Drill
 from benchmarks.chaos.evidence import Evidence, read_book, read_facts, read_jobs, read_runs, read_views
 from benchmarks.chaos.lives import Forked
 from benchmarks.chaos.load import Load, keep_loading
+from benchmarks.chaos.neighbour import PEOPLE, Absences, Neighbour
 from benchmarks.chaos.nemesis import Nemesis
 from benchmarks.chaos.probe import Probe
 from benchmarks.chaos.stage import SMALL_CREW, Stage, stage
@@ -54,11 +56,14 @@ class Outcome:
         return statistics.median(found), max(found)
 
 
-def long_round(seed: int, seconds: float, people: int, folder: Path | None = None) -> Outcome:
+def long_round(seed: int, seconds: float, people: int, folder: Path | None = None, *, drill: bool = True) -> Outcome:
     """Random faults for some time, then every failpoint in turn, under a load that never stops."""
+    points = tuple(POINTS) if drill else ()
     with stage(folder) as made:
         load, nemesis = _ready(made, seed, people)
         probe, failures = Probe(load), list[BaseException]()
+        beside = Beside(made, random.Random(seed))
+        beside.start()
         until = time.monotonic() + seconds
         loader = threading.Thread(target=keep_loading, args=(load, until, failures), name="load", daemon=True)
         probe.start()
@@ -69,17 +74,19 @@ def long_round(seed: int, seconds: float, people: int, folder: Path | None = Non
         loader.join()
         made.receiver_mode("ok")
         if not failures:
-            Drill(made, load, nemesis, hurry=False).walk([point for point in POINTS if point not in _killed(made)])
+            Drill(made, load, nemesis, hurry=False).walk([point for point in points if point not in _killed(made)])
         for failure in failures:
             raise failure
-        return _end(seed, made, load, nemesis, probe, hurry=False, points=tuple(POINTS))
+        beside.stop()
+        return _end(seed, made, load, nemesis, probe, hurry=False, points=points, beside=beside)
 
 
 def short_round(seed: int, people: int, points: Sequence[str], folder: Path | None = None) -> Outcome:
     """Some failpoints in turn and one death of each server. What a dead sender holds is set free at once."""
     with stage(folder, SMALL_CREW, Forked) as made:
         load, nemesis = _ready(made, seed, people)
-        load.start("journey", [0])
+        for kind in ("journey", "mail", "poison"):
+            load.start(kind, [0])
         Drill(made, load, nemesis, hurry=True).walk(points)
         for kind in ("kill server", "valkey back empty", "kill postgres"):
             load.start("webhook", [1, 2])
@@ -91,6 +98,27 @@ def short_round(seed: int, people: int, points: Sequence[str], folder: Path | No
         return _end(seed, made, load, nemesis, probe, hurry=True, points=tuple(points))
 
 
+class Beside:
+    """What goes on in another project, and when it could not."""
+
+    def __init__(self, made: Stage, chance: random.Random) -> None:
+        self.load = Load(made.neighbour, made.neighbour, made.receiver_port, PEOPLE, chance, prefix="neighbour")
+        self.neighbour = Neighbour(self.load)
+        self.away: list[tuple[float, float]] = []
+        self._absences = Absences(made)
+
+    def start(self) -> None:
+        self.neighbour.measure_alone()
+        self._absences.start()
+        self.neighbour.start()
+
+    def stop(self) -> None:
+        self.neighbour.stop()
+        self.away = self._absences.stop()
+        for failure in self.neighbour.failures:
+            raise failure
+
+
 def _ready(made: Stage, seed: int, people: int) -> tuple[Load, Nemesis]:
     chance = random.Random(seed)
     load = Load(made.client, made.another, made.receiver_port, people, random.Random(chance.random()))
@@ -99,7 +127,15 @@ def _ready(made: Stage, seed: int, people: int) -> tuple[Load, Nemesis]:
 
 
 def _end(
-    seed: int, made: Stage, load: Load, nemesis: Nemesis, probe: Probe, *, hurry: bool, points: tuple[str, ...]
+    seed: int,
+    made: Stage,
+    load: Load,
+    nemesis: Nemesis,
+    probe: Probe,
+    *,
+    hurry: bool,
+    points: tuple[str, ...],
+    beside: Beside | None = None,
 ) -> Outcome:
     nemesis.heal()
     healed = time.monotonic()
@@ -108,7 +144,7 @@ def _end(
         raise failure
     drain(made, load, patience=NO_PROGRESS_SECONDS, hurry=hurry)
     drained = time.monotonic() - healed
-    evidence = _gathered(made, load)
+    evidence = _gathered(made, load, beside)
     verdict = check(evidence)
     outcome = Outcome(
         seed,
@@ -133,23 +169,31 @@ def _killed(made: Stage) -> set[str]:
     return {place for place, what, _ in made.reached() if what == "kill"}
 
 
-def _gathered(made: Stage, load: Load) -> Evidence:
-    again = load.repeat_all()
+def _gathered(made: Stage, load: Load, beside: Beside | None) -> Evidence:
+    loads = [load, *([beside.load] if beside else [])]
+    again = {key: job for each in loads for key, job in each.repeat_all().items()}
     drain(made, load, patience=NO_PROGRESS_SECONDS)
-    jobs = read_jobs(made.client)
+    jobs, runs = dict[str, Json](), dict[str, list[Json]]()
+    for each in loads:
+        theirs = read_jobs(each.client)
+        jobs |= theirs
+        runs |= read_runs(each.client, list(theirs))
     with made.connect() as connection:
         views = read_views(connection)
     made.rebuild_all()
     with made.connect() as connection:
         rebuilt, facts = read_views(connection), read_facts(connection)
     return Evidence(
-        load.acknowledged,
+        [promise for each in loads for promise in each.acknowledged],
         load.attached,
         again,
         read_book(made.book),
         facts,
         jobs,
-        read_runs(made.client, list(jobs)),
+        runs,
         views,
         rebuilt,
+        made.by_hand("replay", "check"),
+        beside.neighbour.jobs if beside else [],
+        beside.away if beside else [],
     )

@@ -20,6 +20,7 @@ import redis
 from sqlalchemy import create_engine
 
 from benchmarks.chaos.client import Client
+from benchmarks.chaos.hole import Hole
 from benchmarks.chaos.lives import Begin, FromScratch, Life
 from commands.grants import SCOPES
 from engine.bootstrap import build, ensure_project
@@ -59,6 +60,18 @@ class Member:
     def alive(self) -> bool:
         return self._life is not None and self._life.alive()
 
+    @property
+    def pid(self) -> int | None:
+        return None if self._life is None else self._life.pid
+
+    @property
+    def frozen(self) -> bool:
+        """Whether it stands still, by a signal of ours or of its own."""
+        with suppress(OSError):
+            # The state comes behind the name, which is in parentheses and may hold anything.
+            return Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()[0] == "T"
+        return False
+
     def send(self, number: signal.Signals) -> None:
         """A signal, if it lives."""
         if self._life is not None and self._life.alive():
@@ -83,7 +96,7 @@ class Stage:
         folder: Path,
         embedded: Embedded,
         services: Services,
-        ports: tuple[int, int],
+        ports: tuple[int, int, int],
         *,
         crew: Crew = CREW,
         begin: Begin = FromScratch,
@@ -94,20 +107,24 @@ class Stage:
         self.book = folder / "book.jsonl"
         self.book.touch()
         self._embedded = embedded
-        self.environment = child_environment(**_environment(folder, services, ports[0]))
-        self.client, self.another = (Client(ports[0], key) for key in self._prepared())
+        self.environment = child_environment(**_environment(folder, services, ports))
+        self.client, self.another, self.neighbour = (Client(ports[0], key) for key in self._prepared())
+        self.hole = Hole(services.database_url)
+        self._clock = folder / "clock"
+        self.wrong_clock(0)
         logs = folder / "logs"
         logs.mkdir()
         self.members = [
-            Member(role, self.environment, logs / f"{role}-{number}.log", begin)
+            Member(role, {**self.environment, **self._own(role, number)}, logs / f"{role}-{number}.log", begin)
             for role, many in crew.items()
             for number in range(many)
         ]
         self._closing = threading.Event()
         self._keeper = threading.Thread(target=self._keep, name="keeper")
 
-    def _prepared(self) -> tuple[str, str]:
-        """The schema and a project; the owner's key, and one of another head, who decides about what they asked for."""
+    def _prepared(self) -> tuple[str, str, str]:
+        """The schema and two projects: the first one's owner key, one of another head, who decides about what they
+        asked for, and the second one's owner key."""
         settings = load_settings({}, directory=self.folder, **_settings(self.folder, self.services))
         system = build(settings)
         try:
@@ -116,11 +133,27 @@ class Stage:
             with system.engine.begin() as connection:
                 fields: dict[str, Any] = {"name": "another", "scopes": sorted(SCOPES), "now": system.clock.now()}
                 _, another = system.keyring.create(connection, project, **fields)
-            return owner or "", another
+            _, neighbour = ensure_project(system, "neighbour")
+            return owner or "", another, neighbour or ""
         finally:
             system.close()
 
+    def _own(self, role: str, number: int) -> dict[str, str]:
+        """What the first worker and the first scheduler have of their own: a way to PostgreSQL, and a clock."""
+        if (role, number) == ("worker", 0):
+            return {"TIDEGATE_DATABASE_URL": self.hole.database_url}
+        if (role, number) == ("scheduler", 0):
+            return {"PYTHONPATH": str(Path(__file__).with_name("shifted")), "CHAOS_CLOCK": str(self._clock)}
+        return {}
+
+    def wrong_clock(self, seconds: float) -> None:
+        """By how much the first scheduler's clock is wrong from now on."""
+        new = self._clock.with_suffix(".new")
+        new.write_text(str(seconds))
+        new.replace(self._clock)
+
     def raise_curtain(self) -> None:
+        self.hole.open()
         for member in self.members:
             member.start()
         self._keeper.start()
@@ -133,6 +166,7 @@ class Stage:
             member.send(signal.SIGKILL)
         for member in self.members:
             member.wait()
+        self.hole.close()
 
     def _keep(self) -> None:
         while not self._closing.wait(LOOK_SECONDS):
@@ -164,6 +198,7 @@ class Stage:
         return psycopg.connect(url, autocommit=True, application_name="harness", connect_timeout=5)
 
     def receiver_mode(self, mode: str) -> None:
+        """How the receiver answers from now on, or with `mail` before it the relay."""
         body = mode.encode()
         head = f"POST /mode HTTP/1.1\r\nhost: x\r\ncontent-length: {len(body)}\r\n\r\n".encode()
         with socket.create_connection(("127.0.0.1", self.receiver_port), timeout=10) as connection:
@@ -184,11 +219,12 @@ class Stage:
             rebuild(engine, view())
         engine.dispose()
 
-    def rebuild_by_hand(self, view: str, arming: str) -> int:
-        """`tidegate views rebuild`, with failpoints armed; its exit code."""
-        words = [sys.executable, "-m", "engine.cli", "views", "rebuild", view]
+    def by_hand(self, *words: str, arming: str = "") -> tuple[int, str]:
+        """`tidegate` with these words, as an operator runs it: its exit code, and what it said."""
         environment = {**self.environment, "TIDEGATE_FAILPOINTS": arming}
-        return subprocess.run(words, env=environment, capture_output=True, check=False).returncode
+        asked = [sys.executable, "-m", "engine.cli", *words]
+        done = subprocess.run(asked, env=environment, capture_output=True, text=True, check=False)
+        return done.returncode, done.stdout + done.stderr
 
 
 @contextmanager
@@ -199,11 +235,11 @@ def stage(parent: Path | None = None, crew: Crew = CREW, begin: Begin = FromScra
         embedded = Embedded(folder)
         services = embedded.start()
         cleanup.callback(embedded.stop)
-        made = Stage(folder, embedded, services, (_free_port(), _free_port()), crew=crew, begin=begin)
-        receiver = subprocess.Popen(
-            [sys.executable, str(Path(__file__).with_name("receiver.py")), str(made.receiver_port), str(made.book)],
-            stdout=subprocess.PIPE,
-        )
+        ports = (_free_port(), _free_port(), _free_port())
+        made = Stage(folder, embedded, services, ports, crew=crew, begin=begin)
+        words = ["-m", "benchmarks.chaos.receiver", *map(str, ports[1:]), str(made.book)]
+        root = Path(__file__).parents[2]
+        receiver = subprocess.Popen([sys.executable, *words], stdout=subprocess.PIPE, cwd=root)
         cleanup.callback(_end, receiver)
         assert receiver.stdout is not None
         receiver.stdout.readline()
@@ -220,6 +256,7 @@ def _settings(folder: Path, services: Services) -> dict[str, Any]:
         "max_audience": 100_000,
         "send_mode": "live",
         "outbound_allow": "127.0.0.1/32",
+        "email_from": "chaos@example.com",
         "sweep_seconds": 0.5,
         "catch_up_spread_seconds": 2.0,
         "worker_processes": CREW["worker"],
@@ -229,8 +266,8 @@ def _settings(folder: Path, services: Services) -> dict[str, Any]:
     }
 
 
-def _environment(folder: Path, services: Services, port: int) -> dict[str, str]:
-    chosen = {**_settings(folder, services), "http_port": port}
+def _environment(folder: Path, services: Services, ports: tuple[int, int, int]) -> dict[str, str]:
+    chosen = {**_settings(folder, services), "http_port": ports[0], "smtp_url": f"smtp://127.0.0.1:{ports[2]}"}
     return {f"TIDEGATE_{name.upper()}": str(value) for name, value in chosen.items()}
 
 
