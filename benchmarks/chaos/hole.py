@@ -26,6 +26,8 @@ class Hole:
         self._silent = False
         self._caught = 0
         """How often it went silent: a connection is caught if that has happened since it began."""
+        # Kept here: a task that waits for what nobody holds is collected, and its connection closed.
+        self._never = asyncio.Event()
         self._listener: asyncio.Server | None = None
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="hole", daemon=True)
@@ -64,7 +66,7 @@ class Hole:
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             if self._silent:
-                await asyncio.Event().wait()
+                await self._never.wait()
             caught = self._caught
             with suppress(OSError):
                 server_reader, server_writer = await asyncio.open_unix_connection(str(self._server))
