@@ -47,7 +47,7 @@ def work(system: System, stopped: StopSignals) -> None:
     bells = Bells(broker)
     deliveries = Deliveries.from_settings(system.settings, system.secrets, system.clock)
     sender = Sender(system, deliveries, lambda connection, project: DatabaseWorld(connection, system, project))
-    fanout = Fanout(system, sender, bells.ring)
+    fanout = Fanout(system, sender, bells.ring, bells.waiting)
     declare(broker, fanout.advance)
     worker = Worker(
         broker,

@@ -38,6 +38,9 @@ MAINTENANCE_CHANCE = 100_000
 """In a million commands: how often the broker looks for messages of dead workers."""
 
 
+LOOKED_AT = 1_000
+"""Bells at the front of the line that are looked at to see who waits."""
+
 WRONG_TYPE = "WRONGTYPE"
 
 
@@ -118,6 +121,16 @@ class Bells:
         self._rung_again = {
             id: self._rung_again[id] if self._rung_again.get(id) in waiting else self._ring(id) for id in job_ids
         }
+
+    def waiting(self) -> set[UUID]:
+        """Jobs whose bells stand at the front of the line; none when the broker is away."""
+        try:
+            line = self._broker.client.lrange(f"{NAMESPACE}:{QUEUE}", 0, LOOKED_AT - 1)
+            held = self._broker.client.hmget(f"{NAMESPACE}:{QUEUE}.msgs", line) if line else []
+        except RedisError:
+            return set()
+        messages = [dramatiq.Message.decode(each) for each in cast("list[bytes | None]", held) if each is not None]
+        return {UUID(message.args[0]) for message in messages}
 
     def _ring(self, job_id: UUID) -> str:
         """The bell's id in the line."""

@@ -35,6 +35,7 @@ from workers.leases import Lease
 from workers.milestones import Milestones
 from workers.pace import PATIENCE_SECONDS
 from workers.sending import Sender
+from workers.shares import ASIDE_SECONDS, Shares
 from workers.stuck import REFUSED, Stuck
 
 logger = logging.getLogger(__name__)
@@ -66,8 +67,16 @@ _ARRIVE = text("SELECT pg_advisory_xact_lock_shared(hashtextextended(:id, -4))")
 class Fanout:
     """Does a bell's work, in one process; any number of processes may do so at once."""
 
-    def __init__(self, system: System, sender: Sender, ring: Callable[[UUID, int], None]) -> None:
+    def __init__(
+        self,
+        system: System,
+        sender: Sender,
+        ring: Callable[[UUID, int], None],
+        waiting: Callable[[], Collection[UUID]] = tuple,
+    ) -> None:
+        """`waiting` tells the jobs whose bells nobody has taken yet."""
         self._system = system
+        self._shares = Shares(system.settings.worker_threads, waiting)
         self._sender = sender
         self._ring = ring
         self._jobs = JobCache()
@@ -86,9 +95,16 @@ class Fanout:
             if self._sender.stopped:
                 return  # the sweep rings again, for others
             failpoints.reach("bell_fetched")
-            with self._system.engine.connect() as connection, self._slot(connection, job_id) as mine:
-                if mine:
-                    self._advance(connection, UUID(job_id))
+            with (
+                self._system.engine.connect() as connection,
+                self._shares.thread(connection, UUID(job_id)) as may_stay,
+            ):
+                if not may_stay:
+                    self._later.ring(UUID(job_id), ASIDE_SECONDS)
+                    return
+                with self._slot(connection, job_id) as mine:
+                    if mine:
+                        self._advance(connection, UUID(job_id))
             failpoints.reach("outcome_stored")
         except Exception:
             logger.exception("job %s could not be advanced now", job_id)

@@ -115,6 +115,15 @@ def test_a_bell_that_something_asks_for_is_rung_whatever_stands_in_the_line(line
     assert line.take(3) == [job] * 3
 
 
+def test_who_waits_in_the_line_can_be_seen(line: Line) -> None:
+    assert line.bells.waiting() == set()
+    jobs = [new_id() for _ in range(3)]
+    for job in jobs:
+        line.bells.ring(job, 2)
+    assert line.bells.waiting() == set(jobs)
+    assert Bells(connect("redis://127.0.0.1:1/0")).waiting() == set()
+
+
 def test_a_broker_that_is_away_is_said_to_be_unreachable() -> None:
     bells = Bells(connect("redis://127.0.0.1:1/0"))
     with pytest.raises(Unreachable):
