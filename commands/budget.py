@@ -1,64 +1,83 @@
 """The budget: how many people a principal may reach in a rolling day, over all jobs, occurrences and manual runs.
 
-What was asked for counts from the instant at which it was asked for, also while it is held. It is given back when the
-job is rejected, or ends before anybody was enrolled.
+What a key asks for counts for itself and for every key in the chain that made it, each within its own limits: a key
+that makes others shares its day with them. It counts from the instant at which it was asked for, also while it is
+held, and is given back when the job is rejected, or ends before anybody was enrolled.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
 from aggregates.errors import DomainError
 from aggregates.policy import Policy
-from commands.context import Context
+from commands.context import Context, Payer
 
 DAY = timedelta(days=1)
 
 
 @dataclass(frozen=True)
-class Spent:
-    """People that a principal has asked to reach within a day: over everything, and by one workflow."""
+class Room:
+    """What one payer has spent within a day, in people: over everything, and by one workflow; and what it may."""
 
+    payer: Payer
     everything: int
     workflow: int
+
+    @property
+    def left(self) -> int | None:
+        """People who may be reached more today; None is no limit."""
+        return None if self.payer.budget is None else max(0, self.payer.budget - self.everything)
+
+    @property
+    def alone(self) -> int | None:
+        """People whom the workflow may reach more today without a second person; None is no limit."""
+        over = self.payer.policy.approval_over
+        return None if over is None else max(0, over - self.workflow)
+
+    def holds(self, people: int) -> str | None:
+        """Why so many more have to be approved; None when they need not be."""
+        return self.payer.policy.holds(self.workflow + people)
 
 
 def within_budget(ctx: Context, workflow_id: UUID, people: int) -> str | None:
     """Why the caller's request to reach so many people by a workflow has to be held (None: it need not be).
 
-    Refuses with `audience.over_budget`. Until the command has ended, nobody else spends this principal's budget, so a
-    caller who passes calls `charge` in the same command.
+    Refuses with `audience.over_budget`. Until the command has ended, no other request spends the budgets that it was
+    measured by, so a caller who passes calls `charge` in the same command.
     """
-    spent = _spent_alone(ctx, ctx.meta.principal.id, workflow_id, ctx.meta.now)
-    budget = ctx.policy.budget(guarded=ctx.meta.principal.guarded)
-    if budget is not None and spent.everything + people > budget:
-        raise _over_budget(people, budget, spent.everything)
-    return ctx.policy.holds(spent.workflow + people)
+    rooms = _rooms_alone(ctx, _callers(ctx), workflow_id, ctx.meta.now)
+    for room in rooms:
+        if room.left is not None and people > room.left:
+            raise _over_budget(ctx, people, room.payer, room.everything)
+    return _held(rooms, people)
 
 
 def within_a_day(ctx: Context, people: int) -> None:
     """Refuse a schedule of which every occurrence would be over the budget by itself."""
-    budget = ctx.policy.budget(guarded=ctx.meta.principal.guarded)
-    if budget is not None and people > budget:
-        raise _over_budget(people, budget, 0)
+    for payer in _callers(ctx):
+        if payer.budget is not None and people > payer.budget:
+            raise _over_budget(ctx, people, payer, 0)
+
+
+def a_day(ctx: Context) -> int | None:
+    """The most people whom the caller may reach in a day on which its chain has asked for nothing; None: any."""
+    return _least([payer.budget for payer in _callers(ctx)])
 
 
 def occurrence_room(
-    ctx: Context, policy: Policy, workflow_id: UUID, *, by: str, guarded: bool, at: datetime
+    ctx: Context, policy: Policy, workflow_id: UUID, *, by: str, chain: Sequence[str], guarded: bool, at: datetime
 ) -> tuple[int | None, int | None]:
-    """How many people an occurrence may reach for its approver `by`: within the budget, and without a second person.
+    """How many people an occurrence may reach for `by`, made by `chain`: within budgets, without a second person.
 
-    None is no limit. `policy` is the one that holds for the approver.
+    None is no limit. `policy` is the one that holds for `by`.
     """
-    spent = _spent_alone(ctx, by, workflow_id, at)
-    budget = policy.budget(guarded=guarded)
-    over = policy.approval_over
-    return (
-        None if budget is None else max(0, budget - spent.everything),
-        None if over is None else max(0, over - spent.workflow),
-    )
+    payers = _payers(ctx, Payer(by, policy, guarded), chain)
+    rooms = _rooms_alone(ctx, payers, workflow_id, at)
+    return _least([room.left for room in rooms]), _least([room.alone for room in rooms])
 
 
 def charge(
@@ -77,24 +96,45 @@ def charge(
 
 def left(ctx: Context, workflow_id: UUID, people: int) -> tuple[int | None, str | None]:
     """What is left of the caller's budget now (None: they have none), and why a job over so many would be held."""
-    spent = _spent(ctx, ctx.meta.principal.id, workflow_id, ctx.meta.now)
-    budget = ctx.policy.budget(guarded=ctx.meta.principal.guarded)
-    rest = None if budget is None else max(0, budget - spent.everything)
-    return rest, ctx.policy.holds(spent.workflow + people)
+    rooms = _rooms(ctx, _callers(ctx), workflow_id, ctx.meta.now)
+    return _least([room.left for room in rooms]), _held(rooms, people)
 
 
-def _spent_alone(ctx: Context, by: str, workflow_id: UUID, at: datetime) -> Spent:
-    ctx.spending.lock(ctx.meta.principal.project_id, by)
-    return _spent(ctx, by, workflow_id, at)
+def _callers(ctx: Context) -> list[Payer]:
+    principal = ctx.meta.principal
+    return _payers(ctx, Payer(principal.id, ctx.policy, principal.guarded), principal.chain)
 
 
-def _spent(ctx: Context, by: str, workflow_id: UUID, at: datetime) -> Spent:
-    return Spent(*ctx.spending.since(ctx.meta.principal.project_id, by, workflow_id, at - DAY))
+def _payers(ctx: Context, last: Payer, chain: Sequence[str]) -> list[Payer]:
+    """The makers that are limited, oldest first, and then the one who asks: everybody locks in this order."""
+    makers = ctx.spending.makers(ctx.meta.principal.project_id, chain) if chain else []
+    return [*(maker for maker in makers if maker.limited), last]
 
 
-def _over_budget(people: int, budget: int, spent: int) -> DomainError:
+def _rooms_alone(ctx: Context, payers: Sequence[Payer], workflow_id: UUID, at: datetime) -> list[Room]:
+    for payer in payers:
+        ctx.spending.lock(ctx.meta.principal.project_id, payer.id)
+    return _rooms(ctx, payers, workflow_id, at)
+
+
+def _rooms(ctx: Context, payers: Sequence[Payer], workflow_id: UUID, at: datetime) -> list[Room]:
+    project = ctx.meta.principal.project_id
+    return [Room(payer, *ctx.spending.since(project, payer.id, workflow_id, at - DAY)) for payer in payers]
+
+
+def _held(rooms: Sequence[Room], people: int) -> str | None:
+    return next(filter(None, (room.holds(people) for room in rooms)), None)
+
+
+def _least(limits: Sequence[int | None]) -> int | None:
+    return min((limit for limit in limits if limit is not None), default=None)
+
+
+def _over_budget(ctx: Context, people: int, payer: Payer, spent: int) -> DomainError:
+    budget = payer.budget or 0
+    of = "" if payer.id == ctx.meta.principal.id else " of a key that made this one"
     return DomainError(
         "audience.over_budget",
-        f"{people:,} people more than the {spent:,} of the last day; {budget:,} a day are allowed.",
+        f"{people:,} people more than the {spent:,} of the last day{of}; {budget:,} a day are allowed.",
         details={"affected": people, "budget": budget, "spent": spent, "budget_left": max(0, budget - spent)},
     )

@@ -104,19 +104,47 @@ class Sizings(Protocol):
         """The claims, or None when they are kept no more or never were."""
 
 
+@dataclass(frozen=True)
+class Payer:
+    """A key for which a request counts: the policy that holds for it, and whether it is an agent's."""
+
+    id: str
+    policy: Policy
+    guarded: bool
+
+    @property
+    def budget(self) -> int | None:
+        """How many people it may reach in a day; None where nothing limits it."""
+        return self.policy.budget(guarded=self.guarded)
+
+    @property
+    def limited(self) -> bool:
+        """Whether what is asked for in a day matters for it."""
+        return self.budget is not None or self.policy.approval_over is not None
+
+
 class Spending(Protocol):
     """How many people each principal has asked to reach, inside the command's transaction."""
+
+    def makers(self, project_id: UUID, chain: Sequence[str]) -> list[Payer]:
+        """The keys of a chain as they stand today, also those that were revoked, in the order of the chain."""
 
     def lock(self, project_id: UUID, principal: str) -> None:
         """Let nobody else count for this principal until this command has ended."""
 
     def since(self, project_id: UUID, principal: str, workflow_id: UUID, instant: datetime) -> tuple[int, int]:
-        """People asked for after an instant: over everything, by this workflow. What was given back does not count."""
+        """People asked for after an instant by a principal and the keys below it: over everything, by this workflow.
+
+        What was given back does not count.
+        """
 
     def lately(
         self, project_id: UUID, principal: str, workflow_id: UUID, people: int, instant: datetime
     ) -> Sequence[UUID]:
-        """The latest jobs over so many people that were asked for after an instant; what was given back is none."""
+        """The latest jobs over so many people that a principal itself asked for after an instant.
+
+        What was given back is none.
+        """
 
     def add(
         self, project_id: UUID, principal: str, *, workflow_id: UUID, job_id: UUID, people: int, at: datetime

@@ -12,7 +12,7 @@ from uuid import UUID
 
 from aggregates.workflow.aggregate import Workflow
 from aggregates.workflow.definition import Definition
-from commands.budget import left
+from commands.budget import a_day, left
 from commands.context import Context
 from commands.sends import sends_answer
 
@@ -91,7 +91,7 @@ def _refused(ctx: Context, workflow: Workflow, kind: Kind, people: int, budget_l
     if kind == "rest":
         # Its people were counted when the job was asked for.
         return None
-    room = ctx.policy.budget(guarded=principal.guarded) if kind == "schedule" else budget_left
+    room = a_day(ctx) if kind == "schedule" else budget_left
     return None if room is None or people <= room else f"at most {room:,} people more within a day"
 
 

@@ -59,7 +59,9 @@ def covered(
     sized = sized_now(ctx, definition, audience, policy)
     if sized.count == 0:
         raise DomainError("audience.empty")
-    budget, alone = occurrence_room(ctx, policy, workflow.id, by=approval.by, guarded=approval.guarded, at=at)
+    budget, alone = occurrence_room(
+        ctx, policy, workflow.id, by=approval.by, chain=approval.chain, guarded=approval.guarded, at=at
+    )
     churn = policy.narrowed([Limits(max_churn=approval.max_churn)]).max_churn
     held_because = (
         _beyond("over_limit", sized.count, policy.max_audience)

@@ -122,8 +122,8 @@ class Settings(BaseSettings):
     )
     reach_per_day: Count | None = Field(
         None,
-        description="People that one key may reach in a rolling day, over all its jobs. Unset: for agents "
-        "max_audience, for others no limit.",
+        description="People that one key and the keys below it may reach in a rolling day, over all jobs. Unset: for "
+        "agents max_audience, for others no limit.",
     )
     max_churn: Annotated[float, Field(ge=0, le=1)] | None = Field(
         None,

@@ -76,7 +76,7 @@ class Unit:
             projects=ProjectsPort(self._connection),
             policy=parts.policy.narrowed(meta.principal.limits),
             sizings=SizingsPort(self._connection),
-            spending=ReachPort(self._connection),
+            spending=ReachPort(self._connection, parts.policy),
             ids=NewIds(),
             secrets=SecretsPort(self._connection, parts.vault),
             is_fenced=lambda: parts.fence.is_up(self._connection),

@@ -50,7 +50,7 @@ class LimitsBody(Body):
         ),
     ] = None
     reach_per_day: Annotated[
-        Cap | None, Field(description="People that a key may reach in a rolling day, over all its jobs.")
+        Cap | None, Field(description="People that a key and those that it makes may reach in a rolling day.")
     ] = None
     max_churn: Annotated[
         float | None,

@@ -15,8 +15,10 @@ from commands.approval import RejectBatchJob
 from commands.batch_job import CancelBatchJob, RunBatch
 from commands.budget import charge, within_budget
 from commands.due import FireSchedule
+from commands.keys import ChangeKey, RevokeKey
 from engine.demo.receivers import HttpReceiver
 from tests.commands.conftest import PRO, Desk, MakeProduct, refused
+from tests.support.keys import key
 from tests.support.product import Product
 from tests.workers.conftest import Workshop
 
@@ -220,3 +222,50 @@ def test_a_sizing_says_how_many_had_it_before(product_with: MakeProduct) -> None
 def test_a_job_in_capture_mode_reached_nobody_before(desk: Desk, workshop: Workshop) -> None:
     workshop.advance(desk.run())
     assert desk.product.size(desk.workflow_id, desk.somebody)["reached_before"] == 0
+
+
+# -- keys that make keys
+
+
+def child(desk: Desk, maker: Principal, **limits: Any) -> Principal:
+    return key(desk.product, maker, limits=Limits(**limits))
+
+
+def test_a_key_shares_its_day_with_the_keys_that_it_makes(desk: Desk) -> None:
+    root = key(desk.product)
+    maker = child(desk, root, reach_per_day=5)
+    first, second = (child(desk, maker, reach_per_day=5) for _ in range(2))
+    desk.run(first)
+    assert desk.product.size(desk.workflow_id, second)["budget_left"] == 3
+    desk.run(child(desk, first, reach_per_day=4))
+    desk.product.ask(RevokeKey(first.id))
+    for asks in (maker, second, child(desk, second, reach_per_day=2)):
+        assert over(desk, asks) == {"affected": 2, "budget": 5, "spent": 4, "budget_left": 1}
+        assert "at most 1 people more" in desk.product.size(desk.workflow_id, asks)["next"]
+    desk.run(root)
+    desk.run(child(desk, root, reach_per_day=2))
+
+
+def test_what_a_key_makes_is_within_its_limits_of_today(desk: Desk) -> None:
+    maker = key(desk.product, limits=Limits(reach_per_day=9))
+    made = child(desk, maker, reach_per_day=9)
+    desk.product.ask(ChangeKey(maker.id, limits=Limits(reach_per_day=1)))
+    over(desk, made)
+    over(desk, made, desk.attaching(2))
+
+
+def test_quarters_of_several_children_wait_for_a_second_person(desk: Desk) -> None:
+    maker = key(desk.product, limits=Limits(approval_over=3))
+    first, second = (child(desk, maker, approval_over=3) for _ in range(2))
+    assert desk.status(desk.run(first)) == "queued"
+    assert desk.product.size(desk.workflow_id, second)["held_because"] == "approval_over"
+    assert [desk.status(desk.run(asks)) for asks in (second, maker)] == ["held", "held"]
+
+
+def test_occurrences_of_the_schedules_of_several_children_share_a_day(desk: Desk) -> None:
+    maker = key(desk.product, limits=Limits(reach_per_day=3))
+    hours = ("2026-01-01T09:00:00", "2026-01-01T15:00:00")
+    attached = [desk.attach(child(desk, maker, reach_per_day=3), starts_at=hour) for hour in hours]
+    in_turn = sorted(attached, key=lambda found: desk.schedule(found)["next_occurrence"])
+    jobs = [job_id for schedule_id in in_turn for job_id in desk.fire(schedule_id)]
+    assert [desk.product.job(job_id)["reason"] for job_id in jobs] == [None, "over_budget"]
