@@ -22,10 +22,15 @@ def require_another_human(requesters: Collection[str], meta: Meta) -> None:
 
 
 def asked_of(event: Event) -> dict[str, Any]:
-    """What a human has to know of the request: who asked, through which door and tool, from which program, and why."""
+    """What a human has to know of the request: who asked, through which door and tool, from which program, and why.
+
+    `owner` and `chain` are who else stands behind the key that asked.
+    """
     facts = {name: event.meta.get(name) for name in ("source", "via", "client")}
     return {
         "by": event.meta["actor"],
+        "owner": event.meta.get("owner"),
+        "chain": event.meta.get("chain", "").split(),
         **facts,
         "why": event.meta.get("reason"),
         "at": event.timestamp.isoformat(),

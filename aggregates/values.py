@@ -55,7 +55,8 @@ class StandingApproval:
 
     Up to `ceiling` people at each occurrence, as long as the workflow's content is the one of `workflow_version` and
     `expires_at` has not come; `by` is the principal who gave it, and `limits` are those of its key, which hold for what
-    it allowed; `guarded` says whether it was one of an agent, `owner` and `chain` are who else stands behind it.
+    it allowed. `asked_by` is the agent that asked for it, if `by` is a human who only confirmed it. `owner` and `chain`
+    are who else stands behind the asker, and `guarded` says whether that is an agent.
     `max_growth` is a share of the acknowledged count, `max_churn` (None: any) the share of an occurrence's people that
     may not have been among the confirmed ones. `send_mode` is the one that it was given in; an approval from before
     that was recorded has none.
@@ -72,6 +73,12 @@ class StandingApproval:
     guarded: bool = False
     max_churn: float | None = None
     send_mode: str | None = None
+    asked_by: str | None = None
+
+    @property
+    def asker(self) -> str:
+        """Who asked for what it allows, and so for every occurrence."""
+        return self.asked_by or self.by
 
     @classmethod
     def of(cls, data: Mapping[str, Any]) -> StandingApproval:

@@ -133,7 +133,7 @@ def _carried_out(ctx: Context, found: Confirmation, count: int) -> Accepted:
         ctx,
         store=cast("Store", _Together(ctx.store, found)),
         policy=ctx.policy.narrowed([found.limits]),
-        confirming=Confirming(found.fingerprint, made_by(ctx, found.id), found.limits),
+        confirming=Confirming(found.fingerprint, made_by(ctx, found.id), found.limits, found.asked),
     )
     answer = handle(asked, within)
     return Accepted(answer.id, {**answer.data, "confirmation_id": str(found.id)}, answer.position)

@@ -166,12 +166,14 @@ class Ids(Protocol):
 class Confirming:
     """What a human confirms with this command: the people that were asked for, and the id of what it makes.
 
-    `limits` are those of the key that asked, a guarded one; they stay on what goes on by itself afterwards.
+    `limits` are those of the key that asked, a guarded one; they stay on what goes on by itself afterwards, and so does
+    `asked`: by whom it was asked, of which owner and chain.
     """
 
     fingerprint: str
     makes: UUID
     limits: Limits
+    asked: Mapping[str, Any]
 
 
 @dataclass(frozen=True)

@@ -95,8 +95,8 @@ def _job(
             raise
         schedule.skip([occurrence], refusal.code, meta=ctx.meta)
         return None
-    # Whoever gave the standing approval has asked for it, with everybody who stands behind them.
-    asks: dict[str, Any] = {"on_behalf_of": approval.by, "owner": approval.owner, "chain": approval.chain}
+    # Whoever asked for the standing approval has asked for it, with everybody who stands behind them.
+    asks: dict[str, Any] = {"on_behalf_of": approval.asker, "owner": approval.owner, "chain": approval.chain}
     job = BatchJob.request(
         ctx.ids.derived("occurrence", schedule.id, occurrence.isoformat()),
         workflow_id=workflow.id,
@@ -112,7 +112,7 @@ def _job(
         pace=schedule.terms.pace,
         meta=replace(ctx.meta, principal=replace(ctx.meta.principal, **asks)),
     )
-    charge(ctx, job.id, workflow.id, job.acknowledged_count, by=approval.by, at=counts_at)
+    charge(ctx, job.id, workflow.id, job.acknowledged_count, by=approval.asker, at=counts_at)
     if proof.held_because:
         schedule.hold(occurrence, job.id, reason=proof.held_because, meta=ctx.meta)
     else:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from aggregates.audience import Audience
@@ -28,23 +30,25 @@ def standing(
     """What an acknowledgement allows a schedule until further notice; `max_growth` was checked against the policy.
 
     A human who confirms what an agent asked for looked once: at each occurrence the approval is an agent's, within
-    what both of them may do.
+    what both of them may do, and it is the agent that asks for the occurrence, with everybody who stands behind it.
     """
     count = proof.acknowledgement.count
-    own, asked = ctx.meta.principal.own_limits, ctx.confirming
-    guarded = asked is not None or ctx.meta.principal.guarded
+    principal, confirming = ctx.meta.principal, ctx.confirming
+    guarded = confirming is not None or principal.guarded
+    asked: Mapping[str, Any] = confirming.asked if confirming else {"owner": principal.owner, "chain": principal.chain}
     return StandingApproval(
-        by=ctx.meta.principal.id,
+        by=principal.id,
         workflow_version=workflow.content_version,
         max_growth=max_growth,
         ceiling=min(count + math.floor(count * max_growth + ROUNDING), ctx.policy.max_audience),
         expires_at=expires_at,
-        limits=own.beside(asked.limits) if asked else own,
+        limits=principal.own_limits.beside(confirming.limits) if confirming else principal.own_limits,
         guarded=guarded,
         max_churn=ctx.policy.churn(guarded=guarded),
         send_mode=ctx.policy.send_mode,
-        owner=ctx.meta.principal.owner,
-        chain=ctx.meta.principal.chain,
+        asked_by=asked["by"] if confirming else None,
+        owner=asked["owner"],
+        chain=tuple(asked["chain"]),
     )
 
 
@@ -60,7 +64,7 @@ def covered(
     if sized.count == 0:
         raise DomainError("audience.empty")
     budget, alone = occurrence_room(
-        ctx, policy, workflow.id, by=approval.by, chain=approval.chain, guarded=approval.guarded, at=at
+        ctx, policy, workflow.id, by=approval.asker, chain=approval.chain, guarded=approval.guarded, at=at
     )
     churn = policy.narrowed([Limits(max_churn=approval.max_churn)]).max_churn
     held_because = (

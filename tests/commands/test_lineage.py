@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
+from uuid import UUID
 
 import pytest
 
 from aggregates.base import Principal
 from aggregates.policy import Limits
 from commands.approval import ApproveBatchJob, DecideStep, RejectBatchJob
+from commands.confirmation import AcceptConfirmation
 from commands.grants import SCOPES
 from commands.keys import CreateKey, RevokeKey
+from commands.schedule import AttachSchedule, PauseSchedule, ResumeSchedule, ReviseSchedule
 from commands.unknown import DecideUnknown
 from tests.commands.conftest import Desk, MakeProduct, refused
 from tests.support.keys import WORKER, holder, key, machine, made
@@ -115,7 +118,7 @@ def test_who_asks_may_withdraw_with_any_key_of_theirs(desk: Desk) -> None:
     assert desk.product.ask(RejectBatchJob(job_id, "never mind"), key(desk.product, asks))["status"] == "rejected"
 
 
-def test_an_occurrence_is_asked_for_by_whoever_gave_the_standing_approval(product_with: MakeProduct) -> None:
+def test_an_occurrence_is_asked_for_by_whoever_asked_for_the_standing_approval(product_with: MakeProduct) -> None:
     desk = Desk(product_with())
     gives = key(desk.product, owner="ada", limits=Limits(approval_over=1))
     schedule_id = desk.attach(gives)
@@ -126,6 +129,38 @@ def test_an_occurrence_is_asked_for_by_whoever_gave_the_standing_approval(produc
         command = ApproveBatchJob(job_id, *desk.token(approver))
         assert refused(desk.product, command, approver).code == "approval.own_request"
     assert desk.approve(job_id, key(desk.product, owner="grace"))["status"] == "queued"
+
+
+def attached(desk: Desk, agent: Principal) -> AttachSchedule:
+    return desk.attaching(*desk.token(agent, schedule=desk.daily()))
+
+
+def revised(desk: Desk, agent: Principal) -> ReviseSchedule:
+    id = desk.attach(key(desk.product))
+    count, token = desk.token(agent, schedule={"schedule_id": id, "rrule": "FREQ=WEEKLY"})
+    return ReviseSchedule(id, rrule="FREQ=WEEKLY", acknowledged_affected_count=count, confirm_token=token)
+
+
+def resumed(desk: Desk, agent: Principal) -> ResumeSchedule:
+    id = desk.attach(key(desk.product))
+    desk.product.ask(PauseSchedule(id, "wait"), agent)
+    return ResumeSchedule(id, *desk.token(agent, schedule={"schedule_id": id}))
+
+
+@pytest.mark.parametrize("asked", [attached, revised, resumed])
+def test_an_agent_asks_for_the_occurrences_of_what_a_human_confirmed(
+    product_with: MakeProduct, asked: Callable[[Desk, Principal], Any]
+) -> None:
+    desk = Desk(product_with(confirmation="witnessed", approval_over=1))
+    root, alice = key(desk.product, owner="carol"), key(desk.product, owner="alice")
+    agent = key(desk.product, root, WORKER, agent=True)
+    waits = desk.product.ask(asked(desk, agent), agent)
+    schedule_id = UUID(desk.product.ask(AcceptConfirmation(UUID(waits["confirmation_id"]), 2), alice)["schedule_id"])
+    (job_id,) = desk.fire(schedule_id)
+    assert (desk.status(job_id), desk.schedule(schedule_id)["acknowledged_by"]) == ("held", alice.id)
+    for approver in (root, key(desk.product, owner="carol"), key(desk.product, root)):
+        assert refused(desk.product, AcceptConfirmation(job_id, 2), approver).code == "approval.own_request"
+    assert desk.product.ask(AcceptConfirmation(job_id, 2), alice)["status"] == "queued"
 
 
 def test_steps_and_unknown_outcomes_are_decided_by_another_head(product_with: MakeProduct) -> None:
