@@ -160,6 +160,11 @@ CODES: dict[str, Code] = {
     "schedule.not_for_agents": Code(
         Kind.DENIED, "An agent does not end a schedule or prolong its approval.", "Pause it, or ask a person."
     ),
+    "schedule.unseen": Code(
+        Kind.CONFLICT,
+        "Others have changed its terms since a person confirmed them.",
+        "Read the schedule, size it with its schedule_id, and send that sizing's token with the number.",
+    ),
     "schedule.ended": Code(Kind.CONFLICT, "The schedule has ended.", "Attach a new one."),
     # batch jobs
     "approval.not_for_agents": Code(Kind.DENIED, "An agent can never approve.", "Ask a person who did not request it."),

@@ -24,8 +24,9 @@ from commands.notes import checked_note
 from commands.outlook import outlook
 from commands.reach import reach_of
 from commands.repetition import refuse_repetition
+from commands.schedule_answers import terms_shown
 from commands.sizing import purpose_of
-from commands.witness import waits_until
+from commands.witness import state_of, waits_until
 
 EXPLAINED_AT_ONCE = 100
 """Most excluded people in one answer."""
@@ -112,7 +113,7 @@ def size_audience(command: SizeAudience, ctx: Context) -> Accepted:
     purpose, scheduled = purpose_of(ctx, workflow.id, pace, command.schedule, freeze=command.freeze)
     variables = merged(definition, scheduled or {} if command.variables is None else command.variables)
     sizing = size(ctx, definition, audience, ctx.policy, shown=True)
-    claims = counted(ctx, sizing.affected, sizing.fingerprint)
+    claims = counted(ctx, sizing.affected, sizing.fingerprint) | {"schedule": state_of(purpose.stands)}
     token = new_token(ctx)
     if command.freeze and 0 < sizing.affected <= ctx.policy.max_audience:
         claims |= _keep(ctx, workflow, definition, claims, token)
@@ -139,6 +140,7 @@ def size_audience(command: SizeAudience, ctx: Context) -> Accepted:
         "missing_variables": dict(sizing.missing_variables),
         "sample": [dict(person) for person in sizing.sample],
         "findings": [finding.as_data() for finding in audience_findings(ctx, definition)],
+        "schedule": terms_shown(purpose.stands) if purpose.stands else None,
     }
     return Accepted(str(workflow.id), data)
 

@@ -18,6 +18,7 @@ from aggregates.batch_job.aggregate import BatchJob
 from aggregates.errors import DomainError
 from aggregates.pace import UNHINDERED, Pace
 from aggregates.recurrence import Recurrence
+from aggregates.schedule.aggregate import Schedule
 from aggregates.values import digest
 from aggregates.workflow.aggregate import Workflow
 from commands.context import Context
@@ -32,7 +33,8 @@ _TOKEN = re.compile(r"tgc_[A-Za-z0-9_-]{22}", re.ASCII)
 class Purpose:
     """What is asked for: a new `batch`, a `schedule` with its recurrence, or that a `job` that is there goes on.
 
-    The token of a job that is there is that of a batch; its pace was asked for before, so it is not compared.
+    The token of a job that is there is that of a batch; its pace was asked for before, so it is not compared. `stands`
+    is the schedule that a sizing names, as it is now.
     """
 
     kind: Literal["batch", "schedule", "job"] = "batch"
@@ -40,6 +42,7 @@ class Purpose:
     recurrence: Recurrence | None = None
     max_growth: float | None = None
     send_mode: str | None = None
+    stands: Schedule | None = None
 
     def as_data(self) -> dict[str, Any]:
         """What of it a token is bound to."""

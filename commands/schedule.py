@@ -24,10 +24,8 @@ from commands.crowding import require_room
 from commands.notes import checked_note
 from commands.schedule_answers import schedule_answer, schedule_data
 from commands.standing import keep_people, standing
-from commands.terms import envelope, recurrence_of, revised
-from commands.witness import ask_human, asked_before, made_by, state_of
-
-APPROVED_LATER = "It is not active: max_growth and approval_expires_at are given with the acknowledgement."
+from commands.terms import APPROVED_LATER, envelope, recurrence_of, refuse_agents, revised
+from commands.witness import ask_human, asked_before, made_by, require_seen, state_of
 
 
 @dataclass(frozen=True)
@@ -156,6 +154,7 @@ def revise(command: ReviseSchedule, ctx: Context) -> Accepted:
     if schedule.status == "detached" or (not needs and command.acknowledged_affected_count is None):
         if asked and approval_changes and schedule.status != "detached":
             raise DomainError("schedule.not_active", APPROVED_LATER, details={"status": schedule.status})
+        refuse_agents(ctx, before)
         merged(batch_definition(workflow)[0], terms.variables)
         schedule.revise(terms, meta=ctx.meta)
         return schedule_answer(schedule, ctx.store.save(schedule))
@@ -165,6 +164,7 @@ def revise(command: ReviseSchedule, ctx: Context) -> Accepted:
         raise invalid("schedule.invalid", problems)
     if earlier := asked_before(ctx, command):
         return earlier
+    require_seen(ctx, schedule, command.confirm_token)
     purpose = Purpose("schedule", pace=terms.pace, recurrence=terms.recurrence, max_growth=growth)
     proof = _acknowledged(ctx, workflow, command, terms.variables, purpose)
     stood = state_of(schedule)
@@ -194,6 +194,7 @@ def resume(command: ResumeSchedule, ctx: Context) -> Accepted:
         raise invalid("schedule.invalid", problems)
     if earlier := asked_before(ctx, command):
         return earlier
+    require_seen(ctx, schedule, command.confirm_token)
     terms = schedule.terms
     purpose = Purpose("schedule", pace=terms.pace, recurrence=terms.recurrence, max_growth=growth)
     proof = _acknowledged(ctx, workflow, command, terms.variables, purpose)

@@ -5,12 +5,19 @@ from __future__ import annotations
 from typing import Any
 
 from aggregates.schedule.aggregate import Schedule
+from aggregates.schedule.seen import changed, flat
 from commands.context import Accepted
 
 
 def schedule_answer(schedule: Schedule, position: int) -> Accepted:
     """The answer to a command about a schedule."""
     return Accepted(str(schedule.id), schedule_data(schedule), position)
+
+
+def terms_shown(schedule: Schedule) -> dict[str, Any]:
+    """What a human reads beside the number: the terms as they are, and what of them no person has confirmed."""
+    now = flat(schedule.terms)
+    return {**now, "changed": changed(schedule.seen, now), "revised_by": list(dict.fromkeys(schedule.revisers))}
 
 
 def schedule_data(schedule: Schedule) -> dict[str, Any]:

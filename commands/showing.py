@@ -9,6 +9,8 @@ from uuid import UUID
 from aggregates.batch_job.aggregate import BatchJob
 from aggregates.confirmation.aggregate import Confirmation
 from aggregates.errors import DomainError
+from aggregates.schedule.aggregate import Schedule
+from aggregates.schedule.seen import changed, flat
 from aggregates.workflow.aggregate import Workflow
 from commands.approval import known_people
 from commands.confirm import batch_definition, size
@@ -34,7 +36,7 @@ def show(command: ShowConfirmation, ctx: Context) -> Accepted:
     data: dict[str, Any] = {
         "confirmation_id": str(found.id),
         "status": _status(found),
-        **(_of_job(ctx, found) if isinstance(found, BatchJob) else _of_confirmation(found)),
+        **(_of_job(ctx, found) if isinstance(found, BatchJob) else _of_confirmation(ctx, found)),
         "workflow_id": str(workflow.id),
         "workflow_name": workflow.name,
         "workflow_version": found.workflow_version,
@@ -75,7 +77,7 @@ def _of_job(ctx: Context, job: BatchJob) -> dict[str, Any]:
     }
 
 
-def _of_confirmation(found: Confirmation) -> dict[str, Any]:
+def _of_confirmation(ctx: Context, found: Confirmation) -> dict[str, Any]:
     subject = str(found.subject_id) if found.subject_id else None
     is_job = found.asks == "ResumeBatchJob"
     return {
@@ -84,8 +86,17 @@ def _of_confirmation(found: Confirmation) -> dict[str, Any]:
         "held_because": "witnessed",
         "batch_job_id": subject if is_job else None,
         "schedule_id": None if is_job else found.outcome.get("schedule_id", subject),
-        "terms": {**found.terms, "outcome": found.outcome},
+        "terms": {**found.terms, "outcome": found.outcome, **_changed(ctx, found)},
     }
+
+
+def _changed(ctx: Context, found: Confirmation) -> dict[str, Any]:
+    """What of a schedule would be other than a person confirmed it last."""
+    if found.subject_id is None or found.asks == "ResumeBatchJob":
+        return {}
+    schedule = ctx.store.load(Schedule, found.subject_id, ctx.meta)
+    outcome = {name: found.outcome[name] for name in flat(schedule.terms) if name in found.outcome}
+    return {"changed": changed(schedule.seen, outcome)}
 
 
 def _today(ctx: Context, found: BatchJob | Confirmation, workflow: Workflow) -> dict[str, Any]:

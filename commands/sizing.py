@@ -55,7 +55,7 @@ def _of_schedule(
     within += [replace(each, pointer="/schedule/lifted") if each.pointer == "/lifted" else each for each in found]
     if recurrence is None or within:
         raise invalid("schedule.invalid", within)
-    purpose = Purpose("schedule", pace=pace, recurrence=recurrence, max_growth=growth)
+    purpose = Purpose("schedule", pace=pace, recurrence=recurrence, max_growth=growth, stands=existing)
     return purpose, dict(existing.terms.variables) if existing else None
 
 

@@ -24,6 +24,10 @@ NEVER = "never"
 
 NEARER = "An end that an approval has is moved to later, or taken away, by a person; an agent brings it nearer."
 
+APPROVED_LATER = "It is not active: max_growth and approval_expires_at are given with the acknowledgement."
+
+PERSONS = "A person confirmed this schedule: a person revises it while it is paused. You may pause it."
+
 
 def recurrence_of(
     ctx: Context, rrule: Any, starts_at: Any, timezone: Any, exdates: Any
@@ -51,6 +55,12 @@ def revised(ctx: Context, terms: Terms, asked: Mapping[str, Any], problems: list
         raise invalid("schedule.invalid", problems)
     variables = terms.variables if asked["variables"] is None else asked["variables"]
     return Terms(recurrence, variables, firing, pace)
+
+
+def refuse_agents(ctx: Context, approval: StandingApproval | None) -> None:
+    """Refuse that an agent rewrites what a person asked for, where no human confirms the change."""
+    if ctx.meta.principal.guarded and approval is not None and not approval.guarded:
+        raise DomainError("schedule.not_for_agents", PERSONS)
 
 
 def envelope(

@@ -11,9 +11,10 @@ from uuid import UUID
 from aggregates.batch_job.aggregate import BatchJob
 from aggregates.confirmation.aggregate import Confirmation
 from aggregates.schedule.aggregate import Schedule
+from aggregates.schedule.seen import refuse_unseen
 from aggregates.values import digest
 from aggregates.workflow.aggregate import Workflow
-from commands.binding import bought_job
+from commands.binding import bought_job, claims_of
 from commands.confirm import Acknowledged
 from commands.context import Accepted, Context
 
@@ -76,14 +77,27 @@ def made_by(ctx: Context, confirmation_id: UUID) -> UUID:
     return ctx.ids.derived("confirmed", confirmation_id)
 
 
-def state_of(subject: Schedule | BatchJob) -> str:
-    """What stands for how a schedule or a batch job is, as far as a human confirms it."""
+def state_of(subject: Schedule | BatchJob | None) -> str:
+    """What stands for how a schedule or a batch job is, as far as a human confirms it; empty for none."""
     match subject:
         case Schedule():
             approval = subject.approval.as_data() if subject.approval else None
             return digest(["schedule", subject.terms.as_data(), approval])
         case BatchJob():
             return digest(["batch_job", subject.pauses])
+        case None:
+            return ""
+
+
+def require_seen(ctx: Context, schedule: Schedule, token: str | None) -> None:
+    """Refuse a person's number for terms that they were not shown; a token of its sizing stands for these terms.
+
+    Of an agent's request a human is shown the terms with the confirmation.
+    """
+    claims = claims_of(ctx, token)
+    shown = claims is not None and claims.get("schedule") == state_of(schedule)
+    if not (shown or ctx.confirming or ctx.meta.principal.guarded):
+        refuse_unseen(schedule.seen, schedule.terms, schedule.revisers, ctx.meta)
 
 
 def _digest(ctx: Context, command: Any) -> str:

@@ -39,6 +39,7 @@ from aggregates.schedule.events import (
     ScheduleRevised,
 )
 from aggregates.schedule.firing import Firing
+from aggregates.schedule.seen import by_person, reviser
 from aggregates.schedule.terms import Terms
 from aggregates.values import Acknowledgement, StandingApproval
 
@@ -243,12 +244,13 @@ class Schedule(Aggregate):
                 self.buffered: datetime | None = None
                 self.decided_until: datetime | None = None
                 self.job_ids: tuple[UUID, ...] = ()
-                self._approve(event.acknowledgement, event.approval)
+                self.seen: Terms | None = None
                 self._set_terms(event)
+                self._approve(event.acknowledgement, event.approval)
             case ScheduleRevised():
+                self._set_terms(event)
                 if event.acknowledgement is not None:
                     self._approve(event.acknowledgement, event.approval)
-                self._set_terms(event)
                 if self.status == "completed" and event.next_occurrence is not None:
                     self.status = "active"
             case SchedulePaused() | ScheduleDetached():
@@ -271,6 +273,8 @@ class Schedule(Aggregate):
     def _approve(self, acknowledgement: dict[str, Any], approval: dict[str, Any] | None) -> None:
         self.acknowledgement = acknowledgement
         self.approval = StandingApproval.of(approval) if approval else None
+        if by_person(approval):
+            self.seen, self.revisers = self.terms, list[str]()
 
     def _set_decided(self, *occurrences: datetime) -> None:
         self.buffered = None if self.buffered in occurrences else self.buffered
@@ -279,6 +283,7 @@ class Schedule(Aggregate):
     def _set_terms(self, event: ScheduleAttached | ScheduleRevised) -> None:
         pace = Pace.of(event.rate, event.breaker)
         self.terms = Terms(Recurrence.of(event.recurrence), event.variables, Firing.of(event.firing), pace)
+        self.revisers = [*getattr(self, "revisers", []), reviser(event.meta)]
 
 
 _STATUS: dict[type[Event], str] = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from typing import Annotated, Any
 
@@ -34,8 +35,19 @@ def asked(api: Api, workflow: str, what: dict[str, Any], out: Output, *, to: str
     needs_a_human(out, workflow)
     sizing = sized(api, workflow, what)
     show_sizing(out, sizing)
+    _say_terms(out, sizing.get("schedule") or {})
     let_type(out, sizing["affected"], sizing["send_mode"], to=to)
     return acknowledged(int(sizing["affected"]), str(sizing["confirm_token"]))
+
+
+def _say_terms(out: Output, terms: dict[str, Any]) -> None:
+    """The terms that the schedule has, for the number confirms them as well; what no person has confirmed is marked."""
+    for name, value in terms.items():
+        if name in {"changed", "revised_by"}:
+            continue
+        was = terms["changed"].get(name)
+        since = f"  CHANGED by {', '.join(terms['revised_by'])}, was {json.dumps(was['before'])}" if was else ""
+        out.say(f"{name}: {json.dumps(value)}{since}")
 
 
 def needs_a_human(out: Output, workflow: str) -> None:

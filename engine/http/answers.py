@@ -139,8 +139,7 @@ class AnySizingAnswer(BaseModel):
     reaches: Annotated[str, Field(description="The same in words, and whether a receiver may tell others.")]
     limit: int
     reached_before: Annotated[
-        int | None,
-        Field(description="Of them, people whom this version has reached before; null: unknown."),
+        int | None, Field(description="Of them, people whom this version has reached before; null: unknown.")
     ]
     budget_left: Annotated[
         int | None, Field(description="People that the caller may still reach today; null: no budget.")
@@ -170,6 +169,7 @@ class SizingAnswer(AnySizingAnswer):
     sample: Annotated[list[dict[str, Any]], Field(description="A few of the affected people, masked.")]
     frozen: Annotated[bool, Field(description="Whether these people are kept until the token expires.")]
     findings: Annotated[list[dict[str, Any]], Field(description="Conditions that name what no person has.")]
+    schedule: Annotated[dict[str, Any] | None, Field(description="Terms of the named schedule; what `changed`.")] = None
 
 
 class FailedSizingAnswer(AnySizingAnswer):

@@ -23,6 +23,8 @@ NAMES = {
         "buffered",
         "decided_until",
         "job_ids",
+        "seen",
+        "revisers",
     },
     "batch_job": {
         "workflow_id",

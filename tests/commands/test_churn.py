@@ -55,7 +55,8 @@ def test_an_occurrence_of_other_people_is_held_and_confirming_them_lets_the_next
     schedule_id = desk.attach(desk.agent)
     retag(desk, 10)
     assert fired(desk, schedule_id) == ("held", "beyond_churn")
-    given: dict[str, Any] = {"acknowledged_affected_count": 10}
+    count, token = desk.token(schedule={"schedule_id": schedule_id})
+    given: dict[str, Any] = {"acknowledged_affected_count": count, "confirm_token": token}
     desk.product.ask(ReviseSchedule(schedule_id, overlap="allow", **given), desk.somebody)
     assert fired(desk, schedule_id)[0] == "running"
 
@@ -121,7 +122,7 @@ def test_who_was_confirmed_is_kept_until_it_is_confirmed_anew_or_ends(desk: Desk
     desk.product.ask(ResumeSchedule(schedule_id, *proof), desk.agent)
     assert kept(desk, schedule_id) == 9
     desk.product.ask(PauseSchedule(schedule_id, "again"))
-    desk.product.ask(ResumeSchedule(schedule_id, 9), desk.somebody)
+    desk.product.ask(ResumeSchedule(schedule_id, *desk.token(schedule={"schedule_id": schedule_id})), desk.somebody)
     assert kept(desk, schedule_id) == 0
     detached = desk.attach(desk.agent, starts_at="2026-01-01T12:00:00")
     archived = desk.attach(desk.agent, starts_at="2026-01-01T15:00:00")

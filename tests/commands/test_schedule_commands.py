@@ -96,10 +96,10 @@ def test_any_change_of_the_terms_is_free_while_paused_and_resuming_is_not(
     desk: Desk, schedule_id: UUID, field: str, value: Any
 ) -> None:
     desk.product.ask(PauseSchedule(schedule_id, "look first"))
-    assert desk.product.ask(revise(schedule_id, **{field: value}), desk.agent)["status"] == "paused"
+    assert desk.product.ask(revise(schedule_id, **{field: value}), desk.another)["status"] == "paused"
     assert desk.schedule(schedule_id)[field] == value
     assert desk.fire(schedule_id) == []
-    assert refused(desk.product, ResumeSchedule(schedule_id, 3)).code == "audience.drift"
+    assert refused(desk.product, ResumeSchedule(schedule_id, 3), desk.another).code == "audience.drift"
     assert refused(desk.product, ResumeSchedule(schedule_id, 2), desk.agent).code == "confirm.missing"
     count, token = desk.token(schedule={"schedule_id": schedule_id})
     assert desk.product.ask(ResumeSchedule(schedule_id, count, token), desk.somebody)["status"] == "active"
