@@ -3,6 +3,7 @@
 broker      the bell: one message that says "look at this job"
 reactions   the log -> bells, with a position of its own
 fanout      a bell's work: lease chunks and process them until none is left
+world       what a walk asks, answered by the database
 shares      threads, shared among projects
 enrolment   the audience resolved in one snapshot and frozen into chunks
 milestones  progress, completion, the end of a cancel: one writer a job

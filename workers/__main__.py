@@ -20,12 +20,13 @@ from projections.reads import VIEWS
 from projections.runner import Runner
 from workers.broker import Bells, connect, declare
 from workers.delivery import Deliveries
-from workers.fanout import DatabaseWorld, Fanout
+from workers.fanout import Fanout
 from workers.reactions import Reactions
 from workers.scheduler import Scheduler
 from workers.sending import Sender
 from workers.telling import WRITTEN_EVERY_SECONDS
 from workers.tidemarks import Tidemarks
+from workers.world import DatabaseWorld
 
 logger = logging.getLogger("workers")
 

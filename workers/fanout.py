@@ -11,22 +11,19 @@ import logging
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Connection, Row, text
 
-from aggregates.audience import Audience
-from aggregates.batch_job.aggregate import BatchJob
 from aggregates.walk.entry import Entry, of_reached
 from aggregates.walk.walk import Group, Walk
-from engine.bootstrap import System, system_principal
+from engine.bootstrap import System
 from engine.fence import MAY_LEAVE
-from engine.store import Store, head_status
-from projections import failpoints, failures, people
+from engine.store import head_status
+from projections import failpoints, failures
 from projections.outage import is_outage
-from workers import ledger, noted, recipients, splitting
+from workers import ledger, noted, splitting
 from workers.attempts import unrecorded
 from workers.enrolment import enrol
 from workers.jobs import ContentRefused, JobCache, WorkingJob
@@ -37,6 +34,7 @@ from workers.pace import PATIENCE_SECONDS
 from workers.sending import Sender
 from workers.shares import ASIDE_SECONDS, Shares
 from workers.stuck import REFUSED, Stuck
+from workers.world import DatabaseWorld
 
 logger = logging.getLogger(__name__)
 
@@ -60,8 +58,6 @@ _LEASE = text(
     f"AND (:captured OR {MAY_LEAVE}) "
     "ORDER BY c.number LIMIT 1 FOR UPDATE OF c SKIP LOCKED"
 )
-
-_ARRIVE = text("SELECT pg_advisory_xact_lock_shared(hashtextextended(:id, -4))")
 
 
 class Fanout:
@@ -252,48 +248,6 @@ class Fanout:
             if slot is not None:
                 with connection.begin():
                     connection.execute(_LEAVE_SLOT, {"job": job_id, "slot": slot})
-
-
-class DatabaseWorld:
-    """What a walk asks about people, answered in the chunk's transaction.
-
-    `marks` are those of addresses, by person, of a chunk that the ledger does not know yet.
-    """
-
-    def __init__(
-        self, connection: Connection, system: System, project_id: UUID, marks: Mapping[int, int | None] | None = None
-    ) -> None:
-        self._marks = marks or {}
-        self._connection = connection
-        self._system = system
-        self._project_id = project_id
-        self._decisions: Mapping[str, str] | None = None
-
-    def matching(self, audience: Audience, ids: Sequence[int]) -> set[int]:
-        return self._system.audiences.matching(
-            self._connection, self._project_id, audience, ids, now=self._system.clock.now()
-        )
-
-    def people(self, ids: Sequence[int]) -> dict[int, dict[str, Any]]:
-        return people.records(self._connection, ids)
-
-    def changed(self, job_id: UUID, shown: Mapping[int, Mapping[str, Any]]) -> set[int]:
-        return recipients.changed(self._connection, self._system, job_id, shown, self._marks)
-
-    def values(self, key: str, ids: Sequence[int]) -> dict[str | None, list[int]]:
-        return people.values(self._connection, key, ids)
-
-    def decision(self, job_id: UUID, step_id: str) -> str | None:
-        if self._decisions is None:
-            # Held to the end of the transaction: whoever answers now finds everybody who parks in it.
-            self._connection.execute(_ARRIVE, {"id": str(job_id)})
-            meta = self._system.meta(system_principal(self._project_id), via="workers.fanout")
-            store = Store(self._connection, self._system.recorder)
-            self._decisions = store.load(BatchJob, job_id, meta).decisions
-        return self._decisions.get(step_id)
-
-    def asked(self, job_id: UUID, step_id: str, ids: Sequence[int]) -> dict[int, datetime]:
-        return ledger.asked(self._connection, job_id, step_id, ids)
 
 
 def _left_out(gone: Mapping[int, str], reached: Collection[int] = ()) -> list[Entry]:

@@ -10,6 +10,7 @@ from sqlalchemy import Connection, select, text
 
 from aggregates.address import normalised
 from aggregates.policy import Limits, Policy
+from aggregates.reach import PerPerson
 from aggregates.steps.base import Deliver
 from aggregates.walk.world import CHANGED
 from aggregates.workflow.sending import ELSEWHERE, Recipient, recipient_of
@@ -74,13 +75,16 @@ def addressed(
     found.to.update({id: confirmed[id] for id in people if id in confirmed})
     gone = changed.union(people).difference(confirmed, found.failed)
     found.skipped.update({id: CHANGED for id in gone if id not in found.skipped})
-    if policy.per_person is not None and job.route.inputs is None and batch.effects:
-        own = {effect.id: effect.person_id for effect in batch.effects}
-        for id in capped(connection, policy.per_person, own, batch.now):
-            if id not in found.failed:
-                found.skipped.setdefault(id, CAPPED)
-                found.to.pop(id, None)
+    if policy.per_person is not None and job.route.inputs is None:
+        _leave_out_capped(connection, policy.per_person, batch, found)
     return found
+
+
+def _leave_out_capped(connection: Connection, cap: PerPerson, batch: SubBatch, found: Addressed) -> None:
+    own = {effect.id: effect.person_id for effect in batch.effects}
+    for id in capped(connection, cap, own, batch.now).difference(found.failed):
+        found.skipped.setdefault(id, CAPPED)
+        found.to.pop(id, None)
 
 
 def _named(job: WorkingJob, recipient: Recipient) -> str | None:

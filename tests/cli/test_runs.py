@@ -14,8 +14,9 @@ from tests.support.agents import Agent
 from tests.support.product import Product
 from tests.support.walks import chain, step
 from workers.delivery import Deliveries
-from workers.fanout import DatabaseWorld, Fanout
+from workers.fanout import Fanout
 from workers.sending import Sender
+from workers.world import DatabaseWorld
 
 pytestmark = pytest.mark.usefixtures("server")
 

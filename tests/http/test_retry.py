@@ -11,8 +11,9 @@ from sqlalchemy import text
 
 from tests.http.conftest import Door, bearer, pointers, problem
 from workers.delivery import Deliveries
-from workers.fanout import DatabaseWorld, Fanout
+from workers.fanout import Fanout
 from workers.sending import Sender
+from workers.world import DatabaseWorld
 
 
 def work(door: Door, job_id: str) -> None:

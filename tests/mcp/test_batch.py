@@ -14,8 +14,9 @@ from mcp_adapter.tools.jobs import LISTED_AT_ONCE, brief
 from tests.mcp.conftest import CONTENT, PEOPLE, World
 from tests.support.agents import Agent, facts
 from workers.delivery import Deliveries
-from workers.fanout import DatabaseWorld, Fanout
+from workers.fanout import Fanout
 from workers.sending import Sender
+from workers.world import DatabaseWorld
 
 
 def size(agent: Agent, workflow_id: str, **arguments: Any) -> str:

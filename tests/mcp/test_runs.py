@@ -14,8 +14,9 @@ from tests.mcp.conftest import World
 from tests.support.agents import Agent
 from tests.support.walks import chain, step
 from workers.delivery import Deliveries
-from workers.fanout import DatabaseWorld, Fanout
+from workers.fanout import Fanout
 from workers.sending import Sender
+from workers.world import DatabaseWorld
 
 MANUAL = {"type": "manual", "inputs": {"order": {"type": "string", "required": True}}}
 NOTED = step("note", "capture", {"message": "Order {{ inputs.order }}"})

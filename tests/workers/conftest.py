@@ -14,9 +14,10 @@ from engine.demo.receivers import HttpReceiver
 from tests.support.outgoing import Sending, deliveries
 from tests.support.product import Product
 from workers.delivery import Deliveries
-from workers.fanout import DatabaseWorld, Fanout
+from workers.fanout import Fanout
 from workers.scheduler import Scheduler
 from workers.sending import Sender
+from workers.world import DatabaseWorld
 
 
 class Bells:

@@ -17,7 +17,7 @@ from tests.support.product import Product
 from tests.support.walks import chain, step
 from tests.workers.conftest import Workshop
 from workers import splitting
-from workers.fanout import DatabaseWorld
+from workers.world import DatabaseWorld
 
 SAY = step("say", "capture", {"message": "Hello {{ person.properties.n }}"})
 WAIT = step("wait", "delay", {"duration": "PT1H"})
