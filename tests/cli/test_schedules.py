@@ -186,7 +186,6 @@ def test_what_makes_no_sense_is_usage(tidegate: Tidegate, workflow: str) -> None
     growth = tidegate("schedules", "attach", workflow, *HOURLY, "--confirm", "4", "--max-growth", "much")
     assert (growth.code, "such as 0.1 or 10%" in growth.err) == (2, True)
     assert tidegate("schedules", "attach", workflow, *HOURLY, "--confirm", "4", "--overlap", "cancel").code == 2
-    assert tidegate("schedules", "pause", UNKNOWN).code == 2
     assert tidegate("schedules", "revise", UNKNOWN).code == 2
     assert tidegate("schedules", "preview").code == 2
     assert tidegate("schedules", "preview", UNKNOWN, *HOURLY).code == 2
