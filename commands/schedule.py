@@ -154,7 +154,8 @@ def revise(command: ReviseSchedule, ctx: Context) -> Accepted:
     if schedule.status == "detached" or (not needs and command.acknowledged_affected_count is None):
         if asked and approval_changes and schedule.status != "detached":
             raise DomainError("schedule.not_active", APPROVED_LATER, details={"status": schedule.status})
-        refuse_agents(ctx, before)
+        if schedule.status != "detached":
+            refuse_agents(ctx, before)
         merged(batch_definition(workflow)[0], terms.variables)
         schedule.revise(terms, meta=ctx.meta)
         return schedule_answer(schedule, ctx.store.save(schedule))

@@ -26,6 +26,8 @@ TOLD = 5
 """Candidates that a refusal names."""
 
 _BEGINNING = re.compile(r"[0-9a-f-]+")
+_PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}")
+"""What is one part of an address and nothing else."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +45,10 @@ CONFIRMATION = Kind("/confirmations", "confirmation.not_found")
 
 
 def found(api: Api, kind: Kind, text: str) -> str:
-    """The whole id of what a text names; a Refusal when it names nothing, or more than one."""
+    """The whole id of what a text names; a Refusal when it names more than one.
+
+    What nothing is called here is handed on if it could be an id: the server says that there is none, and records who asked.
+    """
     if _is_id(text):
         return text
     if text == LAST:
@@ -55,7 +60,9 @@ def found(api: Api, kind: Kind, text: str) -> str:
         raise Refusal.of(
             "id.ambiguous", f"{text!r} names {len(named)}: {told}.", then="Give more of the id.", ends=Exit.USAGE
         )
-    return str(named[0]["id"]) if named else _refuse(kind)
+    if named:
+        return str(named[0]["id"])
+    return text if _PLAIN.fullmatch(text) else _refuse(kind)
 
 
 def found_run(api: Api, text: str) -> str:

@@ -82,8 +82,13 @@ def test_what_names_several_is_refused_and_each_is_named(lists: Lists, text: str
     assert TWO in refusal.value.problem["detail"]
 
 
-@pytest.mark.parametrize("text", ["01a", "Autumn", "../people"])
-def test_what_names_nothing_is_not_found(lists: Lists, text: str) -> None:
+@pytest.mark.parametrize("text", ["01a", "Autumn", "x" * 100])
+def test_what_names_nothing_is_left_to_the_server(lists: Lists, text: str) -> None:
+    assert text in meant("workflows", "show", text).values()
+
+
+@pytest.mark.parametrize("text", ["../people", "..", "a/b", "Spring sale", "x" * 101])
+def test_what_names_nothing_and_is_no_id_is_not_found(lists: Lists, text: str) -> None:
     with pytest.raises(Refusal) as refusal:
         meant("workflows", "show", text)
     assert (refusal.value.problem["code"], refusal.value.exit) == ("workflow.not_found", Exit.NOT_FOUND)

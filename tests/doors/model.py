@@ -154,7 +154,13 @@ NOUNS: Mapping[str, str] = {
 ENDED = ("completed", "rejected", "cancelled")
 
 KINDS: Mapping[str, tuple[str, ...]] = {
-    "denied": ("scope.missing", "approval.not_for_agents", "approval.own_request", "workflow.not_for_agents"),
+    "denied": (
+        "scope.missing",
+        "approval.not_for_agents",
+        "approval.own_request",
+        "schedule.not_for_agents",
+        "workflow.not_for_agents",
+    ),
     "not_found": ("workflow.not_found", "schedule.not_found", "batch_job.not_found"),
     "invalid": ("request.invalid", "confirm.missing", "confirm.invalid", "workflow.invalid"),
     "refused": ("audience.empty", "audience.over_limit"),
@@ -228,7 +234,9 @@ def _revise(status: str, confirmation: str, guarded: bool) -> str:
     if status == "detached":
         return "schedule.ended"
     if confirmation == "nothing":
-        return OK if status.startswith("paused") else "acknowledgement.missing"
+        # What a person asked for is a person's to change.
+        changed = "schedule.not_for_agents" if guarded else OK
+        return changed if status.startswith("paused") else "acknowledgement.missing"
     # What is paused needs no number; one that is said is checked all the same.
     return _guard(_place(status), confirmation, guarded)
 
