@@ -47,7 +47,7 @@ CONFIRMATION = Kind("/confirmations", "confirmation.not_found")
 def found(api: Api, kind: Kind, text: str) -> str:
     """The whole id of what a text names; a Refusal when it names more than one.
 
-    What nothing is called here is handed on if it could be an id: the server says that there is none, and records who asked.
+    What nothing is called here is handed on if it could be an id: the server says that there is none, and records it.
     """
     if _is_id(text):
         return text
