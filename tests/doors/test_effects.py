@@ -133,7 +133,7 @@ OURS: Mapping[str, tuple[Case, ...]] = {
     "batch-jobs-cancel": (Case(on("CancelBatchJob", "queued", reason=BECAUSE)),),
     "workflows-schedule-create": (Case(on("AttachSchedule", "active", told="right", **DAILY)),),
     "workflows-update-schedule": (
-        Case(on("ReviseSchedule", "paused", **WEEKLY)),
+        Case(on("ReviseSchedule", "paused", told="right", **WEEKLY), again="confirm.used"),
         # A token buys one change; the change that it has bought is made.
         Case(on("ReviseSchedule", "active", told="right", **WEEKLY), again="confirm.used"),
     ),
