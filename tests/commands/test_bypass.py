@@ -205,13 +205,15 @@ def test_pause_revise_resume_passes_the_guard_at_its_end(desk: Desk) -> None:
     refusal = refused(desk.product, ReviseSchedule(schedule_id, rrule="FREQ=HOURLY"), desk.agent)
     assert refusal.code == "acknowledgement.missing"
     desk.product.ask(PauseSchedule(schedule_id, "look first"), desk.agent)
-    desk.product.ask(ReviseSchedule(schedule_id, rrule="FREQ=HOURLY"), desk.agent)
+    hourly = ReviseSchedule(schedule_id, rrule="FREQ=HOURLY")
+    assert refused(desk.product, hourly, desk.agent).code == "schedule.not_for_agents"
+    desk.product.ask(hourly)
     desk.widen()
     for by, command in (
         (desk.agent, ResumeSchedule(schedule_id, 4)),
         (desk.somebody, ResumeSchedule(schedule_id, 2)),
     ):
-        assert refused(desk.product, command, by).code in {"confirm.missing", "audience.drift"}
+        assert refused(desk.product, command, by).code in {"confirm.missing", "audience.drift", "schedule.unseen"}
     # Revising it again with a count lets it go on no more than without one.
     count, token = desk.token(schedule={"schedule_id": schedule_id, "rrule": "FREQ=DAILY"})
     again = ReviseSchedule(schedule_id, rrule="FREQ=DAILY", acknowledged_affected_count=count, confirm_token=token)

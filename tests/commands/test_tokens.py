@@ -121,7 +121,7 @@ def test_a_schedule_that_was_revised_while_paused_resumes_with_a_token_of_its_ne
     schedule_id = desk.attach()
     desk.product.ask(PauseSchedule(schedule_id, "look first"))
     before = desk.token(desk.agent, schedule={"schedule_id": schedule_id})
-    desk.product.ask(ReviseSchedule(schedule_id, rrule="FREQ=HOURLY"), desk.agent)
+    desk.product.ask(ReviseSchedule(schedule_id, rrule="FREQ=HOURLY"))
     assert changed(desk, ResumeSchedule(schedule_id, *before)) == ["purpose", "recurrence"]
     assert desk.schedule(schedule_id)["status"] == "paused"
     after = desk.token(desk.agent, schedule={"schedule_id": schedule_id})
