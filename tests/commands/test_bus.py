@@ -50,7 +50,7 @@ def test_every_read_has_a_grant_and_asks_for_it(product: Product) -> None:
     nobody = product.principal(without=sorted(SCOPES))
     id = UUID(int=1)
     arguments: dict[str, Any] = {name: [str(id)] for name in ("get", "result", "trace")}
-    arguments |= {"schedules.occurrences": [id]}
+    arguments |= {"schedules.occurrences": [id], "failures.of_job": [id]}
     named = {"runs.unknown": {"batch_job_id": id}}
     for group, reader in vars(product.system.reads).items():
         if not isinstance(reader, Reader):
