@@ -91,7 +91,7 @@ def test_schedules_of_a_workflow_are_as_far_apart_as_the_occurrences_of_one(desk
     first = desk.attach()
     later, paused = desk.attach(**at(12)), desk.attach(**at(15))
     desk.product.ask(PauseSchedule(paused, "later"))
-    desk.product.ask(ReviseSchedule(paused, **at(9)))
+    desk.product.ask(ReviseSchedule(paused, **at(9)), desk.somebody)
     for command in (
         desk.attaching(2, starts_at="2026-01-01T09:00:01"),
         desk.attaching(2, starts_at="2026-01-01T09:30:00"),

@@ -70,6 +70,8 @@ def test_what_an_event_says_is_plain_and_nothing_of_the_library(product: Product
         "acknowledgement",
         "approval",
         "firing",
+        "rate",
+        "breaker",
         "request_digest",
         "next_occurrence",
     }
