@@ -17,6 +17,7 @@ lines       what the log says about jobs and schedules, as lines of the operator
 ledger      set-based writes of runs, effects and chunk counters
 leases      a chunk with effects outside, held by one worker
 pace        how fast a job sends, and what its breaker has seen
+policies    policies of projects, read again when they are a second old
 rates       those that several jobs share: of the project, of a host, of the mail relay
 later       bells that are rung when a turn is due
 attempts    who is sent to next, recorded before anything leaves

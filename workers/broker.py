@@ -125,7 +125,7 @@ class Bells:
     def waiting(self) -> set[UUID]:
         """Jobs whose bells stand at the front of the line; none when the broker is away."""
         try:
-            line = self._broker.client.lrange(f"{NAMESPACE}:{QUEUE}", 0, LOOKED_AT - 1)
+            line = self._line(LOOKED_AT)
             held = self._broker.client.hmget(f"{NAMESPACE}:{QUEUE}.msgs", line) if line else []
         except RedisError:
             return set()
@@ -145,7 +145,12 @@ class Bells:
     def _waiting(self) -> set[str]:
         """The bells that nobody has taken. One that a worker has taken is not there, whatever became of the worker."""
         try:
-            line = self._broker.mended(lambda: self._broker.client.lrange(f"{NAMESPACE}:{QUEUE}", 0, -1))
+            return {id.decode() for id in self._line(0)}
         except RedisError as error:
             raise Unreachable from error
-        return {id.decode() for id in cast("list[bytes]", line)}
+
+    def _line(self, most: int) -> list[bytes]:
+        """The ids at the front of the line; all of them for 0."""
+        return self._broker.mended(
+            lambda: cast("list[bytes]", self._broker.client.lrange(f"{NAMESPACE}:{QUEUE}", 0, most - 1))
+        )

@@ -14,6 +14,9 @@ from sqlalchemy import Connection, text
 from aggregates.reach import PerPerson
 from projections.exclusions import MADE
 from workers import ledger
+from workers.attempts import SubBatch
+from workers.jobs import WorkingJob
+from workers.policies import Policies
 
 CAPPED = "capped"
 
@@ -24,6 +27,17 @@ _HAD = text(
     "AND e.state = ANY (:made) AND NOT e.id = ANY (CAST(:own AS uuid[])) "
     "GROUP BY e.person_id HAVING count(*) >= :messages"
 )
+
+
+def leave_out(connection: Connection, policies: Policies, job: WorkingJob, batch: SubBatch) -> None:
+    """Skip those whom the project's cap does not let have one more, where anything would be sent to them."""
+    cap = policies.of(connection, job.project_id).per_person
+    if cap is None or job.route.inputs is not None:
+        return
+    found, own = batch.addressed, {effect.id: effect.person_id for effect in batch.effects}
+    for id in capped(connection, cap, own, batch.now).difference(found.failed):
+        found.skipped.setdefault(id, CAPPED)
+        found.to.pop(id, None)
 
 
 def capped(connection: Connection, cap: PerPerson, own: dict[UUID, int], now: datetime) -> set[int]:

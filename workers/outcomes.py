@@ -66,7 +66,7 @@ def record(
         _write(connection, [outcome for _, _, outcome in found], later, now)
     been = {effect.person_id for effect, _, outcome in found if _was_reached(effect, outcome)}
     entries = list(of_reached(_settled(job, found, later, Walk(job.route, world, now), now), been))
-    reached = {effect.person_id for effect, _, outcome in found if not effect.reached and _was_reached(effect, outcome)}
+    reached = been.difference(effect.person_id for effect, _, _ in found if effect.reached)
     moved = {id for entry in entries for id in entry.ids}
     ledger.write_again(connection, job.id, entries, now, reached & moved)
     change = ledger.tally(entries)

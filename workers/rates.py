@@ -14,13 +14,12 @@ from collections.abc import Callable, Collection
 from typing import NamedTuple
 from uuid import UUID
 
-from sqlalchemy import Connection, select, text
+from sqlalchemy import Connection, text
 
-from aggregates.pace import AHEAD_SECONDS, gap_of, slowest
-from aggregates.policy import Limits
+from aggregates.pace import AHEAD_SECONDS, gap_of
 from engine.settings import Settings
-from projections.tables import projects
 from workers.delivery.places import Place
+from workers.policies import Policies
 
 TAKEN_SECONDS = 0.02
 """After how long it is worth looking again at a row that another transaction had."""
@@ -30,9 +29,6 @@ LEARNED_SECONDS = 10.0
 
 KEPT = 2_000
 """Of how many projects and places a process remembers when a turn is due."""
-
-FRESH_SECONDS = 1.0
-"""How long the rate of a project that was read is the rate."""
 
 _LOOK = text(
     "SELECT name, CAST(extract(epoch FROM free_at - clock_timestamp()) AS float) AS ahead FROM shared_rates "
@@ -90,16 +86,15 @@ class Turns:
 class Rates:
     """Of one process; used from any thread."""
 
-    def __init__(self, settings: Settings, monotonic: Callable[[], float]) -> None:
+    def __init__(self, settings: Settings, policies: Policies, monotonic: Callable[[], float]) -> None:
         self._of_each = {"webhook": settings.outbound_host_rate, "email": settings.smtp_rate}
-        self._of_all = settings.send_rate
+        self._policies = policies
         self._now = monotonic
-        self._projects: dict[UUID, tuple[str | None, float]] = {}
         self._due: dict[str, float] = {}
 
     def look(self, connection: Connection, project_id: UUID, places: Collection[Place]) -> Turns:
         """The turns that there are for a project at these places, held until the transaction ends."""
-        of_project = self._rate_of(connection, project_id)
+        of_project = self._policies.of(connection, project_id).send_rate
         wanted = {rated.name for place in places for rated in self._rated(project_id, of_project, place)}
         found = {row.name: row.ahead for row in connection.execute(_LOOK, {"names": list(wanted)})} if wanted else {}
         if missing := wanted - found.keys():
@@ -133,16 +128,6 @@ class Rates:
         of_place = self._of_each.get(place.channel)
         both = ((_of_project(project_id), of_project), (_of_place(place), of_place))
         return [Rated(name, gap_of(rate)) for name, rate in both if rate is not None]
-
-    def _rate_of(self, connection: Connection, project_id: UUID) -> str | None:
-        """What the installation and the project's policy come to."""
-        known, read_at = self._projects.get(project_id, (None, -FRESH_SECONDS))
-        if self._now() - read_at < FRESH_SECONDS:
-            return known
-        limits = connection.execute(select(projects.c.limits).where(projects.c.id == project_id)).scalar()
-        found = slowest(self._of_all, Limits.of(limits).send_rate)
-        self._projects[project_id] = (found, self._now())
-        return found
 
 
 def _of_project(project_id: UUID) -> str:

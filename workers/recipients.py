@@ -6,21 +6,19 @@ from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, select, text
+from sqlalchemy import Connection, text
 
 from aggregates.address import normalised
-from aggregates.policy import Limits, Policy
-from aggregates.reach import PerPerson
+from aggregates.policy import Policy
 from aggregates.steps.base import Deliver
 from aggregates.walk.world import CHANGED
 from aggregates.workflow.sending import ELSEWHERE, Recipient, recipient_of
 from engine.bootstrap import System
 from projections.failed_runs import NO_ADDRESS
-from projections.tables import projects
 from workers import ledger
 from workers.attempts import Addressed, SubBatch
-from workers.caps import CAPPED, capped
 from workers.jobs import WorkingJob
+from workers.policies import read
 
 UNDECLARED = "step.not_external"
 """Why an effect fails whose step type sends without saying so: no guard in front of people has heard of it."""
@@ -68,23 +66,13 @@ def addressed(
             literals[effect.person_id] = address
         else:
             found.to[effect.person_id] = address
-    policy = _policy(connection, system, job.project_id)
     if literals:
-        _add_listed(policy, literals, found)
+        _add_listed(read(connection, system.policy, job.project_id), literals, found)
     confirmed, changed = _compared(connection, system, job.id, batch)
     found.to.update({id: confirmed[id] for id in people if id in confirmed})
     gone = changed.union(people).difference(confirmed, found.failed)
     found.skipped.update({id: CHANGED for id in gone if id not in found.skipped})
-    if policy.per_person is not None and job.route.inputs is None:
-        _leave_out_capped(connection, policy.per_person, batch, found)
     return found
-
-
-def _leave_out_capped(connection: Connection, cap: PerPerson, batch: SubBatch, found: Addressed) -> None:
-    own = {effect.id: effect.person_id for effect in batch.effects}
-    for id in capped(connection, cap, own, batch.now).difference(found.failed):
-        found.skipped.setdefault(id, CAPPED)
-        found.to.pop(id, None)
 
 
 def _named(job: WorkingJob, recipient: Recipient) -> str | None:
@@ -135,12 +123,6 @@ def changed(
 
 def _seed(system: System) -> dict[str, int]:
     return {"seed": system.audiences.seeds.mark, "none": NO_ADDRESS}
-
-
-def _policy(connection: Connection, system: System, project_id: UUID) -> Policy:
-    """What the installation and the project come to at this moment."""
-    limits = connection.execute(select(projects.c.limits).where(projects.c.id == project_id)).scalar()
-    return system.policy.narrowed([Limits.of(limits)])
 
 
 def _add_listed(policy: Policy, literals: Mapping[int, str], found: Addressed) -> None:

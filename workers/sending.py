@@ -27,7 +27,7 @@ from aggregates.steps.base import Deliver
 from engine.bootstrap import System
 from projections import failpoints, failures
 from projections.outage import is_outage
-from workers import bounces, ledger, noted, outcomes, splitting
+from workers import bounces, caps, ledger, noted, outcomes, splitting
 from workers.attempts import SubBatch, attempt
 from workers.delivery import Deliveries, Outcome
 from workers.delivery.places import BURST_SECONDS
@@ -36,6 +36,7 @@ from workers.jobs import WorkingJob
 from workers.leases import Lease
 from workers.making import Making, masked
 from workers.pace import take_turn
+from workers.policies import Policies
 from workers.rates import Rates
 from workers.recipients import addressed
 from workers.rooms import Rooms, hosts
@@ -67,7 +68,8 @@ class Sender:
         self._stay = stay
         self._making = Making(system)
         self._pause = threading.Event()
-        self._rates = Rates(system.settings, deliveries.monotonic)
+        self._policies = Policies(system.policy, deliveries.monotonic)
+        self._rates = Rates(system.settings, self._policies, deliveries.monotonic)
         self._landed: Landed = lambda _job, _trips, _let_go: None
         self._again: Again = lambda _job, _seconds: None
         self.telling = Telling(system)
@@ -176,7 +178,9 @@ class Sender:
         batch = attempt(connection, job, chosen, self._system.clock.now())
         plans = {step: self._plan(job, step) for step in {effect.step_id for effect in batch.effects}}
         compared = addressed(connection, self._system, job, batch, plans)
-        return replace(batch, addressed=compared, plans=plans, down=down)
+        batch = replace(batch, addressed=compared, plans=plans, down=down)
+        caps.leave_out(connection, self._policies, job, batch)
+        return batch
 
     def _depart(self, stay: Stay, batch: SubBatch, looked_at: float) -> Errand | None:
         """Make the effects, outside of any transaction; None when the chunk is not ours any more."""

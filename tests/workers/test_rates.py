@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -18,6 +19,7 @@ from tests.workers.conftest import Workshop
 from workers.delivery.places import Place
 from workers.delivery.relay import RELAY
 from workers.later import TOGETHER_SECONDS, Later
+from workers.policies import Policies
 from workers.rates import LEARNED_SECONDS, Rates
 
 SLOW = "20/hour"
@@ -44,7 +46,8 @@ class Bench:
         self.settings = product.system.settings.model_copy(update=rates)
 
     def process(self) -> Rates:
-        return Rates(self.settings, self.time)
+        installation = replace(self.product.system.policy, send_rate=self.settings.send_rate)
+        return Rates(self.settings, Policies(installation, self.time), self.time)
 
     def goes(self, place: Place, project: UUID = ANN, *, by: Rates | None = None, most: int = 100) -> int:
         """How many messages may go there now, of those that a process wants to send."""
