@@ -95,8 +95,7 @@ class Sender:
         if self.errands.of_job(job.id) >= self._system.settings.worker_threads:
             return True
         rooms = self._rooms(job)
-        rests = rooms.all_rest()
-        if rests:
+        if rests := rooms.all_rest():
             self._come_again(rooms)
         return rests
 
@@ -177,8 +176,8 @@ class Sender:
             return None
         batch = attempt(connection, job, chosen, self._system.clock.now())
         plans = {step: self._plan(job, step) for step in {effect.step_id for effect in batch.effects}}
-        compared = addressed(connection, self._system, job, batch, plans)
-        batch = replace(batch, addressed=compared, plans=plans, down=down)
+        found = addressed(connection, self._system, job, batch, plans)
+        batch = replace(batch, addressed=found, plans=plans, down=down)
         caps.leave_out(connection, self._policies, job, batch)
         return batch
 

@@ -239,8 +239,9 @@ def test_what_comes_behind_initialize_in_one_write_waits_for_the_session(world: 
     assert [message for message in told if "result" not in message] == []
 
 
-def test_a_client_that_closes_its_end_is_an_end(world: World) -> None:
-    process = subprocess.Popen(
+def started(world: World) -> subprocess.Popen[bytes]:
+    """The command, with pipes of the test's own at all its ends."""
+    return subprocess.Popen(
         [sys.executable, *COMMAND],
         env=child_environment(**environment(world)),
         cwd=ROOT,
@@ -248,6 +249,10 @@ def test_a_client_that_closes_its_end_is_an_end(world: World) -> None:
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
     )
+
+
+def test_a_client_that_closes_its_end_is_an_end(world: World) -> None:
+    process = started(world)
     assert process.stdout
     process.stdout.close()
     with server(world):
@@ -256,14 +261,7 @@ def test_a_client_that_closes_its_end_is_an_end(world: World) -> None:
 
 
 def test_it_can_be_interrupted_while_it_waits_for_a_line(world: World) -> None:
-    process = subprocess.Popen(
-        [sys.executable, *COMMAND],
-        env=child_environment(**environment(world)),
-        cwd=ROOT,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-    )
+    process = started(world)
     assert process.stdin
     assert process.stdout
     try:

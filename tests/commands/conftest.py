@@ -124,6 +124,10 @@ class Desk:
         given = {"rrule": "FREQ=DAILY", "starts_at": "2026-01-01T09:00:00", **terms}
         return AttachSchedule(self.workflow_id, acknowledged_affected_count=count, confirm_token=token, **given)
 
+    def proven(self, principal: Principal, **terms: Any) -> AttachSchedule:
+        """A daily schedule with the count and the token of a sizing for it."""
+        return self.attaching(*self.token(principal, schedule=self.daily(**terms)), **terms)
+
     def approve(self, job_id: UUID, principal: Principal | None = None) -> dict[str, Any]:
         count, token = self.token(principal or self.another)
         return self.product.ask(ApproveBatchJob(job_id, count, token), principal or self.another)

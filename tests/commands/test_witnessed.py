@@ -12,11 +12,11 @@ from aggregates.base import Principal
 from aggregates.errors import DomainError
 from aggregates.policy import Limits
 from commands.approval import ApproveBatchJob
-from commands.batch_job import PauseBatchJob, ResumeBatchJob, RunBatch, SizeAudience
+from commands.batch_job import PauseBatchJob, ResumeBatchJob, RunBatch
 from commands.confirmation import AcceptConfirmation, ExpireConfirmation, RejectConfirmation
 from commands.due import ExpireApproval
 from commands.resume import SizeOpen
-from commands.schedule import AttachSchedule, PauseSchedule, ResumeSchedule, ReviseSchedule
+from commands.schedule import PauseSchedule, ResumeSchedule, ReviseSchedule
 from commands.showing import ShowConfirmation
 from tests.commands.conftest import Desk, MakeProduct, refused, renamed_step
 from tests.support.product import Product
@@ -41,11 +41,6 @@ def counts(desk: Desk) -> list[tuple[str, str]]:
         "SELECT kind, status FROM stream_heads WHERE kind IN ('confirmation', 'batch_job', 'schedule') ORDER BY id"
     )
     return [tuple(row) for row in desk.product.execute(statement)]
-
-
-def proven(desk: Desk, principal: Principal, **terms: Any) -> AttachSchedule:
-    """A daily schedule with the count and the token of a sizing for it."""
-    return desk.attaching(*desk.token(principal, schedule=desk.daily(**terms)), **terms)
 
 
 # -- what is asked
@@ -133,7 +128,7 @@ def asked(desk: Desk, agent: Principal, kind: str) -> UUID:
     """Something that waits for a human: a held job, or a confirmation."""
     if kind == "job":
         return desk.run(agent)
-    return UUID(desk.product.ask(proven(desk, agent), agent)["confirmation_id"])
+    return UUID(desk.product.ask(desk.proven(agent), agent)["confirmation_id"])
 
 
 KINDS = pytest.mark.parametrize("kind", ["job", "schedule"])
@@ -229,7 +224,7 @@ def test_a_workflow_that_was_changed_meanwhile_needs_a_new_request(desk: Desk, a
 
 
 def test_a_schedule_begins_when_a_human_confirms_it(desk: Desk, agent: Principal) -> None:
-    command = proven(desk, agent, max_growth=0.1)
+    command = desk.proven(agent, max_growth=0.1)
     answer = desk.product.ask(command, agent)
     assert (answer["status"], answer["rrule"]) == ("unconfirmed", "FREQ=DAILY")
     assert answer["confirm_url"] == f"{BASE}/confirm/{answer['confirmation_id']}"
@@ -278,13 +273,13 @@ def test_a_schedule_that_was_changed_since_is_not_resumed_as_it_was_asked(desk: 
 
 def test_the_cap_of_the_key_that_asked_holds_when_a_human_confirms(desk: Desk) -> None:
     capped = desk.product.principal(id="agent", agent=True, limits=(Limits(), Limits(max_audience=2)))
-    answer = desk.product.ask(proven(desk, capped), capped)
+    answer = desk.product.ask(desk.proven(capped), capped)
     done = desk.product.ask(AcceptConfirmation(UUID(answer["confirmation_id"]), 2), desk.another)
     assert done["ceiling"] == 2
 
 
 def test_what_is_rejected_never_takes_effect(desk: Desk, agent: Principal) -> None:
-    answer = desk.product.ask(proven(desk, agent), agent)
+    answer = desk.product.ask(desk.proven(agent), agent)
     id = UUID(answer["confirmation_id"])
     assert desk.product.ask(RejectConfirmation(id, "no"), desk.another)["status"] == "rejected"
     assert refused(desk.product, AcceptConfirmation(id, 2), desk.another).code == "confirmation.decided"
@@ -335,84 +330,6 @@ def test_an_approver_may_also_use_the_other_door(desk: Desk, agent: Principal) -
 
 
 def test_it_says_until_when_it_waits(desk: Desk, agent: Principal) -> None:
-    answer = desk.product.ask(proven(desk, agent), agent)
+    answer = desk.product.ask(desk.proven(agent), agent)
     until = datetime.fromisoformat(answer["confirm_until"]).astimezone(UTC)
     assert abs(until - desk.product.clock.now() - timedelta(hours=HOURS)) < timedelta(minutes=1)
-
-
-# -- terms that others changed behind a pause
-
-
-def sized(desk: Desk, by: Principal, schedule_id: UUID) -> tuple[int, str]:
-    return desk.token(by, schedule={"schedule_id": schedule_id})
-
-
-@pytest.fixture
-def of_the_agent(desk: Desk, agent: Principal) -> UUID:
-    """A paused schedule of an agent's, which a human has confirmed."""
-    answer = desk.product.ask(proven(desk, agent), agent)
-    desk.product.ask(AcceptConfirmation(UUID(answer["confirmation_id"]), 2), desk.another)
-    schedule_id = UUID(answer["schedule_id"])
-    desk.product.ask(PauseSchedule(schedule_id, "wait"), agent)
-    return schedule_id
-
-
-@pytest.mark.parametrize(
-    "change", [{"rrule": "FREQ=HOURLY"}, {"variables": {"greeting": "HARM"}}, {"overlap": "allow"}]
-)
-def test_an_agent_does_not_rewrite_the_schedule_of_a_person(desk: Desk, agent: Principal, change: Any) -> None:
-    schedule_id = desk.attach(desk.somebody)
-    desk.product.ask(PauseSchedule(schedule_id, "wait"), agent)
-    assert refused(desk.product, ReviseSchedule(schedule_id, **change), agent).code == "schedule.not_for_agents"
-    assert desk.product.ask(ResumeSchedule(schedule_id, 2), desk.somebody)["status"] == "active"
-
-
-@pytest.mark.parametrize(
-    "change", [{"rrule": "FREQ=HOURLY"}, {"variables": {"greeting": "HARM"}}, {"overlap": "allow"}]
-)
-def test_a_number_does_not_confirm_terms_that_others_changed(
-    desk: Desk, agent: Principal, of_the_agent: UUID, change: Any
-) -> None:
-    before = sized(desk, desk.another, of_the_agent)
-    desk.product.ask(ReviseSchedule(of_the_agent, **change), agent)
-    renewed = ReviseSchedule(of_the_agent, catch_up="skip", acknowledged_affected_count=2)
-    for command in (ResumeSchedule(of_the_agent, 2), ResumeSchedule(of_the_agent, *before), renewed):
-        refusal = refused(desk.product, command, desk.another)
-        assert (refusal.code, refusal.details) == (
-            "schedule.unseen",
-            {"revised_by": ["agent"], "changed": list(change)},
-        )
-    proof = sized(desk, desk.another, of_the_agent)
-    assert desk.product.ask(ResumeSchedule(of_the_agent, *proof), desk.another)["status"] == "active"
-
-
-def test_what_a_person_changed_themself_they_resume_with_the_number(desk: Desk, of_the_agent: UUID) -> None:
-    desk.product.ask(ReviseSchedule(of_the_agent, rrule="FREQ=HOURLY"), desk.somebody)
-    assert refused(desk.product, ResumeSchedule(of_the_agent, 2), desk.another).code == "schedule.unseen"
-    over_mcp = desk.product.principal(id="somebody", source="mcp")
-    assert desk.product.ask(ResumeSchedule(of_the_agent, 2), desk.somebody)["status"] == "active"
-    desk.product.ask(PauseSchedule(of_the_agent, "wait"), over_mcp)
-    assert desk.product.ask(ResumeSchedule(of_the_agent, 2), desk.another)["status"] == "active"
-
-
-def test_a_confirmation_shows_what_was_changed_since_a_person_confirmed_it(
-    desk: Desk, agent: Principal, of_the_agent: UUID
-) -> None:
-    desk.product.ask(ReviseSchedule(of_the_agent, variables={"greeting": "HARM"}), agent)
-    answer = desk.product.ask(ResumeSchedule(of_the_agent, *sized(desk, agent, of_the_agent)), agent)
-    assert answer["status"] == "unconfirmed"
-    shown = desk.product.ask(ShowConfirmation(UUID(answer["confirmation_id"])), desk.another)
-    assert shown["terms"]["changed"] == {"variables": {"before": {}, "after": {"greeting": "HARM"}}}
-    desk.product.ask(AcceptConfirmation(UUID(answer["confirmation_id"]), 2), desk.another)
-    assert desk.schedule(of_the_agent)["status"] == "active"
-
-
-def test_a_sizing_that_names_a_schedule_shows_its_terms(desk: Desk, agent: Principal, of_the_agent: UUID) -> None:
-    desk.product.ask(ReviseSchedule(of_the_agent, rrule="FREQ=HOURLY"), agent)
-    shown = desk.product.ask(SizeAudience(desk.workflow_id, schedule={"schedule_id": of_the_agent}))["schedule"]
-    assert (shown["rrule"], shown["overlap"], shown["variables"]) == ("FREQ=HOURLY", "skip", {})
-    assert (shown["changed"], shown["revised_by"]) == (
-        {"rrule": {"before": "FREQ=DAILY", "after": "FREQ=HOURLY"}},
-        ["agent"],
-    )
-    assert desk.product.ask(SizeAudience(desk.workflow_id))["schedule"] is None

@@ -210,8 +210,10 @@ def test_the_state_is_good_for_its_key_its_arguments_and_itself(
         for changed in others:
             with pytest.raises(MCPError, match="requestState"):
                 await call(changed, **kept[0])
+        middle = len(state) // 2
+        another = "A" if state[middle] != "A" else "B"
         with pytest.raises(MCPError, match="requestState"):
-            await call(arguments, **kept[0] | {"request_state": state[:-2] + state[-1] + state[-2]})
+            await call(arguments, **kept[0] | {"request_state": state[:middle] + another + state[middle + 1 :]})
 
     async def theirs(call: Callable[..., Awaitable[Round]]) -> None:
         with pytest.raises(MCPError, match="requestState"):

@@ -12,6 +12,7 @@ import pytest
 from aggregates.errors import CODES, DomainError
 from aggregates.steps import catalogue
 from commands.grants import SCOPES
+from engine.ids import new_id
 from mcp_adapter.endpoints import TABLES, TEXTS
 from mcp_adapter.refusals import problem_of
 from mcp_adapter.texts import BATCH, ELSEWHERE, STUDIO, TOOL, Texts
@@ -100,7 +101,7 @@ def walk(agent: Agent, studio: Agent, world: World) -> list[dict[str, Any]]:
         *(studio.call(name, runId=other) for name in ("get_run_status", "get_run_result")),
     ]
     refusals = [
-        *(studio.refusal(name, workflowId=small[:-1] + "0") for name in ("get_workflow", "run_workflow")),
+        *(studio.refusal(name, workflowId=str(new_id())) for name in ("get_workflow", "run_workflow")),
         *(studio.refusal("run_workflow", workflowId=id, inputs={}) for id in (small, batch, draft)),
         studio.refusal("run_workflow", workflowId=small, inputs={"note": "a"}, versionId=99),
         studio.refusal("run_workflow", workflow=small),
