@@ -11,6 +11,7 @@ import pytest
 
 from aggregates.reasons import meaning
 from engine.demo.receivers import HttpReceiver
+from tests.support.mailbox import Mailbox
 from tests.support.outgoing import Sending, deliveries
 from tests.support.product import Product
 from workers.delivery import Deliveries
@@ -46,12 +47,18 @@ class Workshop:
         self.fanout = Fanout(system, self.sender, self.bells.ring)
         self.scheduler = Scheduler(system, self.bells)  # type: ignore[arg-type]
 
-    def advance(self, job_id: UUID) -> dict[str, object]:
+    def advance(self, job_id: UUID) -> dict[str, Any]:
         """Answer bells until the job needs none; the job as the views show it then."""
         self.bells.ring(job_id)
         while self.bells.rung:
             self.fanout.advance(str(self.bells.rung.pop()))
         return self.product.job(job_id)
+
+    def woken(self, job_id: UUID) -> dict[str, Any]:
+        """The job after another hour."""
+        self.product.clock.advance(hours=1)
+        self.scheduler.wake()
+        return self.advance(job_id)
 
 
 def undocumented(product: Product) -> set[str]:
@@ -90,6 +97,26 @@ def opened(database_url: str, tmp_path: Path, **settings: Any) -> Iterator[Produ
 @pytest.fixture
 def product(database_url: str, tmp_path: Path) -> Iterator[Product]:
     yield from opened(database_url, tmp_path)
+
+
+@pytest.fixture
+def mailbox() -> Iterator[Mailbox]:
+    made = Mailbox()
+    with made.smtp:
+        yield made
+
+
+@pytest.fixture
+def mailing(database_url: str, tmp_path: Path, mailbox: Mailbox) -> Iterator[Product]:
+    """A product that writes to the mailbox, and has one colleague."""
+    yield from opened(
+        database_url,
+        tmp_path,
+        send_mode="live",
+        smtp_url=f"smtp://127.0.0.1:{mailbox.smtp.port}",
+        email_from="us@example.com",
+        notify_addresses="ops@example.com",
+    )
 
 
 @pytest.fixture

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,9 +11,9 @@ from sqlalchemy import text
 from aggregates.policy import Limits
 from aggregates.reach import PerPerson
 from commands.policy import SetPolicy
-from engine.demo.receivers import SmtpReceiver
 from engine.ids import new_id
 from tests.support.gates import beginning, somebody_waits
+from tests.support.mailbox import Mailbox
 from tests.support.product import Product
 from tests.support.walks import chain, step
 from tests.workers.conftest import Workshop
@@ -27,19 +25,9 @@ MORE = step("more", "email", {"subject": "Hello again", "text": "Hi"})
 
 
 @pytest.fixture
-def sink() -> Iterator[SmtpReceiver]:
-    with SmtpReceiver() as running:
-        yield running
-
-
-@pytest.fixture
-def product(database_url: str, tmp_path: Path, sink: SmtpReceiver) -> Iterator[Product]:
-    built = Product(
-        database_url, tmp_path, send_mode="live", smtp_url=f"smtp://127.0.0.1:{sink.port}", email_from="us@example.com"
-    )
-    built.ask(SetPolicy(Limits(per_person=PerPerson(1, 7))))
-    yield built
-    built.close()
+def product(mailing: Product) -> Product:
+    mailing.ask(SetPolicy(Limits(per_person=PerPerson(1, 7))))
+    return mailing
 
 
 def fates(product: Product, job_id: Any) -> set[tuple[str, str | None]]:
@@ -47,7 +35,7 @@ def fates(product: Product, job_id: Any) -> set[tuple[str, str | None]]:
 
 
 def test_of_jobs_that_wait_at_the_same_time_one_gets_through(
-    product: Product, workshop: Workshop, sink: SmtpReceiver
+    product: Product, workshop: Workshop, mailbox: Mailbox
 ) -> None:
     product.add_people(3)
     jobs = [product.run(product.workflow(**chain(WAIT, MAIL))) for _ in range(3)]
@@ -57,17 +45,17 @@ def test_of_jobs_that_wait_at_the_same_time_one_gets_through(
     workshop.scheduler.wake()
     for job_id in jobs:
         workshop.advance(job_id)
-    assert sink.book.total == 3
+    assert mailbox.smtp.book.total == 3
     assert [fates(product, job_id) for job_id in jobs] == [{("delivered", None)}, *[{("skipped", "capped")}] * 2]
 
 
 def test_of_two_steps_of_one_workflow_the_first_gets_through(
-    product: Product, workshop: Workshop, sink: SmtpReceiver
+    product: Product, workshop: Workshop, mailbox: Mailbox
 ) -> None:
     product.add_people(2)
     job_id = product.run(product.workflow(**chain(MAIL, MORE)))
     workshop.advance(job_id)
-    assert (sink.book.total, fates(product, job_id)) == (2, {("exited", "capped")})
+    assert (mailbox.smtp.book.total, fates(product, job_id)) == (2, {("exited", "capped")})
 
 
 def test_another_try_of_the_same_message_is_no_further_one(product: Product, workshop: Workshop) -> None:
@@ -82,7 +70,7 @@ def test_another_try_of_the_same_message_is_no_further_one(product: Product, wor
 
 
 def test_two_jobs_about_to_send_to_one_person_take_turns(
-    product: Product, workshop: Workshop, sink: SmtpReceiver
+    product: Product, workshop: Workshop, mailbox: Mailbox
 ) -> None:
     (person_id,) = product.add_people(1)
     job_id = product.run(product.workflow(steps=[MAIL]))
@@ -90,7 +78,7 @@ def test_two_jobs_about_to_send_to_one_person_take_turns(
         other.execute(text("SELECT pg_advisory_xact_lock(hashint8extended(:id, -8))"), {"id": person_id})
         with beginning(lambda: workshop.advance(job_id)) as work:
             somebody_waits(product.system.engine)
-            assert sink.book.total == 0
+            assert mailbox.smtp.book.total == 0
             other.rollback()
             work.result()
-    assert sink.book.total == 1
+    assert mailbox.smtp.book.total == 1

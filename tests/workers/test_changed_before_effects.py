@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from engine.demo.receivers import HttpReceiver, SmtpReceiver
+from tests.support.mailbox import swap
 from tests.support.product import Product
 from tests.support.walks import chain, step
 from tests.workers.conftest import Workshop
@@ -54,10 +55,6 @@ def call(hook: HttpReceiver) -> dict[str, Any]:
 
 def told(hook: HttpReceiver) -> list[str]:
     return sorted(json.loads(received.body)["of"] for received in hook.book.latest)
-
-
-def swap(product: Product, name: str, address: str | None) -> None:
-    product.execute("UPDATE people SET email = :to, address = :to WHERE distinct_id = :name", to=address, name=name)
 
 
 def reasons(product: Product, job_id: Any) -> dict[str, str]:
