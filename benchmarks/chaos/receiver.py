@@ -14,7 +14,7 @@ import os
 import sys
 import time
 
-from benchmarks.chaos.relay import Relay
+from benchmarks.chaos.relay import Relay, until_gone
 
 SLOW_SECONDS = 2.0
 LOOK_SECONDS = 0.2
@@ -31,13 +31,9 @@ class Receiver:
         os.write(self._book, json.dumps(line).encode() + b"\n")
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
+        with until_gone(writer):
             while await self._one(reader, writer):
                 pass
-        except (OSError, asyncio.IncompleteReadError, ValueError):
-            pass
-        finally:
-            writer.close()
 
     async def _one(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
         """One request; whether the connection goes on."""

@@ -9,7 +9,8 @@ from __future__ import annotations
 import asyncio
 import email
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from email import policy
 
 SLOW_SECONDS = 12.0
@@ -19,20 +20,27 @@ Write = Callable[[str, str, str, float, int], None]
 """Called with the Message-ID, the run, the person, the instant and the answer."""
 
 
+@contextmanager
+def until_gone(writer: asyncio.StreamWriter) -> Iterator[None]:
+    """Talk as long as the other side does, which may go away or say what is no word of ours."""
+    try:
+        yield
+    except (OSError, asyncio.IncompleteReadError, ValueError):
+        pass
+    finally:
+        writer.close()
+
+
 class Relay:
     def __init__(self, write: Write) -> None:
         self.mode = "ok"
         self._write = write
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
+        with until_gone(writer):
             await self._say(writer, "220 relay")
             while await self._one(reader, writer):
                 pass
-        except (OSError, asyncio.IncompleteReadError, ValueError):
-            pass
-        finally:
-            writer.close()
 
     async def _one(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
         """One command; whether the conversation goes on."""
