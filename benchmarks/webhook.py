@@ -13,12 +13,14 @@ from benchmarks.callers import call
 from benchmarks.receiver import received, receiving
 from benchmarks.result import Line, number, spread
 from benchmarks.stack import Stack, stack
-from workers.delivery.webhook import PER_HOST
+from engine.settings import Settings
 
 RATIO = 0.7
 ROUNDS = 3
 PROCESSES = 2
 LOOK_SECONDS = 0.02
+CALLERS = Settings.model_fields["outbound_per_host"].default
+"""Requests that one process makes to a host at a time."""
 
 BODY = {"person": "p12345", "plan": "pro"}
 
@@ -57,8 +59,8 @@ def _jobs(running: Stack, url: str, times: int) -> list[float]:
 
 
 def _bare(url: str, people: int) -> float:
-    each = people // (PROCESSES * PER_HOST)
-    task = {"urls": [f"{url}/hook"], "callers": PER_HOST, "requests": each, "headers": {}, "body": BODY}
+    each = people // (PROCESSES * CALLERS)
+    task = {"urls": [f"{url}/hook"], "callers": CALLERS, "requests": each, "headers": {}, "body": BODY}
     called = call(task, PROCESSES)
     assert len(called.of(200)) == called.answers, called.others()
     return called.answers / called.took
